@@ -1,0 +1,52 @@
+#include "engine/base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+qn_status qn_error_set(qn_error *error, qn_status status, const char *format, ...) {
+  if (error != NULL) {
+    va_list arguments;
+    va_start(arguments, format);
+    error->status = status;
+    vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+  }
+  return status;
+}
+
+qn_status qn_error_prefix(qn_error *error, const char *format, ...) {
+  if (error == NULL) return QN_INTERNAL;
+  char prefix[256];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(prefix, sizeof prefix - 2, format, arguments);
+  va_end(arguments);
+  strcat(prefix, ": ");
+
+  size_t room = sizeof error->message - 1, shift = strlen(prefix), length = strlen(error->message);
+  if (length > room - shift) length = room - shift;
+  memmove(error->message + shift, error->message, length);
+  memcpy(error->message, prefix, shift);
+  error->message[shift + length] = '\0';
+  return error->status;
+}
+
+const char *qn_status_name(qn_status status) {
+  switch (status) {
+    case QN_OK: return "ok";
+    case QN_INVALID: return "invalid";
+    case QN_NO_MEMORY: return "no_memory";
+    case QN_IO: return "io";
+    case QN_PARSE: return "parse";
+    case QN_UNSUPPORTED: return "unsupported";
+    case QN_BLOWUP: return "blowup";
+    case QN_CANCELLED: return "cancelled";
+    case QN_CORRUPT: return "corrupt";
+    case QN_NOT_FOUND: return "not_found";
+    case QN_CONFLICT: return "conflict";
+    case QN_UNAVAILABLE: return "unavailable";
+    case QN_INTERNAL: return "internal";
+  }
+  return "unknown";
+}

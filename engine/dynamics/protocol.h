@@ -1,0 +1,56 @@
+/* A temperature protocol: the stages that a simulation passes through, with their units.
+ *
+ * The numbers are those of METHOD "Dynamics" and of the paper's section II; everything is a parameter. */
+#ifndef QN_DYNAMICS_PROTOCOL_H
+#define QN_DYNAMICS_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/status.h"
+#include "engine/potential/force.h"
+
+typedef enum qn_ensemble { QN_ENSEMBLE_NVE, QN_ENSEMBLE_NVT, QN_ENSEMBLE_NPT } qn_ensemble;
+
+typedef enum qn_stage_kind {
+  QN_STAGE_HOLD,   /* constant temperature (or energy) for a time */
+  QN_STAGE_QUENCH, /* from the temperature before it to `to`, in steps or as a linear ramp */
+  QN_STAGE_SURFACE /* vacuum on both sides of one axis; takes no time */
+} qn_stage_kind;
+
+typedef struct qn_stage {
+  qn_stage_kind kind;
+  qn_ensemble ensemble;
+  bool anisotropic;       /* npt: each axis relaxes on its own; otherwise the box keeps its shape */
+  bool mean_volume;       /* hold, nve or nvt: begin with the box scaled to the mean lengths of the npt stage (or quench step) before it */
+  double temperature;     /* hold, K */
+  double pressure;        /* npt, GPa */
+  double duration;        /* hold, ps */
+  double to;              /* quench, K */
+  double step;            /* quench, K a step, > 0; 0: a linear ramp */
+  double rate;            /* quench, K/ns, > 0 */
+  int axis;               /* surface: 0, 1, 2 */
+  double vacuum;          /* surface, A added on each side */
+  double thermostat_time; /* ps */
+  double barostat_time;   /* ps */
+  double sample_every;    /* ps between trajectory frames; 0: none */
+  double thermo_every;    /* ps between rows of the thermo series */
+  bool snapshot;          /* keep the state at the end of the stage, and of each step of a quench in steps */
+} qn_stage;
+
+enum { QN_MAX_STAGES = 64 };
+
+typedef struct qn_protocol {
+  double timestep;        /* ps */
+  uint64_t seed;
+  qn_precision precision;
+  int stage_count;
+  qn_stage stages[QN_MAX_STAGES];
+} qn_protocol;
+
+/* Steps of one stage and of all, as the run loop counts them (durations rounded to whole steps). `temperature` is the target at the
+ * start of the stage, K. */
+int64_t qn_stage_steps(const qn_stage *stage, double temperature, double timestep);
+int64_t qn_protocol_steps(const qn_protocol *protocol);
+
+#endif

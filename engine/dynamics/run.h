@@ -1,0 +1,58 @@
+/* The run loop: carries atoms through a protocol. The caller owns the loop (alloc, advance until done, free), so that it can look at a
+ * cancel flag, renew a lease, or stop between any two calls; frames, thermo rows and snapshots leave through callbacks.
+ *
+ * A run that becomes unphysical ends with QN_BLOWUP and a message that says in which stage, at which step and time, and why. */
+#ifndef QN_DYNAMICS_RUN_H
+#define QN_DYNAMICS_RUN_H
+
+#include <stdint.h>
+
+#include "engine/dynamics/protocol.h"
+#include "engine/trajectory/frame.h"
+
+typedef struct qn_thermo {
+  int stage;               /* index into the protocol */
+  int64_t step;
+  double time;             /* ps */
+  double temperature;      /* K, from 3N-3 degrees of freedom */
+  double potential_energy; /* eV */
+  double kinetic_energy;   /* eV */
+  double conserved;        /* eV, the conserved quantity of the ensemble */
+  double pressure;         /* GPa */
+  double volume;           /* A^3 */
+  double length[3];        /* A */
+} qn_thermo;
+
+typedef struct qn_snapshot {
+  int stage;               /* index into the protocol */
+  double temperature;      /* K, the target when it was taken */
+  double time;             /* ps */
+  int64_t step;
+  const qn_atoms *atoms;
+  qn_box box;
+  double mean_length[3];   /* A, means over the npt stage or step just ended; the box's own lengths elsewhere */
+} qn_snapshot;
+
+/* Any callback may be NULL; a status other than QN_OK ends the run with it. */
+typedef struct qn_run_callbacks {
+  void *context;
+  qn_status (*frame)(void *context, int stage, const qn_frame *frame, qn_error *error);
+  qn_status (*thermo)(void *context, const qn_thermo *row, qn_error *error);
+  qn_status (*snapshot)(void *context, const qn_snapshot *snapshot, qn_error *error);
+} qn_run_callbacks;
+
+typedef struct qn_run qn_run;
+
+/* `atoms` and `box` are the start, and the run's working state: they stay the caller's and must outlive the run. Velocities are used as they
+ * are. `mean_length` (A, may be NULL) are the mean lengths that come with a snapshot, for a first stage with mean_volume. `temperature` (K) is
+ * the target before the first stage, used when that is a quench. */
+qn_status qn_run_alloc(qn_run **run, const qn_protocol *protocol, const qn_eam *potential, qn_atoms *atoms, qn_box *box,
+                       const double *mean_length, double temperature, int threads, const qn_run_callbacks *callbacks, qn_error *error);
+/* At most `steps` steps further. */
+qn_status qn_run_advance(qn_run *run, int64_t steps, qn_error *error);
+int64_t qn_run_step(const qn_run *run);  /* steps done */
+int64_t qn_run_steps(const qn_run *run); /* steps in all; done when equal */
+int qn_run_stage(const qn_run *run);
+void qn_run_free(qn_run *run);
+
+#endif

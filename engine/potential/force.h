@@ -1,0 +1,57 @@
+/* Energies, forces and virial of a configuration: one signature over every kernel.
+ *
+ * A qn_force owns its neighbour lists and tables for one system (number of atoms, types, potential). Each call
+ * checks how far atoms have moved, rebuilds the lists when half the skin is used up (wrapping positions and images then),
+ * and writes atoms->f. The bits do not depend on the number of threads. */
+#ifndef QN_POTENTIAL_FORCE_H
+#define QN_POTENTIAL_FORCE_H
+
+#include <stdint.h>
+
+#include "engine/base/status.h"
+#include "engine/model/atoms.h"
+#include "engine/potential/eam.h"
+
+typedef enum qn_precision {
+  QN_PRECISION_DOUBLE, /* the reference: LAMMPS's splines, double throughout */
+  QN_PRECISION_FAST    /* re-tabulated, single precision pair arithmetic, double sums */
+} qn_precision;
+
+typedef struct qn_force_options {
+  qn_precision precision;
+  int threads; /* OpenMP threads, >= 1 */
+  double skin; /* A, > 0; 0 takes the kernel's own default */
+} qn_force_options;
+
+typedef struct qn_force_result {
+  double energy;    /* eV, potential */
+  double virial[6]; /* eV, sum of r_ij f_ij: xx yy zz xy xz yz; potential part of the pressure = virial / volume */
+} qn_force_result;
+
+typedef struct qn_force qn_force;
+
+/* Tables and workspace for `atoms` in `box`. The potential is read during the call only. QN_INVALID when a species has no entry
+ * in the potential, or when the box is too small for the cutoff (the message gives the smallest length). */
+qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_atoms *atoms,
+                         const qn_box *box, const qn_force_options *options, qn_error *error);
+void qn_force_free(qn_force *force);
+
+/* Forces into atoms->f. `atom_energy` ([count], eV) may be NULL. QN_BLOWUP names an atom whose position is not finite, or a
+ * density or distance outside what the tables can answer. */
+qn_status qn_force_compute(qn_force *force, const qn_box *box, qn_atoms *atoms,
+                           qn_force_result *result, double *atom_energy, qn_error *error);
+
+/* The state that a checkpoint must carry for the same bits after a resume: the positions (as in atoms->r, [axis][count]) and
+ * box that the current lists were built from. qn_force_reference copies them out (QN_NOT_FOUND before the first compute);
+ * qn_force_restore makes the next compute build its lists from them instead of from the current positions. */
+qn_status qn_force_reference(const qn_force *force, double *positions[3], qn_box *box, qn_error *error);
+qn_status qn_force_restore(qn_force *force, double *const positions[3], const qn_box *box, qn_error *error);
+
+/* How often lists were built since allocation. */
+int64_t qn_force_rebuilds(const qn_force *force);
+
+/* Smallest box length, A, that the potential and skin allow; and the name of the kernel chosen, such as "double" or "fast-avx512". */
+double qn_force_smallest_length(const qn_eam *potential, const qn_force_options *options);
+const char *qn_force_kernel(const qn_force *force);
+
+#endif
