@@ -1,0 +1,34 @@
+/* The route table: every route of the service, declared once; dispatch, authorisation, limits, metrics labels, the routes listing and the
+ * contract test all follow it. */
+#ifndef QN_API_ROUTE_H
+#define QN_API_ROUTE_H
+
+#include <stddef.h>
+
+#include "api/message.h"
+#include "api/store.h"
+
+/* Fills `response`, which comes initialised. It cannot fail: what goes wrong becomes a problem document. */
+typedef void qn_handler(qn_store *store, const qn_request *request, qn_response *response);
+
+typedef struct qn_route {
+  const char *method;       /* "GET"; HEAD follows GET by itself */
+  const char *pattern;      /* "/v1/simulations/{id}" */
+  const char *operation;    /* operationId in openapi.yaml */
+  qn_scope scope;           /* what the caller must hold */
+  size_t body_limit;        /* bytes; 0: no body is accepted */
+  qn_handler *handler;
+} qn_route;
+
+const qn_route *qn_routes(size_t *count);
+
+/* Find the route of method and path: NULL with *status 404, or 405 with `allow` filled ("GET, POST"). Parameters go into `parameters`, the
+ * matched pieces of `path` copied into `buffer`. The server calls this as soon as the head of a request is in, so that body_limit and scope
+ * hold before a byte of the body is read. */
+const qn_route *qn_route_find(const char *method, const char *path, char buffer[512],
+                              const char *parameters[QN_MAX_PATH_PARAMETERS], int *status, char allow[64]);
+
+/* Answer one request: find the route, check scope and limit, call the handler. */
+void qn_api_answer(qn_store *store, qn_request *request, qn_response *response);
+
+#endif
