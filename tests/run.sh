@@ -1,0 +1,153 @@
+#!/bin/sh
+# Install, build with warnings as errors, start a PostgreSQL of its own, run every test, print a summary.
+#   sh tests/run.sh [--long] [--only WORD]
+#     --long   the statistical tests at full length as well (sets QN_TEST_LONG=1)
+#     --only   ctest tests and suites whose name contains WORD
+# Every test process gets DATABASE_URL (a superuser of a cluster that lives as long as this run; a test that
+# writes makes a database of its own there) and QN_TEST_BIN (the folder that holds quenchd).
+# The last line is "N passed, N failed"; a test is a ctest test or a case of a suite.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$(pwd)
+started=$(date +%s)
+
+only=
+while [ $# -gt 0 ]; do
+  case $1 in
+  --long) export QN_TEST_LONG=1 ;;
+  --only)
+    only=${2:?--only needs a word}
+    shift
+    ;;
+  *)
+    echo "usage: run.sh [--long] [--only WORD]" >&2
+    exit 2
+    ;;
+  esac
+  shift
+done
+
+passed=0
+failed=0
+failures=
+cores=$(nproc)
+work=$(mktemp -d /tmp/quenchd-tests.XXXXXX)
+chmod 711 "$work" # PostgreSQL, another user when this is root, has its folder inside
+running=
+
+stop() {
+  trap - EXIT INT TERM HUP
+  if [ -n "$running" ]; then
+    kill "$running" 2>/dev/null
+    wait "$running" 2>/dev/null
+  fi
+  [ ! -d "$work/cluster" ] || sh server/cluster.sh stop "$work/cluster" >/dev/null 2>&1
+  rm -rf "$work"
+}
+trap stop EXIT
+trap 'stop; exit 130' INT
+trap 'stop; exit 143' TERM HUP
+
+say() { printf '\n== %s\n' "$*"; }
+
+# In the background and waited for, so that a signal is acted on at once and the child is stopped with us.
+run() {
+  "$@" &
+  running=$!
+  wait "$running"
+  result=$?
+  running=
+  return $result
+}
+
+fatal() {
+  echo "$*" >&2
+  printf '\n%d passed, %d failed\n' "$passed" $((failed + 1))
+  exit 1
+}
+
+wanted() { case $1 in *"$only"*) true ;; *) false ;; esac }
+
+# A suite prints its own "N passed, N failed" as its last line, or counts as one test by its exit status.
+suite() {
+  name=$1
+  shift
+  wanted "$name" || return 0
+  from=$(date +%s)
+  run "$@" >"$work/log" 2>&1 </dev/null
+  result=$?
+  good=$(tail -n 1 "$work/log" | sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p')
+  bad=$(tail -n 1 "$work/log" | sed -n 's/^[0-9]* passed, \([0-9]*\) failed$/\1/p')
+  if [ $result -eq 0 ]; then
+    : "${good:=1}" "${bad:=0}"
+  else
+    : "${good:=0}"
+    [ "${bad:-0}" -gt 0 ] || bad=1
+  fi
+  passed=$((passed + good))
+  failed=$((failed + bad))
+  printf '%-44s %4d passed %3d failed  %4d s\n' "$name" "$good" "$bad" $(($(date +%s) - from))
+  if [ "$bad" -gt 0 ]; then
+    failures="$failures $name"
+    tail -n 80 "$work/log"
+  fi
+}
+
+build() { # FOLDER CMAKE-OPTION...
+  folder=$1
+  shift
+  cmake -S . -B "$folder" -G Ninja -DQN_WERROR=ON "$@" >"$work/log" 2>&1 &&
+    run ninja -C "$folder" >"$work/log" 2>&1 || {
+    tail -n 60 "$work/log"
+    fatal "$folder does not build"
+  }
+}
+
+# ctest of a build folder; each test counts, under PREFIX/NAME.
+ctests() { # PREFIX FOLDER CTEST-OPTION...
+  prefix=$1
+  folder=$2
+  shift 2
+  run env QN_TEST_BIN="$root/$folder" ctest --test-dir "$folder" --output-on-failure -j "$cores" \
+    --no-tests=error --output-junit "$work/junit.xml" "$@" >"$work/log" 2>&1
+  result=$?
+  grep -E 'Test +#' "$work/log" | sed 's/^ *//'
+  total=$(sed -n 's/^[[:space:]]*tests="\([0-9]*\)".*/\1/p' "$work/junit.xml" | head -n 1)
+  bad=$(sed -n 's/^[[:space:]]*failures="\([0-9]*\)".*/\1/p' "$work/junit.xml" | head -n 1)
+  : "${total:=0}" "${bad:=0}"
+  if [ $result -ne 0 ]; then
+    [ "$bad" -gt 0 ] || bad=1
+    failures="$failures $prefix"
+    grep -vE '^ *[0-9]+/[0-9]+ Test.*Passed|^ *Start ' "$work/log" | tail -n 120
+  fi
+  passed=$((passed + total - (total > 0 ? bad : 0)))
+  failed=$((failed + bad))
+}
+
+say "packages"
+sh docker/install.sh build run local test || fatal "packages are missing"
+
+say "build"
+build build/test -DCMAKE_BUILD_TYPE=RelWithDebInfo
+
+say "PostgreSQL"
+# Without fsync the tests' many small databases are made ten times faster; the machine does not lose power.
+DATABASE_URL=$(sh server/cluster.sh start "$work/cluster" fsync=off) || fatal "no PostgreSQL"
+export DATABASE_URL
+export OMP_WAIT_POLICY=passive # idle threads must not spin beside another test
+
+say "tests"
+if [ -n "$only" ]; then
+  ctests ctest build/test -R "$only" --no-tests=ignore
+else
+  ctests ctest build/test
+fi
+
+say "suites"
+suite layering sh tests/layering.sh
+
+say "summary"
+echo "$(($(date +%s) - started)) s on $cores cores"
+[ -z "$failures" ] || echo "failed:$failures"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
