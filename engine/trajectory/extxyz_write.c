@@ -1,0 +1,74 @@
+#include <errno.h>
+#include <string.h>
+
+#include "engine/trajectory/extxyz.h"
+
+static bool plain(const char *text) { return text[0] != '\0' && text[strcspn(text, " \t\"'={}\\[]")] == '\0'; }
+
+static qn_status check_key(const qn_extxyz_key *key, qn_error *error) {
+  if (!plain(key->name) || key->name[strcspn(key->name, "\r\n")] != '\0')
+    return qn_error_set(error, QN_INVALID, "key \"%s\" cannot be written: a name has no blanks, quotes, brackets or =", key->name);
+  if (strpbrk(key->value, "\r\n\\") != NULL || (strchr(key->value, '"') != NULL && strchr(key->value, '\'') != NULL))
+    return qn_error_set(error, QN_INVALID, "the value of key %s cannot be written: it has line ends, backslashes or both kinds of quotes",
+                        key->name);
+  return QN_OK;
+}
+
+static void write_key(FILE *file, const qn_extxyz_key *key) {
+  bool comment = strcmp(key->name, "comment") == 0;
+  const char *quote = strchr(key->value, '"') != NULL ? "'" : comment || !plain(key->value) ? "\"" : "";
+  fprintf(file, " %s=%s%s%s", key->name, quote, key->value, quote);
+}
+
+static void write_box(FILE *file, const qn_box *box, int digits) {
+  fprintf(file, "Lattice=\"%.*g 0 0 0 %.*g 0 0 0 %.*g\" Origin=\"%.*g %.*g %.*g\" pbc=\"T T T\"", digits, box->length[0], digits,
+          box->length[1], digits, box->length[2], digits, box->origin[0], digits, box->origin[1], digits, box->origin[2]);
+}
+
+static qn_status finish(FILE *file, qn_error *error) {
+  if (fflush(file) != 0 || ferror(file)) return qn_error_set(error, QN_IO, "cannot write extended XYZ: %s", strerror(errno));
+  return QN_OK;
+}
+
+qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, const qn_extxyz_layout *layout, qn_error *error) {
+  int digits = layout->digits > 0 ? layout->digits : 17;
+  const qn_extxyz_key *comment = NULL;
+  for (int k = 0; k < layout->key_count; k++) {
+    qn_status status = check_key(&layout->keys[k], error);
+    if (status != QN_OK) return status;
+    if (strcmp(layout->keys[k].name, "comment") == 0) comment = &layout->keys[k];
+  }
+
+  fprintf(file, "%lld\n", (long long)atoms->count);
+  write_box(file, box, digits);
+  for (int k = 0; k < layout->key_count; k++)
+    if (&layout->keys[k] != comment) write_key(file, &layout->keys[k]);
+  fprintf(file, " Properties=species:S:1:pos:R:3%s%s%s%s", layout->velocities ? ":velocities:R:3" : "", layout->forces ? ":forces:R:3" : "",
+          layout->local_energy != NULL ? ":local_energy:R:1" : "", layout->image ? ":image:I:3" : "");
+  if (comment != NULL) write_key(file, comment);
+  fputc('\n', file);
+
+  for (int64_t i = 0; i < atoms->count; i++) {
+    fputs(atoms->species[atoms->type[i]].symbol, file);
+    for (int a = 0; a < 3; a++) {
+      /* The branch keeps the sign of a zero, and the bits of atoms that never left the box. */
+      bool home = layout->image || atoms->image[a][i] == 0;
+      fprintf(file, " %.*g", digits, home ? atoms->r[a][i] : atoms->r[a][i] + atoms->image[a][i] * box->length[a]);
+    }
+    if (layout->velocities) fprintf(file, " %.*g %.*g %.*g", digits, atoms->v[0][i], digits, atoms->v[1][i], digits, atoms->v[2][i]);
+    if (layout->forces) fprintf(file, " %.*g %.*g %.*g", digits, atoms->f[0][i], digits, atoms->f[1][i], digits, atoms->f[2][i]);
+    if (layout->local_energy != NULL) fprintf(file, " %.*g", digits, layout->local_energy[i]);
+    if (layout->image) fprintf(file, " %d %d %d", (int)atoms->image[0][i], (int)atoms->image[1][i], (int)atoms->image[2][i]);
+    fputc('\n', file);
+  }
+  return finish(file, error);
+}
+
+qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, qn_error *error) {
+  fprintf(file, "%lld\n", (long long)frame->count);
+  write_box(file, &frame->box, 17);
+  fprintf(file, " Time_ps=%.17g step=%lld Properties=species:S:1:pos:R:3\n", frame->time, (long long)frame->step);
+  for (int64_t i = 0; i < frame->count; i++)
+    fprintf(file, "%s %.17g %.17g %.17g\n", frame->species[frame->type[i]].symbol, frame->r[0][i], frame->r[1][i], frame->r[2][i]);
+  return finish(file, error);
+}
