@@ -48,9 +48,26 @@ typedef struct qn_protocol {
   qn_stage stages[QN_MAX_STAGES];
 } qn_protocol;
 
-/* Steps of one stage and of all, as the run loop counts them (durations rounded to whole steps). `temperature` is the target at the
- * start of the stage, K. */
+/* How times become steps: a time is rounded to the nearest whole number of timesteps; an interval (sample_every, thermo_every) that is
+ * not zero is at least one step. The ends of the steps of a quench are rounded each from the start of the stage, so that no error adds
+ * up. Frames and rows carry the time that was really simulated, step x timestep. */
+int64_t qn_interval_steps(double interval, double timestep); /* 0 for 0 */
+
+/* A stage is a row of levels: one for a hold or a linear ramp, one for each step of a quench in steps (the last may be smaller), none
+ * for a surface or a quench that is there already. `temperature` is the target before the stage, K. */
+int qn_stage_levels(const qn_stage *stage, double temperature);
+double qn_stage_level_target(const qn_stage *stage, double temperature, int level); /* K, at the end of the level */
+int64_t qn_stage_level_end(const qn_stage *stage, double temperature, double timestep, int level); /* steps from the stage's start */
+
+/* The target that a stage leaves behind, K. An nve hold without a temperature leaves the one before it. */
+double qn_stage_final_target(const qn_stage *stage, double temperature);
+
+/* Steps of one stage and of all, as the run loop counts them. `temperature` is the target before the stage, or before the first. */
 int64_t qn_stage_steps(const qn_stage *stage, double temperature, double timestep);
-int64_t qn_protocol_steps(const qn_protocol *protocol);
+int64_t qn_protocol_steps(const qn_protocol *protocol, double temperature);
+
+/* QN_INVALID, naming stage, field and what would be accepted, when a protocol cannot be run. `mean_length` tells whether mean lengths come
+ * with the start. */
+qn_status qn_protocol_check(const qn_protocol *protocol, double temperature, bool mean_length, qn_error *error);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef QN_DYNAMICS_RUN_H
 #define QN_DYNAMICS_RUN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/dynamics/protocol.h"
@@ -30,7 +31,8 @@ typedef struct qn_snapshot {
   int64_t step;
   const qn_atoms *atoms;
   qn_box box;
-  double mean_length[3];   /* A, means over the npt stage or step just ended; the box's own lengths elsewhere */
+  double mean_length[3];   /* A, means over the second half of the npt stage or step just ended (the first half is for
+                            * equilibration); the box's own lengths elsewhere */
 } qn_snapshot;
 
 /* Any callback may be NULL; a status other than QN_OK ends the run with it. */
@@ -43,15 +45,20 @@ typedef struct qn_run_callbacks {
 
 typedef struct qn_run qn_run;
 
-/* `atoms` and `box` are the start, and the run's working state: they stay the caller's and must outlive the run. Velocities are used as they
- * are. `mean_length` (A, may be NULL) are the mean lengths that come with a snapshot, for a first stage with mean_volume. `temperature` (K) is
- * the target before the first stage, used when that is a quench. */
+/* `atoms` and `box` are the start, and the run's working state; with `potential` they stay the caller's and must outlive the run. Velocities
+ * are used as they are, but for a motion of the centre of mass, which every nvt and npt step takes out (3N-3 degrees of freedom mean that
+ * there is none). `mean_length` (A, may be NULL) are the mean lengths that come with a snapshot, for a first stage with mean_volume.
+ * `temperature` (K) is the target before the first stage, used when that is a quench. QN_INVALID names the fault of a protocol. */
 qn_status qn_run_alloc(qn_run **run, const qn_protocol *protocol, const qn_eam *potential, qn_atoms *atoms, qn_box *box,
                        const double *mean_length, double temperature, int threads, const qn_run_callbacks *callbacks, qn_error *error);
-/* At most `steps` steps further. */
+
+/* At most `steps` steps further, and everything due that takes no time: the first frame of a stage, a surface, a snapshot. So call it
+ * until qn_run_done; a protocol without a single step needs one call too. The bits do not depend on how the steps are cut into calls.
+ * Between two calls `atoms` and `box` hold the state in full. After an error the run is over, and gives that error again. */
 qn_status qn_run_advance(qn_run *run, int64_t steps, qn_error *error);
+bool qn_run_done(const qn_run *run);
 int64_t qn_run_step(const qn_run *run);  /* steps done */
-int64_t qn_run_steps(const qn_run *run); /* steps in all; done when equal */
+int64_t qn_run_steps(const qn_run *run); /* steps in all */
 int qn_run_stage(const qn_run *run);
 void qn_run_free(qn_run *run);
 
