@@ -6,10 +6,13 @@
 #include "api/message.h"
 #include "engine/base/status.h"
 
-/* A growing list of faults. Filling it never fails: what no longer fits in memory is counted. */
+/* A growing list of faults. Filling it never fails: what no longer fits (QN_MAX_FAULTS, or memory) is counted. */
+enum { QN_POINTER_SIZE = 160, QN_DETAIL_SIZE = 512, QN_MAX_FAULTS = 100 };
+typedef struct qn_fault { char pointer[QN_POINTER_SIZE]; char detail[QN_DETAIL_SIZE]; } qn_fault;
 typedef struct qn_faults {
   int count, capacity, dropped;
-  struct qn_fault { char pointer[160]; char detail[256]; } *items;
+  bool syntax;      /* the text is not JSON at all: 400 instead of 422 */
+  qn_fault *items;
 } qn_faults;
 
 void qn_faults_fini(qn_faults *faults);
@@ -19,6 +22,9 @@ void qn_faults_add(qn_faults *faults, const char *pointer, const char *detail, .
 /* `code`: a stable word such as "invalid_spec", "not_found", "conflict"; `detail` for a person. `faults` may be NULL. */
 void qn_problem_render(qn_response *response, const qn_request *request, int status, const char *code,
                        const qn_faults *faults, const char *detail, ...) __attribute__((format(printf, 6, 7)));
+
+/* A body with faults: 400 "invalid_json" when it is not JSON, 422 "invalid_spec" otherwise. */
+void qn_problem_from_faults(qn_response *response, const qn_request *request, const qn_faults *faults);
 
 /* The HTTP status and code that a qn_status stands for. */
 void qn_problem_from_error(qn_response *response, const qn_request *request, const qn_error *error);

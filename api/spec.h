@@ -1,57 +1,73 @@
 /* Specs: from the JSON of a request to typed structs, with every fault reported at once; and to the canonical form (defaults filled in, keys
- * sorted, compact, numbers in one spelling) whose SHA-256 says whether two specs are the same work. */
+ * sorted, compact, numbers in one spelling) whose SHA-256 says whether two specs are the same work.
+ *
+ * The way of a simulation spec: parse; resolve the snapshot it starts from, when it does; resolve its potential; render. What was rendered
+ * parses and renders again to the same bytes, so a worker reads the stored canonical form with the same parser. */
 #ifndef QN_API_SPEC_H
 #define QN_API_SPEC_H
 
-#include <jansson.h>
 #include <stdint.h>
 
+#include "api/potential.h"
 #include "api/problem.h"
 #include "engine/analysis/analysis.h"
 #include "engine/dynamics/protocol.h"
 #include "engine/model/lattice.h"
 
-enum { QN_NAME_SIZE = 128, QN_HASH_SIZE = 65, QN_MAX_ANALYSES = 32 };
+enum { QN_NAME_SIZE = 128, QN_MAX_ANALYSES = 32 };
 
 typedef enum qn_initial_kind { QN_INITIAL_LATTICE, QN_INITIAL_SNAPSHOT } qn_initial_kind;
 
 typedef struct qn_analysis_spec {
   const qn_analysis_type *type;
   double parameters[QN_MAX_PARAMETERS];
-  int stage; /* whose frames; -1: the last stage that was sampled */
+  int stage; /* whose frames; -1 (only before qn_spec_resolve_stage): the last hold that was sampled */
 } qn_analysis_spec;
 
 typedef struct qn_simulation_spec {
   char name[QN_NAME_SIZE];
-  char potential[QN_NAME_SIZE];      /* name in the registry */
+  char potential[QN_NAME_SIZE];         /* name in the registry */
+  char potential_sha256[QN_HASH_SIZE];  /* of its text; "" until resolved */
   qn_initial_kind initial;
-  qn_lattice lattice;                /* masses come from the potential later; constant 0: from the potential's own lattice constants, see qn_spec_lattice_constant */
-  int64_t snapshot_simulation;       /* id */
-  int snapshot_stage;                /* index; -1: its last snapshot */
-  double snapshot_temperature;       /* K; 0: the last of that stage */
+  qn_lattice lattice;                   /* species sorted by symbol unless ordered; masses 0 and constant 0 until resolved */
+  int64_t snapshot_simulation;          /* id */
+  int snapshot_stage;                   /* index; -1 until resolved: its last stage with a snapshot */
+  double snapshot_temperature;          /* K; 0 until resolved: the last of that stage */
   qn_protocol protocol;
   int analysis_count;
   qn_analysis_spec analyses[QN_MAX_ANALYSES];
 } qn_simulation_spec;
 
-/* Parse and check the text of a simulation spec. With faults the spec is not to be used. `canonical` (malloc'ed text, freed by the caller) and
- * `hash` (hex SHA-256 of it) are filled on success. The name is part of the canonical form's record but not of its hash: naming the same work
- * differently does not make it other work. */
-void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec *spec, char **canonical,
-                              char hash[QN_HASH_SIZE], qn_faults *faults);
+/* Parse and check the text of a simulation spec. With faults the spec is not to be used. */
+void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec *spec, qn_faults *faults);
 
-/* Likewise for the body of POST /v1/analyses: {"simulation": id, "type": ..., parameters..., "stage": n}. */
+/* Fill in what the simulation `parent`, whose snapshot is the start, tells: stage and temperature. */
+void qn_spec_resolve_snapshot(qn_simulation_spec *spec, const qn_simulation_spec *parent, qn_faults *faults);
+
+/* Fill in what the potential tells: its hash, the masses, and a lattice constant that was not given: the edge of the cubic cell whose volume per
+ * atom is the mean, weighted by the composition, of the volumes per atom in the lattices that the potential's header states for its elements.
+ * Faults: unknown species, a box too small for the cutoff (with the smallest number of cells), a potential_sha256 that is another one's. */
+void qn_spec_resolve_potential(qn_simulation_spec *spec, const qn_potential_facts *potential, qn_faults *faults);
+
+/* Target temperature before the first stage, K: what qn_run_alloc and the velocities of a lattice start take. */
+double qn_spec_start_temperature(const qn_simulation_spec *spec);
+
+/* Canonical JSON (malloc'ed; NULL: no memory). The hash leaves out name and analyses: naming the same work differently, or analysing it
+ * further, does not make it other work. */
+char *qn_spec_render_simulation(const qn_simulation_spec *spec, char hash[QN_HASH_SIZE]);
+
+/* The body of POST /v1/analyses: {"simulation": id, "type": ..., parameters..., "stage": n}. */
 typedef struct qn_analysis_request {
   int64_t simulation;
   qn_analysis_spec analysis;
 } qn_analysis_request;
-void qn_spec_parse_analysis(const char *text, size_t size, qn_analysis_request *request, char **canonical,
-                            char hash[QN_HASH_SIZE], qn_faults *faults);
+void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_request *request, qn_faults *faults);
 
-/* The spec of one analysis as the canonical JSON that is stored with its job, and back (for a worker that runs it). */
+/* The spec of one analysis without its simulation: what is stored with its job (qn_submission.spec or qn_child.spec), and back. */
+void qn_spec_parse_analysis(const char *text, size_t size, qn_analysis_spec *analysis, qn_faults *faults);
 char *qn_spec_render_analysis(const qn_analysis_spec *analysis, char hash[QN_HASH_SIZE]);
 
-/* Checks that need the potential (species known, box large enough for the cutoff: the fault names the smallest number of cells). */
-void qn_spec_check_potential(const qn_simulation_spec *spec, const qn_eam *potential, qn_faults *faults);
+/* Choose the stage of an analysis of `spec` where it was left open, and check that the stage has frames. `pointer`: of the analysis. */
+void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer, qn_faults *faults);
 
 #endif

@@ -27,13 +27,14 @@ typedef struct qn_page_query { int64_t before; int limit; } qn_page_query;
 typedef struct qn_potential_row {
   int64_t id;
   char *name, *sha256, *species /* "Cu,Zr" */, *format /* "eam/fs" */, *citation, *licence, *created_at;
+  char *details;   /* JSON object made by the API at upload (elements, smallest box): opaque to storage, given back as it came */
   double cutoff_a;
   int64_t size;
 } qn_potential_row;
 typedef struct qn_potential_page { int count; qn_potential_row *rows; bool more; } qn_potential_page;
 void qn_potential_page_fini(qn_potential_page *page);
 
-/* Upload: QN_CONFLICT when the name is taken by other text; the same text again is not an error (*created false). */
+/* Upload (id and created_at of `row` are not read; qn_potential_describe of api/potential.h makes the rest): QN_CONFLICT when the name is taken by other text; the same text again is not an error (*created false). */
 qn_status qn_store_add_potential(qn_store *store, const qn_potential_row *row, const char *text, size_t size,
                                  int64_t *id, bool *created, qn_error *error);
 qn_status qn_store_list_potentials(qn_store *store, qn_page_query query, qn_potential_page *page, qn_error *error);
@@ -51,11 +52,12 @@ typedef struct qn_idempotency { /* all NULL without an Idempotency-Key */
 typedef struct qn_submission {
   const char *kind;            /* "simulation" or "analysis" */
   const char *name;            /* may be "" */
-  const char *spec, *sha256;   /* canonical JSON and its hash */
+  const char *spec, *sha256;   /* canonical JSON and the hash of the work */
   const char *potential;       /* its name; NULL for an analysis */
-  int64_t parent;              /* simulation that must finish first; 0: none */
+  const char *type;            /* of an analysis; NULL for a simulation */
+  int64_t parent;              /* simulation that must finish first: the one analysed, or whose snapshot is the start; 0: none */
   int child_count;             /* analyses that follow a simulation, each a job of its own */
-  struct qn_child { char *spec; char sha256[65]; } *children;
+  const struct qn_child { const char *type; char *spec; char sha256[65]; } *children;
 } qn_submission;
 
 typedef struct qn_submitted {
@@ -64,7 +66,10 @@ typedef struct qn_submitted {
   bool created;     /* false: the same work was already known */
 } qn_submitted;
 
-/* One transaction: the resource, its job, its children and the idempotency key. The same sha256 gives the same job, also when two race.
+/* One transaction: the resource, its job, its children and the idempotency key. The same sha256 gives the same job, also when two race:
+ * simulations are unique in sha256 (which covers neither their name nor their analyses), analyses in (parent, sha256). A simulation that is
+ * known already gets those children that it does not have yet, so that asking for one more analysis does not run the dynamics again.
+ * A known job that failed or was cancelled stays as it is: retrying is asked for explicitly.
  * QN_NOT_FOUND: the parent or potential does not exist. QN_CONFLICT: the key was used with another body; QN_UNAVAILABLE: its first use is still in flight. */
 qn_status qn_store_submit(qn_store *store, const qn_submission *submission, const qn_idempotency *idempotency,
                           const qn_principal *principal, qn_submitted *submitted, qn_error *error);
@@ -115,7 +120,7 @@ qn_status qn_store_get_simulation(qn_store *store, int64_t id, qn_simulation_row
 
 typedef struct qn_artifact_row {
   int64_t id, simulation;
-  char *kind;        /* "trajectory", "thermo", "snapshot" */
+  char *kind;        /* "trajectory": AMBER NetCDF; "thermo": one CSV for the whole run; "snapshot": extended XYZ */
   int stage;
   double temperature_k;
   char *path;        /* on the artifact store, relative to the data directory */
@@ -123,17 +128,18 @@ typedef struct qn_artifact_row {
   double interval_ps; /* trajectory: time between frames */
   char *sha256, *created_at;
 } qn_artifact_row;
-typedef struct qn_artifact_page { int count; qn_artifact_row *rows; } qn_artifact_page;
+typedef struct qn_artifact_page { int count; qn_artifact_row *rows; bool more; } qn_artifact_page;
+void qn_artifact_row_fini(qn_artifact_row *row);
 void qn_artifact_page_fini(qn_artifact_page *page);
 qn_status qn_store_list_artifacts(qn_store *store, int64_t simulation /* 0: all */, const char *kind /* NULL: all */,
-                                  qn_page_query query, qn_artifact_page *page, bool *more, qn_error *error);
-qn_status qn_store_get_artifact(qn_store *store, int64_t id, qn_artifact_page *page /* one row */, qn_error *error);
-/* Open an artifact's file for reading. */
+                                  qn_page_query query, qn_artifact_page *page, qn_error *error);
+qn_status qn_store_get_artifact(qn_store *store, int64_t id, qn_artifact_row *row, qn_error *error);
+/* Open an artifact's file for reading; `path` is where it lies. QN_NOT_FOUND when the file is gone. */
 qn_status qn_store_open_artifact(qn_store *store, const qn_artifact_row *row, int *descriptor, char path[4096], qn_error *error);
 
 typedef struct qn_analysis_row {
   int64_t id, job, simulation;
-  char *type, *spec, *created_at;
+  char *type, *spec, *sha256, *created_at;
   qn_job_state state;
 } qn_analysis_row;
 typedef struct qn_analysis_page { int count; qn_analysis_row *rows; bool more; } qn_analysis_page;
