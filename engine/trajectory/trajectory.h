@@ -1,0 +1,34 @@
+/* Any trajectory on disk as frames: NetCDF of the AMBER convention, or extended XYZ (plain or gzipped); told by content, not by name.
+ *
+ * Opening looks through the file once for its number of frames and their times. Memory: one frame and the times. */
+#ifndef QN_TRAJECTORY_TRAJECTORY_H
+#define QN_TRAJECTORY_TRAJECTORY_H
+
+#include <stdbool.h>
+
+#include "engine/base/status.h"
+#include "engine/trajectory/frame.h"
+
+typedef struct qn_trajectory_info {
+  const char *format;  /* "netcdf", "extxyz" */
+  int64_t frames, atoms;
+  int species_count;
+  qn_species species[QN_MAX_SPECIES];
+  const double *time;  /* [frames], ps; all NAN when the file has no times */
+  double interval;     /* ps between frames when they are even to 1 %; NAN when they are not */
+} qn_trajectory_info;
+
+typedef struct qn_trajectory qn_trajectory;
+
+/* QN_PARSE, QN_CORRUPT, QN_UNSUPPORTED or QN_IO with the file's name and the reason. The number of atoms and their species are the same in
+ * every frame, or the file is refused when the frame is read. */
+qn_status qn_trajectory_open(qn_trajectory **trajectory, const char *path, qn_error *error);
+void qn_trajectory_close(qn_trajectory *trajectory);
+
+const qn_trajectory_info *qn_trajectory_describe(const qn_trajectory *trajectory);
+
+/* Frame `index`, from 0. What `frame` points to stays valid until the next call. Text files are read forward; going back starts over.
+ * A file that grows has the frames it had when it was opened. */
+qn_status qn_trajectory_read(qn_trajectory *trajectory, int64_t index, qn_frame *frame, qn_error *error);
+
+#endif
