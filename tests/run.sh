@@ -125,7 +125,7 @@ ctests() { # PREFIX FOLDER CTEST-OPTION...
 }
 
 say "packages"
-sh docker/install.sh build run local test || fatal "packages are missing"
+sh docker/install.sh build run local demo test || fatal "packages are missing"
 
 say "build"
 build build/test -DCMAKE_BUILD_TYPE=RelWithDebInfo
