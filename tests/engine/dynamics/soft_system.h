@@ -53,9 +53,9 @@ static inline void soft_force(soft_system *s) {
     }
 }
 
-/* cells^3 fcc cells of edge `constant`, masses 64 and 91 in equal parts, at `temperature`. */
-static inline void soft_init(soft_system *s, int cells, double constant, double temperature, int threads) {
-  const qn_lattice lattice = {.crystal = QN_CRYSTAL_FCC,
+/* cells^3 cubic cells of edge `constant`, masses 64 and 91 in equal parts, at `temperature`. */
+static inline void soft_init(soft_system *s, qn_crystal crystal, int cells, double constant, double temperature, int threads) {
+  const qn_lattice lattice = {.crystal = crystal,
                               .cells = {cells, cells, cells},
                               .constant = constant,
                               .species_count = 2,

@@ -17,7 +17,7 @@ enum { CASE_COUNT = sizeof CASES / sizeof *CASES };
 /* Root mean square change of the conserved quantity over 1 ps from one and the same liquid state. */
 static double conserved_error(const ensemble_case *c, double timestep) {
   soft_system s;
-  soft_init(&s, 3, 4.0, 2000.0, 1);
+  soft_init(&s, QN_CRYSTAL_FCC, 3, 4.0, 2000.0, 1);
   qn_integrator_settings settings = soft_settings(QN_ENSEMBLE_NVE, false, 0.001);
   qn_integrator_start(&s.integrator, &settings, &s.atoms);
   soft_steps(&s, 1000);
@@ -51,7 +51,7 @@ static void reversible(void **state) {
   (void)state;
   for (int c = 0; c < CASE_COUNT; c++) {
     soft_system s;
-    soft_init(&s, 3, 4.0, 2000.0, 1);
+    soft_init(&s, QN_CRYSTAL_FCC, 3, 4.0, 2000.0, 1);
     qn_integrator_settings settings = soft_settings(CASES[c].ensemble, CASES[c].anisotropic, 0.004);
     qn_integrator_start(&s.integrator, &settings, &s.atoms);
     double *start[3], box = s.box.length[1], moved = 0.0, error = 0.0;
@@ -89,7 +89,7 @@ static void conserved_quantity_does_not_drift(void **state) {
   (void)state;
   for (int c = 0; c < CASE_COUNT; c++) {
     soft_system s;
-    soft_init(&s, 3, 4.0, 2000.0, 1);
+    soft_init(&s, QN_CRYSTAL_FCC, 3, 4.0, 2000.0, 1);
     qn_integrator_settings settings = soft_settings(CASES[c].ensemble, CASES[c].anisotropic, 0.002);
     qn_integrator_start(&s.integrator, &settings, &s.atoms);
     soft_steps(&s, 1000);
@@ -115,7 +115,7 @@ static void centre_of_mass_stays(void **state) {
   (void)state;
   for (int c = 0; c < CASE_COUNT; c++) {
     soft_system s;
-    soft_init(&s, 3, 4.0, 1000.0, 1);
+    soft_init(&s, QN_CRYSTAL_FCC, 3, 4.0, 1000.0, 1);
     bool kept = CASES[c].ensemble == QN_ENSEMBLE_NVE;
     for (int64_t i = 0; i < s.atoms.count; i++) s.atoms.v[2][i] += 3.0;
     qn_integrator_settings settings = soft_settings(CASES[c].ensemble, CASES[c].anisotropic, 0.002);
@@ -148,7 +148,7 @@ static void spring_force(soft_system *s, double *const site[3]) {
 
 static void spring_run(soft_system *s, const ensemble_case *c, int threads, bool settle) {
   double *site[3];
-  soft_init(s, 10, 4.0, 1000.0, threads);
+  soft_init(s, QN_CRYSTAL_FCC, 10, 4.0, 1000.0, threads);
   size_t bytes = (size_t)s->atoms.count * sizeof(double);
   for (int a = 0; a < 3; a++) {
     site[a] = test_malloc(bytes);
