@@ -12,9 +12,11 @@
  * force in eV/A / (m QN_MVV_EV). */
 #define QN_MVV_EV 1.0364269656e-4
 
-/* Pressure: 1 eV/A^3 in GPa and in bar. */
+/* Pressure: 1 eV/A^3 in GPa. */
 #define QN_EV_A3_GPA 160.2176634
-#define QN_EV_A3_BAR 1.602176634e6
+/* Pressure: 1 eV/A^3 in bar, for comparison with LAMMPS alone: the constant of its metal units, 8e-8 less than CODATA's, so that
+ * pressures of 1e5 bar agree to 1e-3 bar. */
+#define QN_EV_A3_BAR 1.6021765e6
 
 /* Diffusion coefficient: 1 A^2/ps in m^2/s. */
 #define QN_A2_PS_M2_S 1e-8
