@@ -70,7 +70,8 @@ typedef struct qn_submitted {
  * simulations are unique in sha256 (which covers neither their name nor their analyses), analyses in (parent, sha256). A simulation that is
  * known already gets those children that it does not have yet, so that asking for one more analysis does not run the dynamics again.
  * A known job that failed or was cancelled stays as it is: retrying is asked for explicitly.
- * QN_NOT_FOUND: the parent or potential does not exist. QN_CONFLICT: the key was used with another body; QN_UNAVAILABLE: its first use is still in flight. */
+ * QN_NOT_FOUND: the parent or potential does not exist. QN_INVALID: the key was used with another body (422); QN_CONFLICT: its first use is
+ * still in flight (409). */
 qn_status qn_store_submit(qn_store *store, const qn_submission *submission, const qn_idempotency *idempotency,
                           const qn_principal *principal, qn_submitted *submitted, qn_error *error);
 
