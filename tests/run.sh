@@ -114,13 +114,14 @@ ctests() { # PREFIX FOLDER CTEST-OPTION...
   grep -E 'Test +#' "$work/log" | sed 's/^ *//'
   total=$(sed -n 's/^[[:space:]]*tests="\([0-9]*\)".*/\1/p' "$work/junit.xml" | head -n 1)
   bad=$(sed -n 's/^[[:space:]]*failures="\([0-9]*\)".*/\1/p' "$work/junit.xml" | head -n 1)
-  : "${total:=0}" "${bad:=0}"
+  skipped=$(sed -n 's/^[[:space:]]*skipped="\([0-9]*\)".*/\1/p' "$work/junit.xml" | head -n 1)
+  : "${total:=0}" "${bad:=0}" "${skipped:=0}"
   if [ $result -ne 0 ]; then
     [ "$bad" -gt 0 ] || bad=1
     failures="$failures $prefix"
     grep -vE '^ *[0-9]+/[0-9]+ Test.*Passed|^ *Start ' "$work/log" | tail -n 120
   fi
-  passed=$((passed + total - (total > 0 ? bad : 0)))
+  passed=$((passed + total - skipped - (total > 0 ? bad : 0)))
   failed=$((failed + bad))
 }
 
