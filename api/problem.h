@@ -15,6 +15,7 @@ typedef struct qn_faults {
   qn_fault *items;
 } qn_faults;
 
+static inline int qn_faults_total(const qn_faults *faults) { return faults->count + faults->dropped; }
 void qn_faults_fini(qn_faults *faults);
 void qn_faults_add(qn_faults *faults, const char *pointer, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,0 +1,178 @@
+#include "api/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct writer {
+  char *text;
+  size_t size, capacity;
+  bool failed, sorted;
+} writer;
+
+static void put(writer *out, const char *text, size_t size) {
+  if (out->failed) return;
+  if (out->size + size + 1 > out->capacity) {
+    size_t capacity = 2 * out->capacity + size + 256;
+    char *grown = realloc(out->text, capacity);
+    if (grown == NULL) {
+      out->failed = true;
+      return;
+    }
+    out->text = grown;
+    out->capacity = capacity;
+  }
+  memcpy(out->text + out->size, text, size);
+  out->size += size;
+  out->text[out->size] = '\0';
+}
+
+static void put_number(writer *out, double value) {
+  char text[40];
+  if (value == floor(value) && fabs(value) < 0x1p53) {
+    snprintf(text, sizeof text, "%.0f", value == 0.0 ? 0.0 : value); /* no negative zero */
+  } else {
+    for (int digits = 15; digits <= 17; digits++) {
+      snprintf(text, sizeof text, "%.*g", digits, value);
+      if (strtod(text, NULL) == value) break;
+    }
+  }
+  put(out, text, strlen(text));
+}
+
+static void put_string(writer *out, const char *bytes, size_t size) {
+  put(out, "\"", 1);
+  for (size_t i = 0; i < size; i++) {
+    unsigned char byte = (unsigned char)bytes[i];
+    char escape[8];
+    if (byte == '"' || byte == '\\') {
+      escape[0] = '\\';
+      escape[1] = (char)byte;
+      put(out, escape, 2);
+    } else if (byte == '\n' || byte == '\t' || byte == '\r') {
+      put(out, byte == '\n' ? "\\n" : byte == '\t' ? "\\t" : "\\r", 2);
+    } else if (byte < 0x20 || byte == 0x7f) {
+      put(out, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", byte));
+    } else {
+      put(out, bytes + i, 1);
+    }
+  }
+  put(out, "\"", 1);
+}
+
+static int by_bytes(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static void put_value(writer *out, const json_t *value);
+
+static void put_member(writer *out, bool first, const char *key, const json_t *value) {
+  if (!first) put(out, ",", 1);
+  put_string(out, key, strlen(key));
+  put(out, ":", 1);
+  put_value(out, value);
+}
+
+static void put_object(writer *out, const json_t *object) {
+  size_t count = json_object_size(object), i = 0;
+  const char **keys = malloc((count + 1) * sizeof *keys);
+  if (keys == NULL) {
+    out->failed = true;
+    return;
+  }
+  for (void *at = json_object_iter((json_t *)object); at != NULL; at = json_object_iter_next((json_t *)object, at))
+    keys[i++] = json_object_iter_key(at);
+  if (out->sorted) qsort(keys, count, sizeof *keys, by_bytes);
+  put(out, "{", 1);
+  for (i = 0; i < count; i++) put_member(out, i == 0, keys[i], json_object_get(object, keys[i]));
+  put(out, "}", 1);
+  free(keys);
+}
+
+static void put_value(writer *out, const json_t *value) {
+  char text[32];
+  switch (json_typeof(value)) {
+    case JSON_OBJECT: put_object(out, value); break;
+    case JSON_ARRAY:
+      put(out, "[", 1);
+      for (size_t i = 0; i < json_array_size(value); i++) {
+        if (i > 0) put(out, ",", 1);
+        put_value(out, json_array_get(value, i));
+      }
+      put(out, "]", 1);
+      break;
+    case JSON_STRING: put_string(out, json_string_value(value), json_string_length(value)); break;
+    case JSON_INTEGER:
+      put(out, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value)));
+      break;
+    case JSON_REAL: put_number(out, json_real_value(value)); break;
+    case JSON_TRUE: put(out, "true", 4); break;
+    case JSON_FALSE: put(out, "false", 5); break;
+    case JSON_NULL: put(out, "null", 4); break;
+  }
+}
+
+char *qn_json_write(const json_t *value, bool sorted) {
+  if (value == NULL) return NULL;
+  writer out = {.sorted = sorted};
+  put_value(&out, value);
+  if (out.failed) {
+    free(out.text);
+    return NULL;
+  }
+  return out.text;
+}
+
+json_t *qn_json_number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+/* Length of the UTF-8 sequence at `text`, or 0 when it is not one (Unicode 15, table 3-7). */
+static size_t utf8_length(const unsigned char *text) {
+  unsigned char first = text[0], low = 0x80, high = 0xbf;
+  if (first < 0x80) return 1;
+  size_t length = first >= 0xf0 && first <= 0xf4 ? 4 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xc2 && first <= 0xdf ? 2 : 0;
+  if (first == 0xe0) low = 0xa0;
+  if (first == 0xed) high = 0x9f;
+  if (first == 0xf0) low = 0x90;
+  if (first == 0xf4) high = 0x8f;
+  for (size_t i = 1; i < length; i++, low = 0x80, high = 0xbf)
+    if (text[i] < low || text[i] > high) return 0;
+  return length;
+}
+
+json_t *qn_json_text(const char *text) {
+  if (text == NULL) return json_string("");
+  json_t *string = json_string(text);
+  if (string != NULL) return string;
+  char *copy = strdup(text);
+  if (copy == NULL) return NULL;
+  for (char *at = copy; *at != '\0';) {
+    size_t length = utf8_length((const unsigned char *)at);
+    if (length == 0) *at = '?', length = 1;
+    at += length;
+  }
+  string = json_string(copy);
+  free(copy);
+  return string;
+}
+
+void qn_json_trim(char *text, size_t size) {
+  size_t length = strlen(text);
+  if (length + 1 < size) return;
+  size_t start = length;
+  while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80) start--;
+  if (start > 0 && utf8_length((const unsigned char *)text + start - 1) == 0) text[start - 1] = '\0';
+}
+
+json_t *qn_json_parse(const char *text, size_t size, qn_faults *faults) {
+  json_error_t error;
+  if (size == 0) {
+    qn_faults_add(faults, "", "the body is empty; a JSON object is needed");
+    faults->syntax = true;
+    return NULL;
+  }
+  json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+  if (value == NULL) {
+    qn_faults_add(faults, "", "not acceptable JSON: line %d, column %d: %s", error.line, error.column, error.text);
+    faults->syntax = true;
+  }
+  return value;
+}

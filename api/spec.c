@@ -1,0 +1,161 @@
+#include "api/spec.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/hash.h"
+#include "api/spec_parts.h"
+
+static const char *const PRECISIONS[] = {"double", "fast", NULL}; /* in the order of qn_precision */
+static const qn_precision USUAL_PRECISION = QN_PRECISION_DOUBLE;
+static const qn_bounds TIMESTEP = {0.1, 10.0, "fs"};
+static const double PS_PER_FS = 1e-3;
+
+static void check_most(qn_faults *faults, double count, double most, const char *what) {
+  if (count > most) qn_faults_add(faults, "/stages", "%.4g %s in all; at most %.9g are accepted", count, what, most);
+}
+
+static void parse_stages(qn_simulation_spec *spec, qn_reader *reader, bool start_known) {
+  qn_protocol *protocol = &spec->protocol;
+  const json_t *list = qn_reader_take(reader, "stages");
+  const size_t count = json_array_size(list);
+  if (!json_is_array(list) || count < 1 || count > QN_MAX_STAGES) {
+    qn_reader_fault(reader, "stages", "%s: 1 to %d stages are needed (hold, quench, surface)", list == NULL ? "is missing" : !json_is_array(list) ? "must be an array" : count == 0 ? "is empty" : "is too long", QN_MAX_STAGES);
+    return;
+  }
+  bool lattice = spec->initial == QN_INITIAL_LATTICE;
+  qn_stage_walk walk = {.timestep = protocol->timestep, .temperature = !start_known ? NAN : lattice ? 0.0 : spec->snapshot_temperature, .lattice = lattice, .mean_length = !lattice};
+  for (size_t s = 0; s < count; s++) {
+    char pointer[QN_POINTER_SIZE];
+    snprintf(pointer, sizeof pointer, "/stages/%zu", s);
+    qn_spec_parse_stage(&protocol->stages[s], &walk, json_array_get(list, s), pointer, reader->faults);
+  }
+  protocol->stage_count = (int)count;
+  check_most(reader->faults, walk.steps, QN_MOST_STEPS, "timesteps");
+  check_most(reader->faults, walk.frames, QN_MOST_FRAMES, "frames");
+  check_most(reader->faults, walk.rows, QN_MOST_THERMO_ROWS, "thermo rows");
+  check_most(reader->faults, walk.snapshots, QN_MOST_SNAPSHOTS, "snapshots");
+  if (lattice && spec->lattice.cells[0] > 0)
+    check_most(reader->faults, walk.frames * (double)qn_lattice_sites(&spec->lattice), QN_MOST_ATOM_FRAMES, "atoms x frames");
+  if (lattice && walk.temperature == 0.0)
+    qn_reader_fault(reader, "stages", "no stage has a temperature; a hold is needed, at whose temperature_k the atoms get their velocities");
+}
+
+static void parse_analyses(qn_simulation_spec *spec, qn_reader *reader, bool stages_good) {
+  const json_t *list = qn_reader_take(reader, "analyses");
+  if (list == NULL) return;
+  if (!json_is_array(list) || json_array_size(list) > QN_MAX_ANALYSES) {
+    qn_reader_fault(reader, "analyses", "must be an array of at most %d analyses", QN_MAX_ANALYSES);
+    return;
+  }
+  for (size_t i = 0; i < json_array_size(list); i++) {
+    qn_analysis_spec *analysis = &spec->analyses[spec->analysis_count];
+    char pointer[QN_POINTER_SIZE];
+    snprintf(pointer, sizeof pointer, "/analyses/%zu", i);
+    qn_reader inner;
+    qn_reader_begin(&inner, json_array_get(list, i), pointer, reader->faults);
+    qn_spec_read_analysis(analysis, &inner);
+    if (analysis->type == NULL) continue;
+    if (stages_good) qn_spec_resolve_stage(spec, analysis, pointer, reader->faults);
+    bool twice = false;
+    for (int k = 0; k < spec->analysis_count; k++)
+      twice = twice || (spec->analyses[k].type == analysis->type && spec->analyses[k].stage == analysis->stage &&
+                        memcmp(spec->analyses[k].parameters, analysis->parameters, sizeof analysis->parameters) == 0);
+    if (twice) qn_reader_fault(&inner, NULL, "the same analysis of the same stage was asked for before");
+    spec->analysis_count++;
+  }
+}
+
+static void check_hash(const qn_reader *reader, const char *hash) {
+  size_t hexes = strspn(hash, "0123456789abcdef");
+  if (hash[0] != '\0' && (hexes != QN_HASH_SIZE - 1 || hash[hexes] != '\0'))
+    qn_reader_fault(reader, "potential_sha256", "must be 64 lower-case hex digits, the SHA-256 of the potential's text");
+}
+
+static void parse_root(qn_simulation_spec *spec, const json_t *root, qn_faults *faults) {
+  static const int64_t usual_seed = 1;
+  qn_reader reader;
+  qn_reader_begin(&reader, root, "", faults);
+  if (reader.object == NULL) return;
+  qn_reader_text(&reader, "name", spec->name, sizeof spec->name, "");
+  qn_reader_text(&reader, "potential", spec->potential, sizeof spec->potential, NULL);
+  char hash[QN_HASH_SIZE + 1]; /* room to see one that is too long */
+  qn_reader_text(&reader, "potential_sha256", hash, sizeof hash, "");
+  check_hash(&reader, hash);
+  snprintf(spec->potential_sha256, sizeof spec->potential_sha256, "%.64s", hash);
+  spec->protocol.seed = (uint64_t)qn_reader_integer(&reader, "seed", 0, QN_MOST_SEED, &usual_seed);
+  spec->protocol.timestep = qn_reader_number(&reader, "timestep_fs", TIMESTEP, 1.0) * PS_PER_FS;
+  int precision = qn_reader_word(&reader, "precision", PRECISIONS, (int)USUAL_PRECISION);
+  spec->protocol.precision = precision == QN_PRECISION_FAST ? QN_PRECISION_FAST : QN_PRECISION_DOUBLE;
+
+  const json_t *initial = qn_reader_take(&reader, "initial");
+  if (initial == NULL)
+    qn_reader_fault(&reader, "initial", "is missing: an object is needed, such as {\"type\": \"lattice\", \"structure\": \"fcc\", \"cells\": [8, 8, 8], \"composition\": {\"Cu\": 0.5, \"Zr\": 0.5}}");
+  bool start_known = initial != NULL && qn_spec_parse_initial(spec, initial, "/initial", faults);
+
+  const int before = qn_faults_total(faults);
+  parse_stages(spec, &reader, start_known);
+  parse_analyses(spec, &reader, qn_faults_total(faults) == before);
+  qn_reader_end(&reader, "a simulation");
+}
+
+void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec *spec, qn_faults *faults) {
+  memset(spec, 0, sizeof *spec);
+  spec->snapshot_stage = -1;
+  const int before = qn_faults_total(faults);
+  json_t *root = qn_json_parse(text, size, faults);
+  if (root == NULL) return;
+  parse_root(spec, root, faults);
+  json_decref(root);
+  if (qn_faults_total(faults) > before) return;
+
+  /* The engine's own check has the last word. A quench as first stage from a snapshot was refused above when its start is not known. */
+  qn_error error;
+  if (qn_protocol_check(&spec->protocol, qn_spec_start_temperature(spec), spec->initial == QN_INITIAL_SNAPSHOT, &error) != QN_OK)
+    qn_faults_add(faults, "/stages", "%s", error.message);
+}
+
+double qn_spec_start_temperature(const qn_simulation_spec *spec) {
+  if (spec->initial == QN_INITIAL_SNAPSHOT) return spec->snapshot_temperature;
+  for (int s = 0; s < spec->protocol.stage_count; s++)
+    if (spec->protocol.stages[s].kind == QN_STAGE_HOLD && spec->protocol.stages[s].temperature > 0.0)
+      return spec->protocol.stages[s].temperature;
+  return 0.0;
+}
+
+/* What decides the work: everything but name and analyses. */
+static json_t *render_work(const qn_simulation_spec *spec) {
+  const qn_protocol *protocol = &spec->protocol;
+  json_t *root = json_object(), *stages = json_array();
+  json_object_set_new(root, "potential", qn_json_text(spec->potential));
+  if (spec->potential_sha256[0] != '\0') json_object_set_new(root, "potential_sha256", json_string(spec->potential_sha256));
+  json_object_set_new(root, "initial", qn_spec_render_initial(spec));
+  json_object_set_new(root, "seed", json_integer((json_int_t)protocol->seed));
+  /* Twelve digits undo the rounding of fs to ps and back, so that 1 fs is written as 1. */
+  char timestep[40];
+  snprintf(timestep, sizeof timestep, "%.12g", protocol->timestep / PS_PER_FS);
+  json_object_set_new(root, "timestep_fs", qn_json_number(strtod(timestep, NULL)));
+  json_object_set_new(root, "precision", json_string(PRECISIONS[protocol->precision]));
+  for (int s = 0; s < protocol->stage_count; s++) json_array_append_new(stages, qn_spec_render_stage(&protocol->stages[s]));
+  json_object_set_new(root, "stages", stages);
+  return root;
+}
+
+char *qn_spec_render_simulation(const qn_simulation_spec *spec, char hash[QN_HASH_SIZE]) {
+  json_t *root = render_work(spec), *analyses = json_array();
+  char *work = qn_json_write(root, true);
+  if (work != NULL) qn_hash_hex(work, strlen(work), hash);
+  json_object_set_new(root, "name", qn_json_text(spec->name));
+  for (int i = 0; i < spec->analysis_count; i++) {
+    json_t *object = json_object();
+    qn_spec_write_analysis(object, &spec->analyses[i]);
+    json_array_append_new(analyses, object);
+  }
+  json_object_set_new(root, "analyses", analyses);
+  char *text = work != NULL ? qn_json_write(root, true) : NULL;
+  free(work);
+  json_decref(root);
+  return text;
+}

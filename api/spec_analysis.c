@@ -1,0 +1,113 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/hash.h"
+#include "api/spec_parts.h"
+
+enum { MOST_TYPES = 32 };
+
+static const qn_analysis_type *read_type(qn_reader *reader) {
+  const qn_analysis_type *const *types = qn_analysis_types();
+  const char *names[MOST_TYPES + 1];
+  int count = 0;
+  while (types[count] != NULL && count < MOST_TYPES) names[count] = types[count]->name, count++;
+  names[count] = NULL;
+  int index = qn_reader_word(reader, "type", names, -1);
+  return index >= 0 ? types[index] : NULL;
+}
+
+/* An automatic parameter may be absent, null or 0: all say that the analysis chooses by its stated rule. */
+static double read_parameter(qn_reader *reader, const qn_parameter *parameter) {
+  const qn_bounds bounds = {parameter->minimum, parameter->maximum, ""};
+  if (parameter->automatic) {
+    const json_t *value = json_object_get(reader->object, parameter->name);
+    if (value == NULL || json_is_null(value) || (json_is_number(value) && json_number_value(value) == 0.0)) {
+      qn_reader_take(reader, parameter->name);
+      return 0.0;
+    }
+  }
+  return qn_reader_number(reader, parameter->name, bounds, parameter->fallback);
+}
+
+void qn_spec_read_analysis(qn_analysis_spec *analysis, qn_reader *reader) {
+  static const int64_t any_stage = -1;
+  *analysis = (qn_analysis_spec){.stage = -1};
+  if (reader->object == NULL) return;
+  analysis->type = read_type(reader);
+  analysis->stage = (int)qn_reader_integer(reader, "stage", 0, QN_MAX_STAGES - 1, &any_stage);
+  if (analysis->type == NULL) return; /* which keys are meant is not known */
+  for (int p = 0; p < analysis->type->parameter_count; p++)
+    analysis->parameters[p] = read_parameter(reader, &analysis->type->parameters[p]);
+  char meaning[96];
+  snprintf(meaning, sizeof meaning, "the analysis %s", analysis->type->name);
+  qn_reader_end(reader, meaning);
+}
+
+void qn_spec_write_analysis(json_t *object, const qn_analysis_spec *analysis) {
+  json_object_set_new(object, "type", json_string(analysis->type->name));
+  if (analysis->stage >= 0) json_object_set_new(object, "stage", json_integer(analysis->stage));
+  for (int p = 0; p < analysis->type->parameter_count; p++) {
+    const qn_parameter *parameter = &analysis->type->parameters[p];
+    bool chosen_later = parameter->automatic && analysis->parameters[p] == 0.0;
+    json_object_set_new(object, parameter->name, chosen_later ? json_null() : qn_json_number(analysis->parameters[p]));
+  }
+}
+
+void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_request *request, qn_faults *faults) {
+  *request = (qn_analysis_request){.analysis.stage = -1};
+  json_t *root = qn_json_parse(text, size, faults);
+  if (root == NULL) return;
+  qn_reader reader;
+  qn_reader_begin(&reader, root, "", faults);
+  request->simulation = qn_reader_integer(&reader, "simulation", 1, QN_MOST_ID, NULL);
+  qn_spec_read_analysis(&request->analysis, &reader);
+  json_decref(root);
+}
+
+void qn_spec_parse_analysis(const char *text, size_t size, qn_analysis_spec *analysis, qn_faults *faults) {
+  *analysis = (qn_analysis_spec){.stage = -1};
+  json_t *root = qn_json_parse(text, size, faults);
+  if (root == NULL) return;
+  qn_reader reader;
+  qn_reader_begin(&reader, root, "", faults);
+  qn_spec_read_analysis(analysis, &reader);
+  json_decref(root);
+}
+
+char *qn_spec_render_analysis(const qn_analysis_spec *analysis, char hash[QN_HASH_SIZE]) {
+  json_t *object = json_object();
+  qn_spec_write_analysis(object, analysis);
+  char *text = qn_json_write(object, true);
+  json_decref(object);
+  if (text != NULL) qn_hash_hex(text, strlen(text), hash);
+  return text;
+}
+
+/* "1, 3": the stages with frames. */
+static void list_sampled(const qn_protocol *protocol, char *text, size_t size) {
+  size_t used = 0;
+  text[0] = '\0';
+  for (int s = 0; s < protocol->stage_count && used < size; s++)
+    if (protocol->stages[s].sample_every > 0.0) used += (size_t)snprintf(text + used, size - used, "%s%d", used > 0 ? ", " : "", s);
+}
+
+void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer, qn_faults *faults) {
+  const qn_protocol *protocol = &spec->protocol;
+  char at[QN_POINTER_SIZE], sampled[256];
+  snprintf(at, sizeof at, "%.150s/stage", pointer);
+  list_sampled(protocol, sampled, sizeof sampled);
+  if (sampled[0] == '\0') {
+    qn_faults_add(faults, pointer, "no stage of the simulation keeps frames; set sample_every_ps in the stage to be analysed");
+    return;
+  }
+  if (analysis->stage < 0) { /* frames of a hold are of one temperature, those of a quench are not */
+    for (int s = 0; s < protocol->stage_count; s++)
+      if (protocol->stages[s].sample_every > 0.0 && protocol->stages[s].kind == QN_STAGE_HOLD) analysis->stage = s;
+    if (analysis->stage < 0)
+      qn_faults_add(faults, pointer, "no hold of the simulation keeps frames; set sample_every_ps in the hold to be analysed, or name the stage; with frames: %s", sampled);
+  } else if (analysis->stage >= protocol->stage_count || !(protocol->stages[analysis->stage].sample_every > 0.0)) {
+    qn_faults_add(faults, at, "stage %d keeps no frames; with frames: %s", analysis->stage, sampled);
+  }
+}
