@@ -28,16 +28,20 @@ static void put(writer *out, const char *text, size_t size) {
   out->text[out->size] = '\0';
 }
 
-static void put_number(writer *out, double value) {
-  char text[40];
+void qn_json_spell(double value, char text[QN_NUMBER_SIZE]) {
   if (value == floor(value) && fabs(value) < 0x1p53) {
-    snprintf(text, sizeof text, "%.0f", value == 0.0 ? 0.0 : value); /* no negative zero */
-  } else {
-    for (int digits = 15; digits <= 17; digits++) {
-      snprintf(text, sizeof text, "%.*g", digits, value);
-      if (strtod(text, NULL) == value) break;
-    }
+    snprintf(text, QN_NUMBER_SIZE, "%.0f", value == 0.0 ? 0.0 : value); /* no negative zero */
+    return;
   }
+  for (int digits = 15; digits <= 17; digits++) {
+    snprintf(text, QN_NUMBER_SIZE, "%.*g", digits, value);
+    if (strtod(text, NULL) == value) return;
+  }
+}
+
+static void put_number(writer *out, double value) {
+  char text[QN_NUMBER_SIZE];
+  qn_json_spell(value, text);
   put(out, text, strlen(text));
 }
 

@@ -53,7 +53,7 @@ typedef struct qn_response {
   int status;
   const char *content_type;  /* a literal */
   int header_count;
-  struct { const char *name; char value[512]; } header[QN_MAX_HEADERS];
+  struct { const char *name; char value[2048]; } header[QN_MAX_HEADERS];
   qn_body_kind kind;
   char *bytes;               /* malloc'ed; freed by qn_response_fini */
   size_t size;

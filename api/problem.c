@@ -63,7 +63,9 @@ static json_t *render_faults(const qn_faults *faults) {
   json_t *errors = json_array();
   for (int i = 0; i < faults->count; i++) {
     json_t *fault = json_object();
-    json_object_set_new(fault, "pointer", qn_json_text(faults->items[i].pointer));
+    const char *pointer = faults->items[i].pointer;
+    if (pointer[0] == '?') json_object_set_new(fault, "parameter", qn_json_text(pointer + 1));
+    else json_object_set_new(fault, "pointer", qn_json_text(pointer));
     json_object_set_new(fault, "detail", qn_json_text(faults->items[i].detail));
     json_array_append_new(errors, fault);
   }
@@ -104,6 +106,8 @@ void qn_problem_render(qn_response *response, const qn_request *request, int sta
 void qn_problem_from_faults(qn_response *response, const qn_request *request, const qn_faults *faults) {
   if (faults->syntax)
     qn_problem_render(response, request, 400, "invalid_json", faults, "The body is not acceptable JSON.");
+  else if (faults->count > 0 && faults->items[0].pointer[0] == '?')
+    qn_problem_render(response, request, 400, "invalid_parameter", faults, "A query parameter is not acceptable.");
   else
     qn_problem_render(response, request, 422, "invalid_spec", faults, "The body has %d fault%s.", faults->count + faults->dropped,
                       faults->count + faults->dropped == 1 ? "" : "s");

@@ -6,7 +6,8 @@
 #include "api/message.h"
 #include "engine/base/status.h"
 
-/* A growing list of faults. Filling it never fails: what no longer fits (QN_MAX_FAULTS, or memory) is counted. */
+/* A growing list of faults. `pointer` is a JSON pointer into the body, or "?name" for a query parameter. Filling it never fails: what no
+ * longer fits (QN_MAX_FAULTS, or memory) is counted. */
 enum { QN_POINTER_SIZE = 160, QN_DETAIL_SIZE = 512, QN_MAX_FAULTS = 100 };
 typedef struct qn_fault { char pointer[QN_POINTER_SIZE]; char detail[QN_DETAIL_SIZE]; } qn_fault;
 typedef struct qn_faults {
@@ -24,7 +25,8 @@ void qn_faults_add(qn_faults *faults, const char *pointer, const char *detail, .
 void qn_problem_render(qn_response *response, const qn_request *request, int status, const char *code,
                        const qn_faults *faults, const char *detail, ...) __attribute__((format(printf, 6, 7)));
 
-/* A body with faults: 400 "invalid_json" when it is not JSON, 422 "invalid_spec" otherwise. */
+/* A request with faults: 400 "invalid_parameter" when they lie in the query; for a body 400 "invalid_json" when it is not JSON, 422
+ * "invalid_spec" otherwise. */
 void qn_problem_from_faults(qn_response *response, const qn_request *request, const qn_faults *faults);
 
 /* The HTTP status and code that a qn_status stands for. */

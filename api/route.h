@@ -3,6 +3,7 @@
 #ifndef QN_API_ROUTE_H
 #define QN_API_ROUTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "api/message.h"
@@ -16,8 +17,10 @@ typedef struct qn_route {
   const char *pattern;      /* "/v1/simulations/{id}" */
   const char *operation;    /* operationId in openapi.yaml */
   qn_scope scope;           /* what the caller must hold */
-  size_t body_limit;        /* bytes; 0: no body is accepted */
   qn_handler *handler;
+  const char *const *query; /* names of the query parameters it knows, NULL-terminated; NULL: none. Others are refused */
+  size_t body_limit;        /* bytes; 0: no body is accepted */
+  bool json;                /* its body must be application/json */
 } qn_route;
 
 const qn_route *qn_routes(size_t *count);
@@ -28,7 +31,12 @@ const qn_route *qn_routes(size_t *count);
 const qn_route *qn_route_find(const char *method, const char *path, char buffer[512],
                               const char *parameters[QN_MAX_PATH_PARAMETERS], int *status, char allow[64]);
 
-/* Answer one request: find the route, check scope and limit, call the handler. */
+/* Everything about a request that can be told before its body has arrived: route, scope, announced content length (`body_size`; 0 when it is
+ * not known yet), content type, query parameters. NULL with `response` filled by a problem document; the parameters of `request` are filled
+ * from `buffer` otherwise. */
+const qn_route *qn_api_admit(qn_request *request, size_t body_size, char buffer[512], qn_response *response);
+
+/* Answer one request: admit it, call the handler. For HEAD the response is that of GET without a stream; the server leaves the body away. */
 void qn_api_answer(qn_store *store, qn_request *request, qn_response *response);
 
 #endif

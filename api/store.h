@@ -1,6 +1,7 @@
 /* What the API needs from storage. The server implements it on PostgreSQL; the tests of the API on arrays.
  *
- * Rows come back in structs that the caller owns and releases with the _fini of their page; texts inside are malloc'ed and never NULL unless said.
+ * Rows come back in structs that the caller owns and releases with the _fini of their page (api/store.c has the _fini and the names of states; all else
+ * is the server's); texts inside are malloc'ed and never NULL unless said. On an error a row or page is left all zero.
  * Every function may answer QN_UNAVAILABLE (the database is away: 503 with Retry-After). */
 #ifndef QN_API_STORE_H
 #define QN_API_STORE_H
@@ -17,7 +18,8 @@ typedef struct qn_store qn_store;
 typedef enum qn_job_state {
   QN_JOB_BLOCKED, QN_JOB_QUEUED, QN_JOB_RUNNING, QN_JOB_SUCCEEDED, QN_JOB_FAILED, QN_JOB_CANCELLED
 } qn_job_state;
-const char *qn_job_state_name(qn_job_state state);
+const char *qn_job_state_name(qn_job_state state); /* "blocked", ... */
+bool qn_job_state_parse(const char *name, qn_job_state *state);
 bool qn_job_state_final(qn_job_state state);
 
 /* Pages: at most `limit` rows with id below `before` (newest first; before 0: from the top). `more`: there are older ones. */

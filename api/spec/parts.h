@@ -1,4 +1,4 @@
-/* The parts of a spec, each with its reader and writer; only the spec_*.c files include this. A parser takes the value at `pointer`; a renderer
+/* The parts of a spec, each with its reader and writer; only the files of this folder include this. A parser takes the value at `pointer`; a renderer
  * gives a new reference. */
 #ifndef QN_API_SPEC_PARTS_H
 #define QN_API_SPEC_PARTS_H

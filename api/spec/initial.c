@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/spec_parts.h"
+#include "api/spec/parts.h"
 
 static const char *const TYPES[] = {"lattice", "snapshot", NULL};
 static const char *const CRYSTALS[] = {"fcc", "bcc", "b2", NULL}; /* in the order of qn_crystal */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/hash.h"
-#include "api/spec_parts.h"
+#include "api/spec/parts.h"
 
 enum { MOST_TYPES = 32 };
 

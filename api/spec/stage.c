@@ -1,7 +1,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "api/spec_parts.h"
+#include "api/spec/parts.h"
 
 static const char *const KINDS[] = {"hold", "quench", "surface", NULL};      /* in the order of qn_stage_kind */
 static const char *const ENSEMBLES[] = {"nve", "nvt", "npt", NULL};          /* in the order of qn_ensemble */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/hash.h"
-#include "api/spec_parts.h"
+#include "api/spec/parts.h"
 
 static const char *const PRECISIONS[] = {"double", "fast", NULL}; /* in the order of qn_precision */
 static const qn_precision USUAL_PRECISION = QN_PRECISION_DOUBLE;

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/spec_parts.h"
+#include "api/spec/parts.h"
 
 /* ---- the snapshot that a simulation starts from ---- */
 

@@ -1,0 +1,168 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json.h"
+#include "api/problem.h"
+#include "api/query.h"
+#include "api/reply.h"
+#include "api/routes/handlers.h"
+#include "api/spec.h"
+
+static json_t *parameter_json(const qn_parameter *parameter) {
+  json_t *object = json_object();
+  json_object_set_new(object, "name", json_string(parameter->name));
+  json_object_set_new(object, "meaning", json_string(parameter->meaning));
+  json_object_set_new(object, "default", parameter->automatic ? json_null() : qn_json_number(parameter->fallback));
+  json_object_set_new(object, "automatic", json_boolean(parameter->automatic));
+  json_object_set_new(object, "minimum", qn_json_number(parameter->minimum));
+  json_object_set_new(object, "maximum", qn_json_number(parameter->maximum));
+  return object;
+}
+
+void qn_list_analysis_types(qn_store *store, const qn_request *request, qn_response *response) {
+  (void)store;
+  json_t *items = json_array(), *list = json_object();
+  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++) {
+    json_t *parameters = json_array(), *object = json_object();
+    for (int p = 0; p < (*type)->parameter_count; p++) json_array_append_new(parameters, parameter_json(&(*type)->parameters[p]));
+    json_object_set_new(object, "type", json_string((*type)->name));
+    json_object_set_new(object, "meaning", json_string((*type)->meaning));
+    json_object_set_new(object, "parameters", parameters);
+    json_array_append_new(items, object);
+  }
+  json_object_set_new(list, "items", items);
+  qn_reply_resource(response, request, list);
+}
+
+static json_t *analysis_json(const qn_analysis_row *row) {
+  const long long id = row->id, simulation = row->simulation;
+  json_t *links = json_object(), *object = json_object();
+  json_object_set_new(links, "self", qn_link("analyses/%lld", id));
+  json_object_set_new(links, "job", qn_link("jobs/%lld", (long long)row->job));
+  json_object_set_new(links, "simulation", qn_link("simulations/%lld", simulation));
+  json_object_set_new(links, "results", qn_link("results?analysis=%lld", id));
+  json_object_set_new(object, "id", json_integer(id));
+  json_object_set_new(object, "simulation", json_integer(simulation));
+  json_object_set_new(object, "type", qn_json_text(row->type));
+  json_object_set_new(object, "state", json_string(qn_job_state_name(row->state)));
+  json_object_set_new(object, "job", json_integer(row->job));
+  json_object_set_new(object, "spec", qn_stored_json(row->spec));
+  json_object_set_new(object, "spec_sha256", qn_json_text(row->sha256));
+  json_object_set_new(object, "created_at", qn_json_text(row->created_at));
+  json_object_set_new(object, "links", links);
+  return object;
+}
+
+void qn_list_analyses(qn_store *store, const qn_request *request, qn_response *response) {
+  qn_faults faults = {0};
+  qn_page_query query = qn_query_page(request, &faults);
+  int64_t simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, &faults);
+  qn_analysis_page page = {0};
+  qn_error error;
+  if (qn_faults_total(&faults) > 0) {
+    qn_problem_from_faults(response, request, &faults);
+  } else if (qn_store_list_analyses(store, simulation, query, &page, &error) != QN_OK) {
+    qn_problem_from_error(response, request, &error);
+  } else {
+    json_t *items = json_array();
+    for (int i = 0; i < page.count; i++) json_array_append_new(items, analysis_json(&page.rows[i]));
+    qn_reply_page(response, request, items, page.more, page.count > 0 ? page.rows[page.count - 1].id : 0);
+  }
+  qn_analysis_page_fini(&page);
+  qn_faults_fini(&faults);
+}
+
+static json_t *curve_json(const qn_curve_row *row) {
+  json_t *object = json_object();
+  json_object_set_new(object, "name", qn_json_text(row->name));
+  json_object_set_new(object, "species", qn_json_text(row->species));
+  json_object_set_new(object, "region", qn_json_text(row->region));
+  json_object_set_new(object, "columns", qn_stored_json(row->columns));
+  json_object_set_new(object, "rows", qn_stored_json(row->data));
+  return object;
+}
+
+static qn_status add_values(qn_store *store, int64_t id, json_t *object, qn_error *error) {
+  qn_result_page page = {0};
+  const qn_result_query query = {.temperature_min_k = __builtin_nan(""), .temperature_max_k = __builtin_nan(""), .analysis = id, .page = {0, QN_MOST_PAGE}};
+  qn_status status = qn_store_query_results(store, &query, &page, error);
+  json_t *values = json_array();
+  for (int i = 0; i < page.count; i++) json_array_append_new(values, qn_result_json(&page.rows[page.count - 1 - i])); /* as the analysis gave them */
+  json_object_set_new(object, "values", values);
+  qn_result_page_fini(&page);
+  return status;
+}
+
+static qn_status add_curves(qn_store *store, int64_t id, json_t *object, qn_error *error) {
+  qn_curve_page page = {0};
+  qn_status status = qn_store_get_curves(store, id, &page, error);
+  json_t *curves = json_array();
+  for (int i = 0; i < page.count; i++) json_array_append_new(curves, curve_json(&page.rows[i]));
+  json_object_set_new(object, "curves", curves);
+  qn_curve_page_fini(&page);
+  return status;
+}
+
+void qn_get_analysis(qn_store *store, const qn_request *request, qn_response *response) {
+  qn_analysis_row row = {0};
+  qn_error error;
+  int64_t id = qn_handler_id(request, response);
+  if (id == 0) return;
+  if (qn_store_get_analysis(store, id, &row, &error) != QN_OK) {
+    qn_problem_from_error(response, request, &error);
+    return;
+  }
+  json_t *object = analysis_json(&row);
+  if (add_values(store, id, object, &error) == QN_OK && add_curves(store, id, object, &error) == QN_OK) {
+    qn_reply_resource(response, request, object);
+  } else {
+    json_decref(object);
+    qn_problem_from_error(response, request, &error);
+  }
+  qn_analysis_row_fini(&row);
+}
+
+/* ---- POST ---- */
+
+/* False with `response` filled when storage failed; what is wrong with the request becomes a fault. */
+static bool resolve(qn_store *store, const qn_request *request, qn_analysis_request *wanted, qn_faults *faults, qn_response *response) {
+  qn_simulation_row row = {0};
+  qn_error error;
+  qn_status status = qn_store_get_simulation(store, wanted->simulation, &row, &error);
+  if (status == QN_NOT_FOUND) {
+    qn_faults_add(faults, "/simulation", "there is no simulation %lld", (long long)wanted->simulation);
+    return true;
+  }
+  qn_simulation_spec *spec = status == QN_OK ? malloc(sizeof *spec) : NULL;
+  if (status == QN_OK && spec == NULL) status = qn_error_set(&error, QN_NO_MEMORY, "no memory for a spec");
+  qn_faults damaged = {0};
+  if (status == QN_OK) {
+    qn_spec_parse_simulation(row.spec, strlen(row.spec), spec, &damaged);
+    if (qn_faults_total(&damaged) > 0) status = qn_error_set(&error, QN_CORRUPT, "the stored spec of simulation %lld is damaged", (long long)row.id);
+    else qn_spec_resolve_stage(spec, &wanted->analysis, "", faults);
+  }
+  if (status != QN_OK) qn_problem_from_error(response, request, &error);
+  qn_faults_fini(&damaged);
+  free(spec);
+  qn_simulation_row_fini(&row);
+  return status == QN_OK;
+}
+
+void qn_submit_analysis(qn_store *store, const qn_request *request, qn_response *response) {
+  qn_faults faults = {0};
+  qn_analysis_request wanted;
+  char hash[QN_HASH_SIZE];
+  qn_spec_parse_analysis_request(request->body, request->body_size, &wanted, &faults);
+  bool stored = qn_faults_total(&faults) > 0 || resolve(store, request, &wanted, &faults, response);
+  if (stored && qn_faults_total(&faults) > 0) {
+    qn_problem_from_faults(response, request, &faults);
+  } else if (stored) {
+    char *canonical = qn_spec_render_analysis(&wanted.analysis, hash);
+    const qn_submission submission = {.kind = "analysis", .name = "", .spec = canonical, .sha256 = hash, .type = wanted.analysis.type->name, .parent = wanted.simulation};
+    const qn_error error = {QN_NO_MEMORY, "no memory for the spec"};
+    if (canonical != NULL) qn_handler_submit(store, request, &submission, "analyses", response);
+    else qn_problem_from_error(response, request, &error);
+    free(canonical);
+  }
+  qn_faults_fini(&faults);
+}

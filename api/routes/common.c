@@ -1,0 +1,111 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/hash.h"
+#include "api/json.h"
+#include "api/query.h"
+#include "api/reply.h"
+#include "api/routes/handlers.h"
+
+json_t *qn_link(const char *format, ...) {
+  char path[256];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(path, sizeof path, format, arguments);
+  va_end(arguments);
+  return json_sprintf("/v1/%s", path);
+}
+
+json_t *qn_text_or_null(const char *text) { return text == NULL || text[0] == '\0' ? json_null() : qn_json_text(text); }
+
+json_t *qn_stored_json(const char *text) {
+  json_t *value = text != NULL ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+  return value != NULL ? value : json_null();
+}
+
+int64_t qn_handler_id(const qn_request *request, qn_response *response) {
+  int64_t id = qn_path_id(request->parameter[0]);
+  if (id == 0) qn_problem_render(response, request, 404, "not_found", NULL, "\"%.40s\" is no identifier; a positive integer is needed.", request->parameter[0]);
+  return id;
+}
+
+bool qn_handler_artifact(qn_store *store, const qn_request *request, const char *kind, qn_artifact_row *row, qn_response *response) {
+  qn_error error;
+  int64_t id = qn_handler_id(request, response);
+  if (id == 0) return false;
+  if (qn_store_get_artifact(store, id, row, &error) != QN_OK) {
+    qn_problem_from_error(response, request, &error);
+    return false;
+  }
+  if (strcmp(row->kind, kind) == 0) return true;
+  qn_problem_render(response, request, 404, "not_found", NULL, "There is no %s %lld.", strcmp(kind, "snapshot") == 0 ? "structure" : kind, (long long)id);
+  qn_artifact_row_fini(row);
+  return false;
+}
+
+bool qn_handler_open(qn_store *store, const qn_request *request, const qn_artifact_row *row, int *descriptor, int64_t *size, char *path,
+                     qn_response *response) {
+  qn_error error;
+  struct stat info;
+  if (qn_store_open_artifact(store, row, descriptor, path, &error) != QN_OK) {
+    qn_problem_from_error(response, request, &error);
+    return false;
+  }
+  if (fstat(*descriptor, &info) == 0) {
+    *size = info.st_size;
+    return true;
+  }
+  qn_error_set(&error, QN_IO, "the file of this %s cannot be read: %s", row->kind, strerror(errno));
+  qn_problem_from_error(response, request, &error);
+  close(*descriptor);
+  return false;
+}
+
+void qn_handler_send_artifact(qn_store *store, const qn_request *request, const qn_artifact_row *row, const char *type, const char *name,
+                              qn_response *response) {
+  int descriptor;
+  int64_t size;
+  char path[4096], tag[80];
+  if (!qn_handler_open(store, request, row, &descriptor, &size, path, response)) return;
+  if (row->sha256[0] != '\0') snprintf(tag, sizeof tag, "%.64s", row->sha256);
+  else snprintf(tag, sizeof tag, "%lld-%lld", (long long)row->id, (long long)size);
+  if (qn_reply_not_modified(response, request, tag)) close(descriptor);
+  else qn_reply_file(response, type, descriptor, (size_t)size, "%s", name);
+}
+
+void qn_handler_submit(qn_store *store, const qn_request *request, const qn_submission *submission, const char *collection,
+                       qn_response *response) {
+  const char *key = qn_request_header(request, "Idempotency-Key");
+  if (key != NULL && (key[0] == '\0' || strlen(key) > 255)) {
+    qn_problem_render(response, request, 400, "invalid_header", NULL, "Idempotency-Key has %zu bytes; 1 to 255 are accepted.", strlen(key));
+    return;
+  }
+  char body_hash[QN_HASH_SIZE];
+  qn_hash_hex(request->body, request->body_size, body_hash);
+  const qn_idempotency idempotency = {key, key != NULL ? body_hash : NULL, key != NULL ? request->principal.name : NULL};
+  qn_submitted submitted = {0};
+  qn_error error;
+  if (qn_store_submit(store, submission, &idempotency, &request->principal, &submitted, &error) != QN_OK) {
+    if (error.status == QN_CONFLICT) qn_problem_render(response, request, 422, "idempotency_key_reused", NULL, "%s", error.message);
+    else qn_problem_from_error(response, request, &error);
+    return;
+  }
+  const long long id = submitted.id, job = submitted.job;
+  qn_response_header(response, "Location", "/v1/%s/%lld", collection, id);
+  json_t *links = json_object(), *answer = json_object();
+  json_object_set_new(links, "self", qn_link("%s/%lld", collection, id));
+  json_object_set_new(links, "job", qn_link("jobs/%lld", job));
+  json_object_set_new(links, "events", qn_link("jobs/%lld/events", job));
+  json_object_set_new(links, "results", qn_link("results?%s=%lld", submission->kind, id));
+  json_object_set_new(answer, "id", json_integer(id));
+  json_object_set_new(answer, "job", json_integer(job));
+  json_object_set_new(answer, "created", json_boolean(submitted.created));
+  json_object_set_new(answer, "spec_sha256", json_string(submission->sha256));
+  json_object_set_new(answer, "links", links);
+  qn_reply_json(response, request, submitted.created ? 202 : 200, answer);
+}

@@ -1,0 +1,48 @@
+/* Every handler, and the JSON of the rows that more than one of them shows; only the files of this folder include this. */
+#ifndef QN_API_ROUTES_HANDLERS_H
+#define QN_API_ROUTES_HANDLERS_H
+
+#include <jansson.h>
+
+#include "api/route.h"
+
+qn_handler qn_get_index, qn_get_live, qn_get_ready, qn_get_metrics, qn_get_document;
+qn_handler qn_list_potentials, qn_upload_potential, qn_get_potential, qn_get_potential_text, qn_get_potential_curves;
+qn_handler qn_list_simulations, qn_submit_simulation, qn_get_simulation, qn_get_simulation_thermo;
+qn_handler qn_list_analysis_types, qn_list_analyses, qn_submit_analysis, qn_get_analysis;
+qn_handler qn_query_results;
+qn_handler qn_list_jobs, qn_get_job, qn_cancel_job, qn_retry_job, qn_get_job_events;
+qn_handler qn_list_trajectories, qn_get_trajectory, qn_get_trajectory_data;
+qn_handler qn_list_structures, qn_get_structure, qn_get_structure_data;
+
+/* New references; NULL without memory. */
+json_t *qn_result_json(const qn_result_row *row);
+
+/* A URL below /v1 as a JSON string. */
+json_t *qn_link(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A text that is "" when there is none: null then. */
+json_t *qn_text_or_null(const char *text);
+
+/* JSON kept as text; null when it is damaged. */
+json_t *qn_stored_json(const char *text);
+
+/* The identifier in the path; 0 with a 404 when it cannot be one. */
+int64_t qn_handler_id(const qn_request *request, qn_response *response);
+
+/* An artifact of one kind by the identifier in the path; false with `response` filled when there is none. The caller owns `row` then. */
+bool qn_handler_artifact(qn_store *store, const qn_request *request, const char *kind, qn_artifact_row *row, qn_response *response);
+
+/* Open an artifact's file; false with `response` filled. `path` holds 4096 bytes. */
+bool qn_handler_open(qn_store *store, const qn_request *request, const qn_artifact_row *row, int *descriptor, int64_t *size, char *path,
+                     qn_response *response);
+
+/* The whole file of an artifact with its hash as ETag, under a name for saving. */
+void qn_handler_send_artifact(qn_store *store, const qn_request *request, const qn_artifact_row *row, const char *type, const char *name,
+                              qn_response *response);
+
+/* Submit and answer: 202 for new work, 200 for work that was known, with Location. `collection` is "simulations" or "analyses". */
+void qn_handler_submit(qn_store *store, const qn_request *request, const qn_submission *submission, const char *collection,
+                       qn_response *response);
+
+#endif

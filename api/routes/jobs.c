@@ -1,0 +1,108 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json.h"
+#include "api/problem.h"
+#include "api/query.h"
+#include "api/reply.h"
+#include "api/routes/handlers.h"
+
+static json_t *job_json(const qn_job_row *row) {
+  const long long id = row->id;
+  json_t *links = json_object(), *object = json_object();
+  json_object_set_new(links, "self", qn_link("jobs/%lld", id));
+  json_object_set_new(links, "resource", qn_link("%s/%lld", strcmp(row->kind, "analysis") == 0 ? "analyses" : "simulations", (long long)row->resource));
+  json_object_set_new(links, "events", qn_link("jobs/%lld/events", id));
+  json_object_set_new(object, "id", json_integer(id));
+  json_object_set_new(object, "kind", qn_json_text(row->kind));
+  json_object_set_new(object, "resource", json_integer(row->resource));
+  json_object_set_new(object, "state", json_string(qn_job_state_name(row->state)));
+  json_object_set_new(object, "attempt", json_integer(row->attempt));
+  json_object_set_new(object, "max_attempts", json_integer(row->max_attempts));
+  json_object_set_new(object, "priority", json_integer(row->priority));
+  json_object_set_new(object, "progress", qn_json_number(row->progress));
+  json_object_set_new(object, "eta_s", qn_json_number(row->eta_s));
+  json_object_set_new(object, "cancel_requested", json_boolean(row->cancel_requested));
+  json_object_set_new(object, "waiting", qn_text_or_null(row->waiting));
+  json_object_set_new(object, "error", qn_text_or_null(row->error));
+  json_object_set_new(object, "worker", qn_text_or_null(row->worker));
+  json_object_set_new(object, "submitted_by", qn_json_text(row->submitted_by));
+  json_object_set_new(object, "created_at", qn_json_text(row->created_at));
+  json_object_set_new(object, "started_at", qn_text_or_null(row->started_at));
+  json_object_set_new(object, "finished_at", qn_text_or_null(row->finished_at));
+  json_object_set_new(object, "links", links);
+  return object;
+}
+
+void qn_list_jobs(qn_store *store, const qn_request *request, qn_response *response) {
+  static const char *const states[] = {"blocked", "queued", "running", "succeeded", "failed", "cancelled", NULL};
+  qn_faults faults = {0};
+  qn_page_query query = qn_query_page(request, &faults);
+  int state = qn_query_word(request, "state", states, &faults);
+  qn_job_page page = {0};
+  qn_error error;
+  if (qn_faults_total(&faults) > 0) {
+    qn_problem_from_faults(response, request, &faults);
+  } else if (qn_store_list_jobs(store, state >= 0 ? states[state] : NULL, query, &page, &error) != QN_OK) {
+    qn_problem_from_error(response, request, &error);
+  } else {
+    json_t *items = json_array();
+    for (int i = 0; i < page.count; i++) json_array_append_new(items, job_json(&page.rows[i]));
+    qn_reply_page(response, request, items, page.more, page.count > 0 ? page.rows[page.count - 1].id : 0);
+  }
+  qn_job_page_fini(&page);
+  qn_faults_fini(&faults);
+}
+
+void qn_get_job(qn_store *store, const qn_request *request, qn_response *response) {
+  qn_job_row row = {0};
+  qn_error error;
+  int64_t id = qn_handler_id(request, response);
+  if (id == 0) return;
+  if (qn_store_get_job(store, id, &row, &error) != QN_OK) qn_problem_from_error(response, request, &error);
+  else qn_reply_resource(response, request, job_json(&row));
+  qn_job_row_fini(&row);
+}
+
+typedef qn_status change(qn_store *store, int64_t id, const qn_principal *principal, qn_job_row *row, qn_error *error);
+
+/* 200 when the job is in its new state already, 202 when a worker has to hear of it first. */
+static void change_job(qn_store *store, const qn_request *request, change *how, qn_response *response) {
+  qn_job_row row = {0};
+  qn_error error;
+  int64_t id = qn_handler_id(request, response);
+  if (id == 0) return;
+  if (how(store, id, &request->principal, &row, &error) != QN_OK) qn_problem_from_error(response, request, &error);
+  else qn_reply_json(response, request, row.state == QN_JOB_RUNNING ? 202 : 200, job_json(&row));
+  qn_job_row_fini(&row);
+}
+
+void qn_cancel_job(qn_store *store, const qn_request *request, qn_response *response) { change_job(store, request, qn_store_cancel_job, response); }
+
+void qn_retry_job(qn_store *store, const qn_request *request, qn_response *response) { change_job(store, request, qn_store_retry_job, response); }
+
+void qn_get_job_events(qn_store *store, const qn_request *request, qn_response *response) {
+  qn_job_row row = {0};
+  qn_error error;
+  int64_t id = qn_handler_id(request, response), last = 0;
+  if (id == 0) return;
+  const char *text = qn_request_header(request, "Last-Event-ID");
+  if (text != NULL && strcmp(text, "0") != 0 && text[0] != '\0') {
+    last = qn_path_id(text);
+    if (last == 0) {
+      qn_problem_render(response, request, 400, "invalid_header", NULL, "Last-Event-ID must be the id of an event, a whole number.");
+      return;
+    }
+  }
+  if (qn_store_get_job(store, id, &row, &error) != QN_OK) {
+    qn_problem_from_error(response, request, &error);
+    return;
+  }
+  qn_job_row_fini(&row);
+  qn_response_header(response, "Cache-Control", "no-store");
+  response->status = 200;
+  response->content_type = "text/event-stream";
+  response->kind = QN_BODY_EVENTS;
+  response->job = id;
+  response->last_event = last;
+}
