@@ -91,7 +91,8 @@ void qn_handler_submit(qn_store *store, const qn_request *request, const qn_subm
   qn_submitted submitted = {0};
   qn_error error;
   if (qn_store_submit(store, submission, &idempotency, &request->principal, &submitted, &error) != QN_OK) {
-    if (error.status == QN_CONFLICT) qn_problem_render(response, request, 422, "idempotency_key_reused", NULL, "%s", error.message);
+    if (error.status == QN_INVALID && key != NULL) qn_problem_render(response, request, 422, "idempotency_key_reused", NULL, "%s", error.message);
+    else if (error.status == QN_CONFLICT && key != NULL) qn_problem_render(response, request, 409, "idempotency_key_in_flight", NULL, "%s", error.message);
     else qn_problem_from_error(response, request, &error);
     return;
   }
