@@ -17,7 +17,8 @@ typedef enum qn_value_status {
   QN_VALUE_OK,
   QN_VALUE_NOT_DIFFUSIVE,   /* the MSD does not grow linearly in any window of the data */
   QN_VALUE_NOT_DECAYED,     /* F_s stays above 1/e */
-  QN_VALUE_TOO_FEW_SAMPLES  /* fewer independent blocks than an error needs */
+  QN_VALUE_TOO_FEW_SAMPLES, /* fewer independent blocks than an error needs */
+  QN_VALUE_UNRESOLVED       /* the quantity lies between samples: the frames are too far apart in time */
 } qn_value_status;
 const char *qn_value_status_name(qn_value_status status);
 

@@ -1,0 +1,10 @@
+/* The analyses, for the table in types.c. */
+#ifndef QN_ANALYSIS_TYPES_H
+#define QN_ANALYSIS_TYPES_H
+
+#include "engine/analysis/analysis.h"
+
+extern const qn_analysis_type qn_diffusion;
+extern const qn_analysis_type qn_relaxation;
+
+#endif

@@ -1,0 +1,38 @@
+#include "engine/analysis/vacuum.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "engine/base/memory.h"
+
+static const double GAP = 6, BIN = 0.25; /* A */
+
+/* The longest run of empty bins along an axis, periodic, A. */
+static double widest_gap(const qn_frame *frame, int axis) {
+  double length = frame->box.length[axis];
+  int64_t bins = (int64_t)(length / BIN);
+  if (bins < 2 || bins > 100000000) return 0;
+  bool *filled = qn_memory_alloc((size_t)bins, sizeof *filled);
+  if (filled == NULL) return 0;
+  for (int64_t i = 0; i < frame->count; i++) {
+    double x = (frame->r[axis][i] - frame->box.origin[axis]) / length;
+    int64_t bin = (int64_t)((x - floor(x)) * (double)bins);
+    filled[bin < bins ? bin : bins - 1] = true;
+  }
+  int64_t longest = 0, run = 0;
+  for (int64_t b = 0; b < 2 * bins; b++) {
+    run = filled[b % bins] ? 0 : run + 1;
+    if (run > longest) longest = run;
+  }
+  free(filled);
+  return (double)longest * length / (double)bins;
+}
+
+int qn_vacuum_axis(const qn_frame *frame) {
+  for (int axis = 0; axis < 3; axis++)
+    if (widest_gap(frame, axis) >= GAP) return axis;
+  return -1;
+}
+
+const char *qn_vacuum_region(const qn_frame *frame) { return qn_vacuum_axis(frame) < 0 ? "bulk" : "slab"; }
