@@ -1,0 +1,236 @@
+"""Every route of a running server, driven to success and to failure; each answer must be one that openapi.yaml describes.
+
+usage: responses.py    (QUENCHD_URL, QUENCHD_BIN and DATABASE_URL in the environment, as tests/with_server.sh sets them)
+"""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.parse
+
+import contract
+import scenario
+
+JSON = {"Content-Type": "application/json"}
+UNKNOWN = 987654321
+
+
+class Driver:
+    def __init__(self):
+        self.document = contract.load()
+        self.tally = contract.Tally()
+        self.seen = {}  # operationId -> statuses
+        self.operations = {}
+        for method, path, operation, parameters in contract.operations(self.document):
+            self.operations[operation["operationId"]] = (method, path, operation, parameters)
+
+    def call(self, name, expect, path=None, body=None, headers=None, method=None, limit=None):
+        """Sends a request of operation `name`, checks the answer against the document, returns (headers, body)."""
+        documented, template, operation, _ = self.operations[name]
+        method = method or documented
+        path = path if path is not None else template
+        status, answer_headers, answer = scenario.fetch(path, method, body, headers, limit=limit)
+        what = f"{name}: {method} {path[:120]} -> {status}"
+        self.tally.check(status == expect, f"{what}, expected {expect}: {answer[:300]!r}")
+        for fault in self.faults(operation, method, status, answer_headers, answer):
+            self.tally.check(False, f"{what}: {fault}")
+        self.tally.check(answer_headers.get("X-Request-Id") is not None, f"{what}: no X-Request-Id")
+        self.seen.setdefault(name, set()).add(status)
+        return answer_headers, answer
+
+    def faults(self, operation, method, status, headers, answer):
+        responses = operation["responses"]
+        response = responses.get(str(status)) or responses.get(f"{status // 100}XX") or responses.get("default")
+        if response is None:
+            return [f"status {status} is not documented"]
+        response = contract.deref(self.document, response)
+        lines = []
+        for name, header in response.get("headers", {}).items():
+            header = contract.deref(self.document, header)
+            value = headers.get(name)
+            if value is None:
+                if header.get("required"):
+                    lines.append(f"header {name} is missing")
+                continue
+            schema = header.get("schema", {})
+            if contract.deref(self.document, schema).get("type") == "integer":
+                value = int(value)
+            lines += [f"header {name}: {fault}" for fault in contract.faults(self.document, schema, value)]
+        content = response.get("content", {})
+        if not content:
+            return lines + ([f"a body that is not documented: {answer[:100]!r}"] if answer else [])
+        kind = (headers.get("Content-Type") or "").split(";")[0].strip()
+        if kind not in content:
+            return lines + [f"content type {kind!r}, documented are {list(content)}"]
+        if method == "HEAD":
+            return lines + (["HEAD with a body"] if answer else [])
+        schema = content[kind].get("schema")
+        if kind.endswith("json"):
+            try:
+                value = json.loads(answer, parse_constant=lambda word: (_ for _ in ()).throw(ValueError(word)))
+            except ValueError as error:
+                return lines + [f"not JSON: {error}"]
+            lines += contract.faults(self.document, schema, value)
+            if kind == "application/problem+json" and value.get("status") != status:
+                lines.append(f"the problem says status {value.get('status')}")
+        elif schema is not None and kind.startswith("text/"):
+            lines += contract.faults(self.document, schema, answer.decode())
+        return lines
+
+
+def successes(drive, names):
+    """Each operation at least once as it is meant to be used."""
+    call, tally = drive.call, drive.tally
+    at = {name: scenario.fill(path, names) for name, (_, path, _, _) in drive.operations.items()}
+
+    for name in ("getIndex", "getLive", "getReady", "getMetrics", "listAnalysisTypes", "listPotentials", "listSimulations",
+                 "listAnalyses", "listJobs", "listTrajectories", "listStructures", "queryResults", "getPotential",
+                 "getPotentialText", "getPotentialCurves", "getSimulation", "getSimulationThermo", "getAnalysis", "getJob",
+                 "getTrajectory", "getTrajectoryData", "getStructure", "getStructureData"):
+        headers, _ = call(name, 200, at[name])
+        call(name, 200, at[name], method="HEAD")
+        if headers.get("ETag"):
+            call(name, 304, at[name], headers={"If-None-Match": headers["ETag"]})
+            call(name, 200, at[name], headers={"If-None-Match": '"another"'})
+
+    _, served = call("getDocument", 200)
+    with open(os.path.join(contract.ROOT, "openapi.yaml"), "rb") as file:
+        tally.check(served == file.read(), "the served document is openapi.yaml, byte for byte")
+
+    for name in ("listSimulations", "listAnalyses", "listJobs", "queryResults"):
+        path, seen = at[name] + "?limit=1", []
+        while path and len(seen) < 50:
+            headers, answer = call(name, 200, path)
+            page = json.loads(answer)
+            seen += [item["id"] for item in page["items"]]
+            tally.check((page["next"] is not None) == ('rel="next"' in headers.get("Link", "")), f"{name}: Link and next agree")
+            path = page["next"]
+        everything = [item["id"] for item in json.loads(call(name, 200, at[name] + "?limit=1000")[1])["items"]]
+        tally.check(seen == everything, f"{name}: pages of one are the whole list: {seen} against {everything}")
+
+    answer = call("queryResults", 200, at["queryResults"] + "?quantity=diffusion_coefficient&species=all&temperature_min_k=1500"
+                  f"&simulation={names['simulations']}&potential={names['potentials']}")[1]
+    rows = json.loads(answer)["items"]
+    tally.check(len(rows) == 1 and rows[0]["unit"] == "m2/s", "one diffusion coefficient of all atoms, in m2/s")
+    for how, headers in (("?format=csv", {}), ("", {"Accept": "text/csv"})):
+        _, table = call("queryResults", 200, at["queryResults"] + how, headers=headers)
+        lines = table.decode().splitlines()
+        tally.check(lines[0].startswith("id,quantity,value,standard_error,unit") and len(lines) > 1, "results as CSV")
+
+    for query in ("?format=xyz", "?format=xyz&frames=0:4:2", "?frames=0:4:2", "?format=netcdf"):
+        _, data = call("getTrajectoryData", 200, at["getTrajectoryData"] + query)
+        start = b"500\n" if "xyz" in query else b"CDF"
+        tally.check(data[: len(start)] == start or data[1:4] == b"HDF", f"frames{query}: {data[:20]!r}")
+
+    _, events = call("getJobEvents", 200, at["getJobEvents"])
+    data = [json.loads(line[5:]) for line in events.decode().splitlines() if line.startswith("data:")]
+    tally.check(bool(data), "the events of a finished job come, and the stream ends")
+    last = [line[3:].strip() for line in events.decode().splitlines() if line.startswith("id:")]
+    tally.check(last == sorted(last, key=int) and bool(last), "events have rising ids")
+    _, rest = call("getJobEvents", 200, at["getJobEvents"], headers={"Last-Event-ID": last[-2] if len(last) > 1 else "0"})
+    tally.check(rest.count(b"\nid:") + rest.startswith(b"id:") <= len(last), "Last-Event-ID resumes")
+
+    text = scenario.fetch(at["getPotentialText"])[2]
+    query = "?" + urllib.parse.urlencode({"name": "contract", "citation": "a citation", "licence": "CDDL-1.0"})
+    call("uploadPotential", 201, at["uploadPotential"] + query, body=text, headers={"Content-Type": "text/plain"})
+    call("uploadPotential", 200, at["uploadPotential"] + query, body=text, headers={"Content-Type": "text/plain"})
+
+    body = json.dumps({"simulation": names["simulations"], "type": "diffusion", "stage": 1, "max_lag_ps": 0.1})
+    _, answer = call("submitAnalysis", 202, body=body, headers=JSON)
+    scenario.wait(json.loads(answer)["job"], ("succeeded",))
+    call("submitAnalysis", 200, body=body, headers=JSON)
+
+    call("submitSimulation", 200, body=json.dumps(scenario.SPEC), headers=JSON)
+    _, answer = call("submitSimulation", 202, body=json.dumps(scenario.LONG), headers={**JSON, "Idempotency-Key": "contract-1"})
+    submitted = json.loads(answer)
+    _, again = call("submitSimulation", 200, body=json.dumps(scenario.LONG), headers={**JSON, "Idempotency-Key": "contract-1"})
+    tally.check(json.loads(again)["id"] == submitted["id"], "the same key gives the same simulation")
+    job = submitted["job"]
+    scenario.wait(job, ("running",))
+    call("retryJob", 409, f"/v1/jobs/{job}/retry", body=b"")
+    call("cancelJob", 202, f"/v1/jobs/{job}/cancel", body=b"")
+    scenario.wait(job, ("cancelled",))
+    call("cancelJob", 409, f"/v1/jobs/{job}/cancel", body=b"")
+    call("getSimulationThermo", 404, f"/v1/simulations/{submitted['id']}/thermo")
+    call("retryJob", 200, f"/v1/jobs/{job}/retry", body=b"")
+    scenario.wait(job, ("running",))
+    call("cancelJob", 202, f"/v1/jobs/{job}/cancel", body=b"")
+    scenario.wait(job, ("cancelled",))
+
+
+def failures(drive):
+    """Each operation at least once as it is not."""
+    call = drive.call
+    for name, (method, path, operation, parameters) in drive.operations.items():
+        if contract.path_names(path):
+            body = b"" if method == "POST" else None
+            for text in (str(UNKNOWN), "no-such-thing", "0"):
+                call(name, 404, path.replace("{" + contract.path_names(path)[0] + "}", text), body=body)
+        if "400" in operation["responses"]:
+            target = path
+            for text in contract.path_names(path):
+                target = target.replace("{" + text + "}", str(UNKNOWN))
+            if not contract.path_names(path):
+                call(name, 400, target + "?no_such_parameter=1", body=b"{}" if method == "POST" else None,
+                     headers=JSON if method == "POST" else None)
+        for parameter in parameters:
+            if parameter["in"] == "query" and parameter["name"] in ("limit", "cursor", "state", "format", "temperature_min_k"):
+                if not contract.path_names(path):
+                    call(name, 400, f"{path}?{parameter['name']}=%21")
+        content = contract.deref(drive.document, operation.get("requestBody") or {}).get("content", {})
+        if "application/json" in content:
+            call(name, 400, body=b"", headers=JSON)
+            call(name, 400, body=b"{", headers=JSON)
+            call(name, 422, body=b"{}", headers=JSON)
+            call(name, 415, body=b"{}", headers={"Content-Type": "text/plain"})
+            call(name, 413, body=b" " * (2 << 20), headers=JSON)
+    call("uploadPotential", 422, "/v1/potentials?name=broken", body=b"not a setfl file\n", headers={"Content-Type": "text/plain"})
+    # The name of a simulation's potential is in the body, so an unknown one is a fault of the body.
+    call("submitSimulation", 422, body=json.dumps({**scenario.SPEC, "potential": "no-such-potential"}), headers=JSON)
+    call("submitAnalysis", 422, body=json.dumps({"simulation": UNKNOWN, "type": "diffusion"}), headers=JSON)
+    call("submitSimulation", 422, body=json.dumps({**scenario.LONG, "seed": 9}), headers={**JSON, "Idempotency-Key": "contract-1"})
+
+
+def tokens(drive):
+    """With a token in the database the server lets nobody in without one, and nobody do more than his scope says."""
+
+    def create(name, scope):
+        text = subprocess.run([os.environ["QUENCHD_BIN"], "token", "create", "--name", name, "--scope", scope],
+                              capture_output=True, text=True, timeout=30, check=True).stdout
+        return next(word for word in text.split() if word.startswith("qn_"))
+
+    reader = create("contract-reader", "read")
+    create("contract-admin", "admin")
+    for name, (method, path, operation, _) in drive.operations.items():
+        target = path
+        for text in contract.path_names(path):
+            target = target.replace("{" + text + "}", "1")
+        body = b"{}" if method == "POST" else None
+        if "401" in operation["responses"]:
+            drive.call(name, 401, target, body=body, headers=JSON if body else None)
+            drive.call(name, 401, target, body=body, headers={**JSON, "Authorization": "Bearer qn_wrong"})
+        if "403" in operation["responses"]:
+            drive.call(name, 403, target, body=body, headers={**JSON, "Authorization": "Bearer " + reader})
+    drive.call("listJobs", 200, headers={"Authorization": "Bearer " + reader})
+
+
+def main():
+    drive = Driver()
+    names = scenario.prepare()
+    successes(drive, names)
+    failures(drive)
+    tokens(drive)
+    for name, (_, _, operation, _) in drive.operations.items():
+        seen = drive.seen.get(name, set())
+        drive.tally.check(any(s < 300 for s in seen), f"{name} was never driven to success")
+        documented = {s for s in operation["responses"] if s.startswith("4")}
+        missed = sorted(documented - {str(s) for s in seen})
+        drive.tally.check(not documented or any(400 <= s < 500 for s in seen), f"{name} was never driven to a failure")
+        if missed:
+            print(f"note: {name} was not driven to {', '.join(missed)}")
+    return drive.tally.report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""A small history for the suites that need one: a finished simulation with its analyses, and the names of all of it."""
+
+import http.client
+import json
+import os
+import time
+import urllib.parse
+
+import contract
+
+URL = urllib.parse.urlsplit(os.environ["QUENCHD_URL"])
+
+SPEC = {
+    "name": "contract",
+    "potential": "mendelev-2009-cuzr",
+    "initial": {"type": "lattice", "structure": "fcc", "cells": [5, 5, 5], "composition": {"Cu": 0.5, "Zr": 0.5}},
+    "seed": 7,
+    "timestep_fs": 2,
+    "stages": [
+        {"type": "hold", "ensemble": "npt", "temperature_k": 2000, "duration_ps": 0.1},
+        {"type": "hold", "ensemble": "nvt", "temperature_k": 2000, "volume": "mean", "duration_ps": 0.4,
+         "sample_every_ps": 0.01, "snapshot": True},
+    ],
+    "analyses": [{"type": "diffusion"}, {"type": "relaxation"}],
+}
+LONG = {**SPEC, "name": "never ends", "seed": 8,
+        "stages": [{"type": "hold", "ensemble": "nve", "temperature_k": 300, "duration_ps": 100000}]}
+
+
+def fetch(path, method="GET", body=None, headers=None, limit=None, seconds=60):
+    """(status, headers, body) of one request; of a stream, what came within `limit` bytes and `seconds`."""
+    connection = http.client.HTTPConnection(URL.hostname, URL.port, timeout=seconds)
+    try:
+        connection.request(method, path, body=body, headers=headers or {})
+        response = connection.getresponse()
+        data = b""
+        end = time.monotonic() + seconds
+        try:
+            while (limit is None or len(data) < limit) and time.monotonic() < end:
+                piece = response.read1(65536)
+                if not piece:
+                    break
+                data += piece
+        except TimeoutError:
+            pass
+        return response.status, response.headers, data
+    finally:
+        connection.close()
+
+
+def live():
+    return fetch("/livez")[0] == 200
+
+
+def get(path):
+    status, _, body = fetch(path)
+    assert status == 200, f"GET {path}: {status} {body[:300]!r}"
+    return json.loads(body)
+
+
+def post(path, value):
+    status, headers, body = fetch(path, "POST", json.dumps(value), {"Content-Type": "application/json"})
+    assert status < 300, f"POST {path}: {status} {body[:500]!r}"
+    return status, headers, json.loads(body)
+
+
+def wait(job, states, seconds=300):
+    """The job once its state is one of `states`."""
+    end = time.monotonic() + seconds
+    while True:
+        row = get(f"/v1/jobs/{job}")
+        if row["state"] in states:
+            return row
+        assert row["state"] not in ("failed", "cancelled"), f"job {job}: {row}"
+        assert time.monotonic() < end, f"job {job} is {row['state']} after {seconds} s"
+        time.sleep(0.2)
+
+
+def prepare():
+    """Runs SPEC and its analyses to their end; returns what {id} or {name} stands for below each collection."""
+    submitted = post("/v1/simulations", SPEC)[2]
+    simulation = submitted["id"]
+    wait(submitted["job"], ("succeeded",))
+    analyses = get(f"/v1/analyses?simulation={simulation}")["items"]
+    for analysis in analyses:
+        wait(analysis["job"], ("succeeded",))
+    return {
+        "potentials": SPEC["potential"],
+        "simulations": simulation,
+        "jobs": submitted["job"],
+        "analyses": analyses[0]["id"],
+        "trajectories": get(f"/v1/trajectories?simulation={simulation}")["items"][0]["id"],
+        "structures": get(f"/v1/structures?simulation={simulation}")["items"][0]["id"],
+    }
+
+
+def fill(path, names):
+    """`path` with its {names} filled in from what prepare() returned."""
+    collection = path.split("/")[2] if path.startswith("/v1/") and path.count("/") > 2 else ""
+    for name in contract.path_names(path):
+        path = path.replace("{" + name + "}", urllib.parse.quote(str(names[collection])))
+    return path
