@@ -8,7 +8,7 @@
 #include "api/hash.h"
 #include "api/spec/parts.h"
 
-static const char *const PRECISIONS[] = {"double", "fast", NULL}; /* in the order of qn_precision */
+static const char *const PRECISIONS[] = {"double", NULL}; /* in the order of qn_precision: those that have a kernel */
 static const qn_precision USUAL_PRECISION = QN_PRECISION_DOUBLE;
 static const qn_bounds TIMESTEP = {0.1, 10.0, "fs"};
 static const double PS_PER_FS = 1e-3;
@@ -88,7 +88,7 @@ static void parse_root(qn_simulation_spec *spec, const json_t *root, qn_faults *
   spec->protocol.seed = (uint64_t)qn_reader_integer(&reader, "seed", 0, QN_MOST_SEED, &usual_seed);
   spec->protocol.timestep = qn_reader_number(&reader, "timestep_fs", TIMESTEP, 1.0) * PS_PER_FS;
   int precision = qn_reader_word(&reader, "precision", PRECISIONS, (int)USUAL_PRECISION);
-  spec->protocol.precision = precision == QN_PRECISION_FAST ? QN_PRECISION_FAST : QN_PRECISION_DOUBLE;
+  spec->protocol.precision = precision >= 0 ? (qn_precision)precision : USUAL_PRECISION;
 
   const json_t *initial = qn_reader_take(&reader, "initial");
   if (initial == NULL)
