@@ -51,7 +51,7 @@ typedef enum qn_body_kind {
 
 typedef struct qn_response {
   int status;
-  const char *content_type;  /* a literal */
+  const char *content_type;  /* a literal; NULL: the answer has no body (304) */
   int header_count;
   struct { const char *name; char value[2048]; } header[QN_MAX_HEADERS];
   qn_body_kind kind;
