@@ -135,6 +135,7 @@ say "PostgreSQL"
 # Without fsync the tests' many small databases are made ten times faster; the machine does not lose power.
 DATABASE_URL=$(sh server/cluster.sh start "$work/cluster" fsync=off) || fatal "no PostgreSQL"
 export DATABASE_URL
+export PYTHONDONTWRITEBYTECODE=1
 export OMP_WAIT_POLICY=passive # idle threads must not spin beside another test
 
 say "tests"
@@ -146,6 +147,20 @@ fi
 
 say "suites"
 suite layering sh tests/layering.sh
+suite contract-document /usr/bin/python3 tests/contract/document.py build/test/quenchd
+suite contract-responses sh tests/with_server.sh build/test /usr/bin/python3 tests/contract/responses.py
+suite quickstart sh tests/quickstart.sh
+
+say "AddressSanitizer and UndefinedBehaviorSanitizer"
+build build/sanitize -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DQN_SANITIZE=address,undefined
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+if [ -n "$only" ]; then
+  ctests sanitized build/sanitize -R "^(api|server)/.*$only" --no-tests=ignore
+else
+  ctests sanitized build/sanitize -R '^(api|server)/'
+fi
+suite hostile-bodies sh tests/with_server.sh build/sanitize /usr/bin/python3 tests/hostile/bodies.py
+suite hostile-clients sh tests/with_server.sh build/sanitize /usr/bin/python3 tests/hostile/clients.py
 
 say "summary"
 echo "$(($(date +%s) - started)) s on $cores cores"

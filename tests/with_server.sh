@@ -30,7 +30,7 @@ alive() {
 
 psql -X -q -d "$admin" -c "CREATE DATABASE $database" || exit 1
 DATABASE_URL=$(printf '%s' "$admin" | sed "s,/quenchd?,/$database?,")
-export DATABASE_URL QUENCHD_DATA_DIR="$work/data" QUENCHD_BIN="$bin"
+export no_proxy="*" DATABASE_URL QUENCHD_DATA_DIR="$work/data" QUENCHD_BIN="$bin"
 port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 export QUENCHD_LISTEN="127.0.0.1:$port" QUENCHD_URL="http://127.0.0.1:$port"
 # The reports go to files: the worker is a child of the server, and its findings count as well.
