@@ -20,7 +20,6 @@ esac
 data=${QUENCHD_DATA_DIR:-$PWD/.quenchd/data}
 listen=${QUENCHD_LISTEN:-127.0.0.1:8080}
 api=http://$listen
-export no_proxy='*' # all requests below go to this machine
 server=
 private=no
 
@@ -65,6 +64,7 @@ quenchd=$PWD/build/release/quenchd
 built=$(date +%s)
 
 # ---- database and server
+export no_proxy='*' # all requests below go to this machine
 refused=0
 curl -s -o /dev/null --max-time 5 "$api/livez" || refused=$?
 if [ $refused -ne 7 ]; then # 7: nobody listens
