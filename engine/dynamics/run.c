@@ -41,7 +41,7 @@ static void drop_force(qn_run *run) {
   run->state.force_known = false;
 }
 
-static qn_status new_force(qn_run *run, qn_error *error) {
+qn_status qn_run_new_force(qn_run *run, qn_error *error) {
   drop_force(run);
   qn_force_options options = {.precision = run->protocol.precision, .threads = run->threads};
   return qn_force_alloc(&run->force, run->potential, run->atoms, run->box, &options, error);
@@ -71,16 +71,15 @@ static void begin_means(qn_run_state *state) {
   state->mean_count = 0;
 }
 
-static void start_integrator(qn_run *run) {
+qn_integrator_settings qn_run_settings(const qn_run *run) {
   const qn_stage *stage = qn_run_present(run);
-  qn_integrator_settings settings = {.ensemble = stage->ensemble,
-                                     .anisotropic = stage->anisotropic,
-                                     .timestep = run->protocol.timestep,
-                                     .temperature = qn_run_target(run),
-                                     .pressure = stage->pressure / QN_EV_A3_GPA,
-                                     .thermostat_time = stage->thermostat_time,
-                                     .barostat_time = stage->barostat_time};
-  qn_integrator_start(&run->integrator, &settings, run->atoms);
+  return (qn_integrator_settings){.ensemble = stage->ensemble,
+                                  .anisotropic = stage->anisotropic,
+                                  .timestep = run->protocol.timestep,
+                                  .temperature = qn_run_target(run),
+                                  .pressure = stage->pressure / QN_EV_A3_GPA,
+                                  .thermostat_time = stage->thermostat_time,
+                                  .barostat_time = stage->barostat_time};
 }
 
 static qn_status enter_surface(qn_run *run, qn_error *error) {
@@ -97,11 +96,12 @@ static qn_status enter_timed(qn_run *run, qn_error *error) {
     scale_to_means(run);
     drop_force(run);
   }
-  qn_status status = run->force == NULL ? new_force(run, error) : QN_OK;
+  qn_status status = run->force == NULL ? qn_run_new_force(run, error) : QN_OK;
   if (status == QN_OK && !state->force_known) status = compute_force(run, error);
   if (status != QN_OK) return status;
 
-  start_integrator(run);
+  qn_integrator_settings settings = qn_run_settings(run);
+  qn_integrator_start(&run->integrator, &settings, run->atoms);
   memcpy(state->start_length, run->box->length, sizeof state->start_length);
   state->start_temperature = qn_integrator_temperature(&run->integrator);
   return qn_run_watch(run, error);
@@ -226,7 +226,7 @@ static qn_status prepare(qn_run *run, qn_error *error) {
     if (run->unwrapped == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a frame");
   }
   /* A box too small for the potential is refused here, unless a surface comes first and opens it. */
-  return qn_run_present(run)->kind == QN_STAGE_SURFACE ? QN_OK : new_force(run, error);
+  return qn_run_present(run)->kind == QN_STAGE_SURFACE ? QN_OK : qn_run_new_force(run, error);
 }
 
 qn_status qn_run_alloc(qn_run **run, const qn_protocol *protocol, const qn_eam *potential, qn_atoms *atoms, qn_box *box,

@@ -6,6 +6,7 @@
 #define QN_DYNAMICS_RUN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine/dynamics/protocol.h"
@@ -61,5 +62,14 @@ int64_t qn_run_step(const qn_run *run);  /* steps done */
 int64_t qn_run_steps(const qn_run *run); /* steps in all */
 int qn_run_stage(const qn_run *run);
 void qn_run_free(qn_run *run);
+
+/* The complete state between two calls of advance, as bytes for a checkpoint (the caller frees *data): a run that loads it goes on with the
+ * same bits as this one. QN_INVALID when the run has failed. */
+qn_status qn_run_save(const qn_run *run, void **data, size_t *size, qn_error *error);
+
+/* Go on from a saved state: `run` comes fresh from qn_run_alloc with the same protocol, potential and atoms (their number, species and
+ * order; where they stood does not matter). QN_CONFLICT when the state is of another protocol, potential, system or version, QN_CORRUPT when it
+ * contradicts itself; then the run must not go on. Safe for any bytes. */
+qn_status qn_run_load(qn_run *run, const void *data, size_t size, qn_error *error);
 
 #endif

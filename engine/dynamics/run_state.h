@@ -1,5 +1,5 @@
 /* The inside of a run, shared by the files that make it up and by nobody else: run.c (the loop and the stages), report.c (what leaves
- * through callbacks), watch.c (what ends it). */
+ * through callbacks), watch.c (what ends it), save.c (its state as bytes). */
 #ifndef QN_DYNAMICS_RUN_STATE_H
 #define QN_DYNAMICS_RUN_STATE_H
 
@@ -40,10 +40,16 @@ struct qn_run {
   qn_error failure;        /* what ended the run */
 };
 
+/* Make the force calculation anew for the present box. */
+qn_status qn_run_new_force(qn_run *run, qn_error *error);
+
 /* The stage that the run is in, its targets, and the time in ps. */
 const qn_stage *qn_run_present(const qn_run *run);
 double qn_run_target(const qn_run *run);
 double qn_run_time(const qn_run *run);
+
+/* What the present stage asks of the integrator. */
+qn_integrator_settings qn_run_settings(const qn_run *run);
 
 /* Frame and thermo row, when the present offset is due one; and a snapshot. */
 qn_status qn_run_report(qn_run *run, qn_error *error);
