@@ -57,7 +57,7 @@ static void first_chunk(int64_t count, double *restrict r, double *restrict v, c
 
 void qn_verlet_first(const qn_verlet *verlet, qn_atoms *atoms, const qn_verlet_axis axis[3]) {
   int64_t chunks = chunk_count(verlet->count);
-#pragma omp parallel for schedule(static) num_threads(verlet->threads)
+#pragma omp parallel for schedule(static) num_threads(verlet->threads) if (chunks > 1)
   for (int64_t c = 0; c < chunks; c++) {
     int64_t begin = c * CHUNK, length = chunk_length(verlet->count, c);
     for (int a = 0; a < 3; a++)
@@ -102,7 +102,7 @@ static void second_chunk(int64_t count, double *restrict v, const double *restri
 
 void qn_verlet_second(const qn_verlet *verlet, qn_atoms *atoms, const qn_verlet_axis axis[3], qn_verlet_sums *sums) {
   int64_t chunks = chunk_count(verlet->count);
-#pragma omp parallel for schedule(static) num_threads(verlet->threads)
+#pragma omp parallel for schedule(static) num_threads(verlet->threads) if (chunks > 1)
   for (int64_t c = 0; c < chunks; c++) {
     int64_t begin = c * CHUNK, length = chunk_length(verlet->count, c);
     double *partial = verlet->partial + c * PARTIAL;
@@ -126,9 +126,14 @@ void qn_verlet_second(const qn_verlet *verlet, qn_atoms *atoms, const qn_verlet_
   sums->top_speed = sqrt(top_square);
 }
 
+static void settle_chunk(int64_t count, double *v, double drift, double pending) {
+  for (int64_t i = 0; i < count; i++) v[i] = (v[i] - drift) * pending;
+}
+
 void qn_verlet_settle(const qn_verlet *verlet, qn_atoms *atoms, const qn_verlet_axis axis[3]) {
-  int64_t count = verlet->count;
-#pragma omp parallel for schedule(static) num_threads(verlet->threads)
-  for (int64_t i = 0; i < count; i++)
-    for (int a = 0; a < 3; a++) atoms->v[a][i] = (atoms->v[a][i] - axis[a].drift) * axis[a].pending;
+  int64_t chunks = chunk_count(verlet->count);
+#pragma omp parallel for schedule(static) num_threads(verlet->threads) if (chunks > 1)
+  for (int64_t c = 0; c < chunks; c++)
+    for (int a = 0; a < 3; a++)
+      settle_chunk(chunk_length(verlet->count, c), atoms->v[a] + c * CHUNK, axis[a].drift, axis[a].pending);
 }

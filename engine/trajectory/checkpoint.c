@@ -38,6 +38,7 @@ typedef struct output {
 
 static void put(output *to, const void *data, size_t size) {
   const unsigned char *bytes = data;
+  if (size == 0) return; /* zlib takes a null pointer for a wish to begin anew */
   to->crc = crc32_z(to->crc, bytes, size);
   while (size > 0 && to->error == 0) {
     ssize_t done = write(to->file, bytes, size);

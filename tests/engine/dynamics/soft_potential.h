@@ -9,14 +9,14 @@
 #include "engine/dynamics/soft_system.h"
 #include "engine/potential/eam.h"
 
-enum { SOFT_POINTS = 2000 };
+enum { SOFT_POINTS = 500 };
 
 static inline void soft_potential(qn_eam *eam) {
   char *text = NULL;
   size_t size = 0;
   FILE *file = open_memstream(&text, &size);
   double step = SOFT_RANGE / (SOFT_POINTS - 1);
-  fprintf(file, "soft spheres of two masses\nfor tests\n\n2 Cu Zr\n%d 0.05 %d %.17g %.17g\n", SOFT_POINTS, SOFT_POINTS, step, SOFT_RANGE);
+  fprintf(file, "soft spheres of two masses\nfor tests\n\n2 Cu Zr\n%d 0.2 %d %.17g %.17g\n", SOFT_POINTS, SOFT_POINTS, step, SOFT_RANGE);
   for (int s = 0; s < 2; s++) {
     fprintf(file, "%d %g 4.0 fcc\n", s == 0 ? 29 : 40, s == 0 ? 63.546 : 91.224);
     for (int k = 0; k < SOFT_POINTS; k++) fprintf(file, "0.0\n");
