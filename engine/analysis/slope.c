@@ -14,7 +14,7 @@ typedef struct line {
 } line;
 
 double qn_slope_cage(const qn_window *window) {
-  double a = cbrt(qn_box_volume(&window->box) / (double)window->atoms);
+  double a = cbrt(window->volume / (double)window->atoms);
   return a * a / 4;
 }
 
@@ -99,7 +99,7 @@ void qn_slope_measure(const qn_window *window, const qn_slope_options *options, 
     l = (line){options, late, longest};
     if (longest - late + 1 < 2) return;
   }
-  double to_d = QN_A2_PS_M2_S / (2 * options->dimensions);
+  double to_d = QN_A2_PS_M2_S / (2 * window->dimensions);
   value->window_start_ps = window->lag_time[l.first];
   value->window_end_ps = window->lag_time[l.last];
   value->value = fit(window, &l, -1, -1) * to_d;

@@ -23,7 +23,6 @@
 typedef struct qn_slope_options {
   int species;          /* or QN_WINDOW_ALL */
   int moment;           /* which of the window's moments is the squared displacement, A^2 */
-  int dimensions;       /* d */
   double cage_square;   /* A^2 */
   double start, end;    /* ps, 0: by the rule */
 } qn_slope_options;

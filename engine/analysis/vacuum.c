@@ -8,8 +8,8 @@
 
 static const double GAP = 6, BIN = 0.25; /* A */
 
-/* The longest run of empty bins along an axis, periodic, A. */
-static double widest_gap(const qn_frame *frame, int axis) {
+/* The longest run of empty bins along an axis, periodic, A, and its middle. */
+static double widest_gap(const qn_frame *frame, int axis, double *middle) {
   double length = frame->box.length[axis];
   int64_t bins = (int64_t)(length / BIN);
   if (bins < 2 || bins > 100000000) return 0;
@@ -20,19 +20,25 @@ static double widest_gap(const qn_frame *frame, int axis) {
     int64_t bin = (int64_t)((x - floor(x)) * (double)bins);
     filled[bin < bins ? bin : bins - 1] = true;
   }
-  int64_t longest = 0, run = 0;
+  int64_t longest = 0, run = 0, end = 0;
   for (int64_t b = 0; b < 2 * bins; b++) {
     run = filled[b % bins] ? 0 : run + 1;
-    if (run > longest) longest = run;
+    if (run > longest) {
+      longest = run;
+      end = b + 1;
+    }
   }
   free(filled);
-  return (double)longest * length / (double)bins;
+  double width = length / (double)bins;
+  *middle = frame->box.origin[axis] + width * ((double)end - 0.5 * (double)longest);
+  return (double)longest * width;
 }
 
-int qn_vacuum_axis(const qn_frame *frame) {
+int qn_vacuum_axis(const qn_frame *frame, double *middle) {
+  double ignored;
   for (int axis = 0; axis < 3; axis++)
-    if (widest_gap(frame, axis) >= GAP) return axis;
+    if (widest_gap(frame, axis, middle != NULL ? middle : &ignored) >= GAP) return axis;
   return -1;
 }
 
-const char *qn_vacuum_region(const qn_frame *frame) { return qn_vacuum_axis(frame) < 0 ? "bulk" : "slab"; }
+const char *qn_vacuum_region(const qn_frame *frame) { return qn_vacuum_axis(frame, NULL) < 0 ? "bulk" : "slab"; }

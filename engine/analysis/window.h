@@ -12,6 +12,9 @@
  * so this error is a little too large, by 10 to 20 %, as pairs across segments are missing from it; the few degrees of freedom of a small K
  * need about as much. A run shorter than 16 times the longest lag gives no error.
  *
+ * With a layer, only atoms that belong to it by the layer's method count, each pair average is over the pairs that count, and the coordinate
+ * along the surface normal is set to 0: displacements are those in the plane, d = 2.
+ *
  * Sums go over fixed chunks of atoms in a fixed order with fixed lanes: the bits depend neither on threads nor on the width of vectors.
  *
  * Refused, with QN_UNSUPPORTED: a box that changes, atoms that change, and wrapped positions (an atom moves by more than half a box between
@@ -23,6 +26,7 @@
 #include <stdint.h>
 
 #include "engine/analysis/lags.h"
+#include "engine/analysis/layer.h"
 #include "engine/base/status.h"
 #include "engine/trajectory/frame.h"
 
@@ -41,6 +45,7 @@ typedef struct qn_window_options {
   qn_window_kernel kernel;
   const void *context;     /* the kernel's, read during accumulate */
   int threads;
+  qn_layer_options layer;  /* thickness 0: all atoms */
 } qn_window_options;
 
 typedef struct qn_window {
@@ -48,7 +53,7 @@ typedef struct qn_window {
   int lag_count;
   int64_t lag[QN_MAX_LAGS];
   double lag_time[QN_MAX_LAGS]; /* ps */
-  double run_time;              /* ps, frames x interval */
+  int dimensions;               /* 3; 2 with a layer */
 
   /* Known after the first frame. */
   int64_t frames_seen, atoms;
@@ -56,6 +61,9 @@ typedef struct qn_window {
   qn_species species[QN_MAX_SPECIES];
   int64_t species_atoms[QN_MAX_SPECIES];
   qn_box box;
+  double volume;                /* A^3, of the matter: without the vacuum beside a layered slab */
+  const char *region;           /* "bulk"; "slab" for all atoms of a system with free surfaces; "surface"; "layer" for one below the surface */
+  qn_layer layer;
 
   struct qn_window_state *state;
 } qn_window;
@@ -81,8 +89,5 @@ double qn_window_error(const qn_window *window, qn_window_quantity quantity, con
 
 /* Error of one average; NAN where the lag is too long for it. */
 double qn_window_average_error(const qn_window *window, int lag, int species, int moment);
-
-/* Bytes that the ring takes for one frame of `atoms` atoms. */
-double qn_window_frame_bytes(int64_t atoms);
 
 #endif

@@ -1,0 +1,56 @@
+/* Layers under the two free surfaces of a slab.
+ *
+ * The surface normal is the axis across which the box has an empty slab (vacuum.h). A face lies `vacuum` inside the edge of the empty slab's
+ * box, as in the paper (box opened by 10 A on each side), or, with vacuum 0, where the density of the first frame, in steps of 0.5 A smoothed over 2 A,
+ * falls to half of its mean over the inner half of the slab. Both faces count alike: the depth of an atom is its distance below the nearer
+ * face, negative outside. A layer holds depths from `depth` to `depth + thickness`; one that begins at the face also holds everything
+ * outside it (adatoms).
+ *
+ * Which atoms count for a pair of times (paper, section II): a, those in the layer at every frame from t0 to t; b, those in it at t0; c, those
+ * in it at t0 and at t. */
+#ifndef QN_ANALYSIS_LAYER_H
+#define QN_ANALYSIS_LAYER_H
+
+#include <stdbool.h>
+
+#include "engine/analysis/analysis.h"
+#include "engine/base/status.h"
+#include "engine/trajectory/frame.h"
+
+typedef enum qn_layer_method { QN_LAYER_ALWAYS = 1, QN_LAYER_AT_START = 2, QN_LAYER_AT_BOTH = 3 } qn_layer_method;
+
+typedef struct qn_layer_options {
+  double thickness; /* A; 0: no layer, all atoms */
+  double depth;     /* A, of its outer side below the face */
+  double vacuum;    /* A between the faces and the edges of the box; 0: found from the density */
+  qn_layer_method method;
+} qn_layer_options;
+
+/* The parameters that every analysis of a layer has, and their place in its list: begin with QN_LAYER_PARAMETERS. */
+enum { QN_LAYER_THICKNESS, QN_LAYER_DEPTH, QN_LAYER_VACUUM, QN_LAYER_METHOD, QN_LAYER_COUNT };
+#define QN_LAYER_PARAMETERS                                                                                                          \
+  {"layer_a", "thickness of the layer below each free surface that the analysis is restricted to (the paper's is 2.5), with in-plane " \
+              "motion only; 0: all atoms", 0, 0, 1e4, false},                                                                         \
+  {"depth_a", "depth of the layer's outer side below the free surface; 0: everything outside belongs to it too", 0, 0, 1e4, false},  \
+  {"vacuum_a", "distance of the free surfaces from the edges of the box (10 in the paper); by default the surfaces lie where the density falls to half",      \
+   0, 0, 1e4, true},                                                                                                                 \
+  {"method", "atoms that count between t0 and t: 1 always in the layer (a), 2 in it at t0 (b), 3 in it at t0 and at t (c)", 3, 1, 3, false}
+qn_layer_options qn_layer_options_of(const double *parameters);
+
+typedef struct qn_layer {
+  qn_layer_options options;
+  int axis;         /* normal */
+  double cut;       /* A, a coordinate in the vacuum, where the slab is unrolled */
+  double length;    /* A, of the box along the axis */
+  double low, high; /* A, the faces, cut < low < high < cut + length */
+} qn_layer;
+
+/* QN_UNSUPPORTED when the frame has no free surface; QN_INVALID for a layer that does not fit into the slab. */
+qn_status qn_layer_init(qn_layer *layer, const qn_layer_options *options, const qn_frame *frame, qn_error *error);
+
+/* Depth below the nearer face, A, of a coordinate along the axis. */
+double qn_layer_depth(const qn_layer *layer, double coordinate);
+/* Is a depth inside the layer? */
+bool qn_layer_holds(const qn_layer *layer, double depth);
+
+#endif

@@ -1,0 +1,178 @@
+/* Layers under free surfaces: who counts by methods a, b and c, motion in the plane, and plain double loops over the definitions. */
+#include <stdbool.h>
+
+#include "engine/analysis/bessel.h"
+#include "engine/analysis/layer.h"
+#include "engine/analysis/synthetic.h"
+
+enum { ATOMS = 900, FRAMES = 160 };
+static const double AREA = 20, THICK = 30, VACUUM = 10, LAYER = 2.5, STEP = 0.1;
+
+/* A slab from z = 0 to 30 in a box from -10 to 40; walkers in the plane, a reflected walk across it. The centre of mass does not move: walkers
+ * come in pairs with opposite steps. */
+static synthetic slab(uint64_t seed, double in_plane, double across) {
+  synthetic s = synthetic_make(FRAMES, ATOMS, STEP, AREA);
+  s.box.origin[2] = -VACUUM;
+  s.box.length[2] = THICK + 2 * VACUUM;
+  random_source random = random_seeded(seed);
+  for (int64_t i = 0; i < ATOMS; i++) {
+    s.type[i] = (uint8_t)(i / 2 % 2);
+    for (int a = 0; a < 2; a++) *synthetic_at(&s, 0, a, i) = AREA * random_uniform(&random);
+    *synthetic_at(&s, 0, 2, i) = i % 2 == 0 ? THICK * random_uniform(&random) : THICK - *synthetic_at(&s, 0, 2, i - 1);
+  }
+  for (int64_t f = 1; f < FRAMES; f++)
+    for (int64_t i = 0; i < ATOMS; i += 2)
+      for (int a = 0; a < 3; a++) {
+        double step = sqrt(2 * (a < 2 ? in_plane : across) * STEP) * random_normal(&random);
+        double one = *synthetic_at(&s, f - 1, a, i) + step, two = *synthetic_at(&s, f - 1, a, i + 1) - step;
+        if (a == 2) { /* adatoms may stand out by 1 A */
+          if (one < -1) one = -2 - one;
+          if (one > THICK + 1) one = 2 * (THICK + 1) - one;
+          two = THICK - one;
+        }
+        *synthetic_at(&s, f, a, i) = one;
+        *synthetic_at(&s, f, a, i + 1) = two;
+      }
+  return s;
+}
+
+static bool in_layer(const synthetic *s, int64_t f, int64_t i, double depth) {
+  double z = *synthetic_at(s, f, 2, i), below = fmin(z, THICK - z);
+  return below < depth + LAYER && (depth <= 0 || below >= depth);
+}
+
+/* By the definitions, pair by pair. */
+static bool counts(const synthetic *s, int method, int64_t from, int64_t to, int64_t i, double depth) {
+  if (!in_layer(s, from, i, depth)) return false;
+  if (method == 2) return true;
+  if (method == 3) return in_layer(s, to, i, depth);
+  for (int64_t f = from + 1; f <= to; f++)
+    if (!in_layer(s, f, i, depth)) return false;
+  return true;
+}
+
+static void methods_follow_their_definitions(void **state) {
+  (void)state;
+  synthetic s = slab(1, 0.5, 0.3);
+  double msd_of[4] = {0};
+  for (int method = 1; method <= 3; method++)
+    for (int deep = 0; deep < 2; deep++) {
+      double depth = deep * LAYER, q = 1.1;
+      setting settings[] = {{"layer_a", LAYER}, {"depth_a", depth}, {"vacuum_a", VACUUM}, {"method", method}, {"max_lag_ps", 12}, {NULL, 0}, {NULL, 0}};
+      qn_report diffusion = analyse("diffusion", settings, &s, 2);
+      settings[5] = (setting){"q_inv_a", q};
+      qn_report relaxation = analyse("relaxation", settings, &s, 2);
+      const char *species[3] = {"Cu", "Zr", "all"};
+      for (int k = 0; k < 3; k++) {
+        const qn_curve *msd = curve_of(&diffusion, "mean_squared_displacement", species[k]);
+        const qn_curve *f_s = curve_of(&relaxation, "self_intermediate_scattering", species[k]);
+        assert_string_equal(msd->region, deep ? "layer" : "surface");
+        for (int64_t row = 0; row < msd->rows; row += 7) {
+          int64_t lag = llround(msd->data[3 * row] / STEP), pairs = 0;
+          double square_sum = 0, wave_sum = 0;
+          for (int64_t f = 0; f + lag < FRAMES; f++)
+            for (int64_t i = 0; i < ATOMS; i++) {
+              if ((k < 2 && s.type[i] != k) || !counts(&s, method, f, f + lag, i, depth)) continue;
+              double x = *synthetic_at(&s, f + lag, 0, i) - *synthetic_at(&s, f, 0, i);
+              double y = *synthetic_at(&s, f + lag, 1, i) - *synthetic_at(&s, f, 1, i);
+              pairs++;
+              square_sum += x * x + y * y;
+              wave_sum += j0(q * sqrt(x * x + y * y));
+            }
+          assert_true(pairs > 0);
+          assert_near(msd->data[3 * row + 1], square_sum / (double)pairs, 1e-12 * square_sum / (double)pairs);
+          assert_near(f_s->data[3 * row + 1], wave_sum / (double)pairs, 1e-12);
+          if (k == 2 && !deep) msd_of[method] = msd->data[3 * row + 1];
+        }
+      }
+      qn_report_fini(&diffusion);
+      qn_report_fini(&relaxation);
+    }
+  assert_true(msd_of[1] != msd_of[2] && msd_of[2] != msd_of[3] && msd_of[1] != msd_of[3]);
+  synthetic_free(&s);
+}
+
+static void walkers_in_a_layer_have_their_d(void **state) {
+  (void)state;
+  enum { DRAWS = 200 };
+  int held = 0;
+  double bias = 0, q = 1.0;
+  for (int draw = 0; draw < DRAWS; draw++) {
+    synthetic s = slab((uint64_t)draw + 10, 0.9, 0.1);
+    setting settings[] = {{"layer_a", 5}, {"vacuum_a", VACUUM}, {"fit_start_ps", 0.2}, {"fit_end_ps", 1}, {NULL, 0}};
+    qn_report report = analyse("diffusion", settings, &s, 1);
+    const qn_value *value = value_of(&report, "diffusion_coefficient", "all");
+    assert_string_equal(value->region, "surface");
+    assert_int_equal(value->status, QN_VALUE_OK);
+    held += fabs(value->value - 0.9e-8) <= 1.96 * value->standard_error;
+    bias += (value->value / 0.9e-8 - 1) / DRAWS;
+    qn_report_fini(&report);
+    if (draw == 0) {
+      setting wave[] = {{"layer_a", 5}, {"vacuum_a", VACUUM}, {"q_inv_a", q}, {NULL, 0}};
+      report = analyse("relaxation", wave, &s, 1);
+      const qn_curve *f_s = curve_of(&report, "self_intermediate_scattering", "all");
+      for (int64_t row = 0; row < 10; row++) assert_near(f_s->data[3 * row + 1], exp(-q * q * 0.9 * f_s->data[3 * row]), 0.03);
+      qn_report_fini(&report);
+    }
+    synthetic_free(&s);
+  }
+  print_message("in a layer 95 %% bars hold %.1f %%, bias %.2f %%\n", 100.0 * held / DRAWS, 100 * bias);
+  assert_true(held >= 0.90 * DRAWS && held <= 0.99 * DRAWS);
+  assert_true(fabs(bias) < 0.01);
+}
+
+static void faces_are_found_from_the_density(void **state) {
+  (void)state;
+  synthetic s = synthetic_make(1, 20000, 1, 30);
+  random_source random = random_seeded(5);
+  for (int64_t i = 0; i < s.atoms; i++) {
+    for (int a = 0; a < 2; a++) *synthetic_at(&s, 0, a, i) = 30 * random_uniform(&random);
+    *synthetic_at(&s, 0, 2, i) = 12 + 25 * random_uniform(&random);
+  }
+  s.box.length[2] = 50;
+  /* Shifted so that the slab lies across the edge of the box: from 37 through 50 = 0 to 12. */
+  for (int64_t i = 0; i < s.atoms; i++) *synthetic_at(&s, 0, 2, i) = fmod(*synthetic_at(&s, 0, 2, i) + 25, 50);
+  qn_frame frame = synthetic_frame(&s, 0);
+  qn_layer layer;
+  qn_error error;
+  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 2.5, .method = QN_LAYER_AT_BOTH}, &frame, &error), QN_OK);
+  assert_int_equal(layer.axis, 2);
+  assert_near(layer.high - layer.low, 25, 0.4);
+  assert_near(qn_layer_depth(&layer, 38), 1, 0.3);
+  assert_near(qn_layer_depth(&layer, 11), 1, 0.3);
+  assert_near(qn_layer_depth(&layer, 0), 12, 0.6);
+  assert_near(qn_layer_depth(&layer, 14), -2, 0.3);
+  assert_near(qn_layer_depth(&layer, 64), -2, 0.3);
+  assert_true(qn_layer_holds(&layer, -3) && qn_layer_holds(&layer, 2.4) && !qn_layer_holds(&layer, 2.5));
+  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 10, .depth = 5}, &frame, &error), QN_INVALID);
+  s.box.length[2] = 30;
+  for (int64_t i = 0; i < s.atoms; i++) *synthetic_at(&s, 0, 2, i) = 30 * random_uniform(&random);
+  frame = synthetic_frame(&s, 0);
+  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 2.5}, &frame, &error), QN_UNSUPPORTED);
+  assert_non_null(strstr(error.message, "no free surface"));
+  synthetic_free(&s);
+}
+
+static void bessel_is_exact(void **state) {
+  (void)state;
+  qn_bessel *table = malloc(sizeof *table);
+  qn_bessel_fill(table);
+  double worst = 0;
+  for (int i = 0; i < 400000; i++) {
+    double x = i * 1.27e-3;
+    worst = fmax(worst, fabs(qn_bessel_j0(table, x) - j0(x)));
+  }
+  print_message("largest error of J0 up to 508: %.2g\n", worst);
+  assert_true(worst < 2e-15);
+  free(table);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(methods_follow_their_definitions),
+      cmocka_unit_test(walkers_in_a_layer_have_their_d),
+      cmocka_unit_test(faces_are_found_from_the_density),
+      cmocka_unit_test(bessel_is_exact),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
