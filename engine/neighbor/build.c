@@ -6,11 +6,7 @@
 
 #include "engine/base/memory.h"
 
-enum {
-  /* More neighbours than this within a few A is no matter that an EAM potential describes; it also bounds the memory of a run gone wrong. */
-  MOST_NEIGHBORS = 8192,
-  MOST_SHIFT = 8 /* boxes across the halo */
-};
+enum { MOST_SHIFT = 8 /* boxes across the halo */ };
 
 #define AT_INFINITY 1e15 /* A; its square is still an ordinary number */
 
@@ -138,7 +134,7 @@ static qn_status sort_sites(qn_neighbor *neighbor, const qn_atoms *atoms, qn_err
 }
 
 /* Sites within range of one centre, in order of site; -1 when they are too many. */
-static int search(const qn_neighbor *neighbor, int32_t centre, double halo, const double square_range[], int32_t found[MOST_NEIGHBORS]) {
+static int search(const qn_neighbor *neighbor, int32_t centre, double halo, const double square_range[], int32_t found[QN_MOST_NEIGHBORS]) {
   const qn_grid *grid = &neighbor->grid;
   const double x = neighbor->r[0][centre], y = neighbor->r[1][centre], z = neighbor->r[2][centre];
   const double at[3] = {x, y, z};
@@ -155,7 +151,7 @@ static int search(const qn_neighbor *neighbor, int32_t centre, double halo, cons
         double dx = neighbor->r[0][s] - x, dy = neighbor->r[1][s] - y, dz = neighbor->r[2][s] - z;
         double square = dx * dx + dy * dy + dz * dz;
         if (square < square_range[neighbor->type[s]] && s != centre) {
-          if (count == MOST_NEIGHBORS) return -1;
+          if (count == QN_MOST_NEIGHBORS) return -1;
           found[count++] = s;
         }
       }
@@ -164,7 +160,7 @@ static int search(const qn_neighbor *neighbor, int32_t centre, double halo, cons
 }
 
 static qn_status build_chunk(const qn_neighbor *neighbor, qn_chunk *chunk, int32_t *crowded) {
-  int32_t found[MOST_NEIGHBORS];
+  int32_t found[QN_MOST_NEIGHBORS];
   double halo = neighbor->longest + neighbor->skin;
   int species = neighbor->species_count;
   int32_t used = 0;
@@ -218,7 +214,7 @@ qn_status qn_neighbor_build(qn_neighbor *neighbor, const qn_atoms *atoms, qn_err
   }
   if (no_memory) return qn_error_set(error, QN_NO_MEMORY, "no memory for neighbour lists");
   if (lost != INT32_MAX)
-    return qn_error_set(error, QN_BLOWUP, "atom %d has more than %d atoms within %.3g A", lost, MOST_NEIGHBORS,
+    return qn_error_set(error, QN_BLOWUP, "atom %d has more than %d atoms within %.3g A", lost, QN_MOST_NEIGHBORS,
                         neighbor->longest + neighbor->skin);
   neighbor->builds++;
   return QN_OK;

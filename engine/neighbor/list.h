@@ -19,6 +19,8 @@
 
 enum {
   QN_CHUNK = 64, /* centres a chunk: the unit of work and of every reduction, whatever the number of threads */
+  /* More neighbours than this within a few A is no matter that an EAM potential describes; it also bounds the memory of a run gone wrong. */
+  QN_MOST_NEIGHBORS = 8192,
   QN_LANES = 8   /* the entries of one species are padded to a multiple of this with the site at infinity */
 };
 
