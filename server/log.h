@@ -4,4 +4,8 @@
 
 void qn_log(const char *level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same with fields of their own beside the message; `fields` (may be NULL) is taken over. */
+struct json_t;
+void qn_log_fields(const char *level, const char *message, struct json_t *fields);
+
 #endif

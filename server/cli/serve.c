@@ -1,0 +1,109 @@
+/* quenchd serve: the HTTP server on the store, and the worker process beside it. */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "server/cli/commands.h"
+#include "server/cli/signals.h"
+#include "server/httpd/httpd.h"
+#include "server/log.h"
+#include "server/store/news.h"
+#include "server/store/tokens.h"
+#include "server/supervise/supervise.h"
+
+typedef struct service {
+  qn_store *store;
+  qn_news *news;
+} service;
+
+static void answer(void *context, qn_request *request, qn_response *response) {
+  qn_api_answer(((service *)context)->store, request, response);
+}
+static qn_status authenticate(void *context, const char *secret, qn_principal *principal, qn_error *error) {
+  return qn_token_authenticate(((service *)context)->store, secret, principal, error);
+}
+static qn_status count_tokens(void *context, int64_t *count, qn_error *error) {
+  return qn_token_count(((service *)context)->store, count, error);
+}
+static qn_status events(void *context, int64_t job, int64_t after, int limit, qn_event_page *page, qn_error *error) {
+  return qn_store_list_events(((service *)context)->store, job, after, limit, page, error);
+}
+static qn_status listen_for_news(void *context, double seconds, int wake, int64_t *job, qn_error *error) {
+  return qn_news_wait(((service *)context)->news, seconds, wake, job, error);
+}
+
+/* A socket for each connection, and a few dozen descriptors for everything else. */
+static void allow_descriptors(int connections) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  rlim_t needed = (rlim_t)connections + 512;
+  if (limit.rlim_cur >= needed) return;
+  limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed)
+    qn_log("warning", "only %llu open files are allowed, fewer than %d connections need", (unsigned long long)limit.rlim_cur, connections);
+}
+
+static void run(const qn_config *config, qn_httpd *httpd) {
+  qn_supervised worker;
+  qn_supervise_init(&worker, "work");
+  worker.stopping = config->no_worker;
+  for (;;) {
+    int number = qn_signals_wait(qn_supervise_turn(&worker));
+    if (number == SIGTERM || number == SIGINT) break;
+  }
+  qn_log("info", "draining for at most %g s", config->drain_s);
+  static atomic_int stop = 1; /* the first signal has come */
+  qn_signals_watch(&stop, config->drain_s);
+  qn_supervise_signal(&worker, SIGTERM); /* it drains while the server does */
+  qn_httpd_stop(httpd, config->drain_s);
+  qn_supervise_stop(&worker, config->drain_s);
+}
+
+static qn_status serve(const qn_config *config, service *parts, qn_error *error) {
+  qn_httpd_backend backend = {.context = parts,
+                              .routes = qn_routes,
+                              .find = qn_route_find,
+                              .admit = qn_api_admit,
+                              .answer = answer,
+                              .authenticate = authenticate,
+                              .count_tokens = count_tokens,
+                              .events = events,
+                              .listen = listen_for_news};
+  qn_httpd_options options = {.listen = config->listen,
+                              .event_threads = config->event_threads,
+                              .handlers = config->handlers,
+                              .connections = config->connections,
+                              .connections_per_address = config->connections_per_address,
+                              .idle_timeout_s = config->idle_timeout_s,
+                              .request_timeout_s = config->request_timeout_s,
+                              .event_heartbeat_s = config->event_heartbeat_s,
+                              .body_memory = (size_t)config->body_memory_mb << 20};
+  qn_httpd *httpd = NULL;
+  qn_status status = qn_httpd_start(&httpd, &options, &backend, error);
+  if (status != QN_OK) return status;
+  printf("quenchd %s serves %s\n", QN_VERSION, qn_httpd_url(httpd));
+  fflush(stdout);
+  qn_log("info", "serving %s", qn_httpd_url(httpd));
+  run(config, httpd);
+  qn_log("info", "stopped");
+  return QN_OK;
+}
+
+int qn_command_serve(const qn_config *config, const char *const *arguments, int count) {
+  (void)arguments;
+  (void)count;
+  qn_error error;
+  service parts = {0};
+  allow_descriptors(config->connections);
+  qn_signals_block();
+  /* One connection for each handler, one for the thread that feeds event streams. */
+  qn_store_options options = {.database_url = config->database_url, .data_directory = config->data_directory,
+                              .connections = config->handlers + 1};
+  qn_status status = qn_config_export(config, QN_FOR_WORK, &error);
+  if (status == QN_OK) status = qn_store_open(&parts.store, &options, &error);
+  if (status == QN_OK) status = qn_news_alloc(&parts.news, config->database_url, &error);
+  if (status == QN_OK) status = serve(config, &parts, &error);
+  qn_news_free(parts.news);
+  qn_store_close(parts.store);
+  return status == QN_OK ? QN_EXIT_OK : qn_command_failed(&error);
+}

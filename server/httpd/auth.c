@@ -1,0 +1,160 @@
+#include "server/httpd/auth.h"
+
+#include <openssl/sha.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+enum { MEMORY = 512, ADDRESSES = 256 };
+static const double penalty_first_s = 0.25, penalty_most_s = 5, penalty_forgotten_s = 60;
+
+typedef struct memory {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  double until;
+  bool wrong;
+  qn_principal principal;
+} memory;
+
+typedef struct failures {
+  char address[64];
+  int count;
+  double last;
+} failures;
+
+struct qn_authority {
+  const qn_httpd_backend *backend;
+  bool loopback;
+  pthread_mutex_t lock;
+  bool open;          /* no token exists, as far as was known until `open_until` */
+  double open_until;
+  memory memory[MEMORY];
+  failures failures[ADDRESSES];
+};
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+qn_authority *qn_auth_alloc(const qn_httpd_backend *backend, bool loopback) {
+  qn_authority *authority = calloc(1, sizeof *authority);
+  if (authority == NULL) return NULL;
+  authority->backend = backend;
+  authority->loopback = loopback;
+  pthread_mutex_init(&authority->lock, NULL);
+  return authority;
+}
+
+void qn_auth_free(qn_authority *authority) {
+  if (authority == NULL) return;
+  pthread_mutex_destroy(&authority->lock);
+  free(authority);
+}
+
+static void be_local(qn_principal *principal) {
+  *principal = (qn_principal){.token = 0, .name = "local", .scope = QN_SCOPE_ADMIN};
+}
+
+/* The secret of "Bearer SECRET", or NULL. */
+static const char *secret_of(const char *authorization) {
+  if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0) return NULL;
+  const char *secret = authorization + 7;
+  while (*secret == ' ') secret++;
+  return secret;
+}
+
+static bool is_secret(const char *secret) {
+  static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  size_t length = strlen(secret);
+  return length >= 8 && length <= 128 && strspn(secret, allowed) == length;
+}
+
+static memory *slot_of(qn_authority *authority, const char *secret, unsigned char digest[SHA256_DIGEST_LENGTH]) {
+  SHA256((const unsigned char *)secret, strlen(secret), digest);
+  return &authority->memory[((unsigned int)digest[0] | (unsigned int)digest[1] << 8) % MEMORY];
+}
+
+qn_auth qn_auth_recall(qn_authority *authority, const char *authorization, qn_principal *principal) {
+  memset(principal, 0, sizeof *principal);
+  const char *secret = secret_of(authorization);
+  double time = now();
+  qn_auth answer = QN_AUTH_LOOK_UP;
+  pthread_mutex_lock(&authority->lock);
+  bool fresh = time < authority->open_until;
+  if (authority->loopback && !fresh) {
+    answer = QN_AUTH_LOOK_UP;
+  } else if (authority->loopback && authority->open) {
+    be_local(principal);
+    answer = QN_AUTH_KNOWN;
+  } else if (authorization == NULL) {
+    answer = QN_AUTH_MISSING;
+  } else if (secret == NULL || !is_secret(secret)) {
+    answer = QN_AUTH_WRONG;
+  } else {
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    const memory *slot = slot_of(authority, secret, digest);
+    if (time < slot->until && memcmp(slot->digest, digest, sizeof digest) == 0) {
+      answer = slot->wrong ? QN_AUTH_WRONG : QN_AUTH_KNOWN;
+      *principal = slot->principal;
+    }
+  }
+  pthread_mutex_unlock(&authority->lock);
+  return answer;
+}
+
+/* Find out whether the server runs without tokens. False when the backend does not say. */
+static bool refresh_open(qn_authority *authority) {
+  if (!authority->loopback) return true;
+  pthread_mutex_lock(&authority->lock);
+  bool fresh = now() < authority->open_until;
+  pthread_mutex_unlock(&authority->lock);
+  if (fresh) return true;
+  int64_t count = 0;
+  qn_error error;
+  if (authority->backend->count_tokens(authority->backend->context, &count, &error) != QN_OK) return false;
+  pthread_mutex_lock(&authority->lock);
+  authority->open = count == 0;
+  authority->open_until = now() + QN_AUTH_SECONDS;
+  pthread_mutex_unlock(&authority->lock);
+  return true;
+}
+
+qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_principal *principal) {
+  if (!refresh_open(authority)) return QN_AUTH_UNAVAILABLE;
+  qn_auth answer = qn_auth_recall(authority, authorization, principal);
+  if (answer != QN_AUTH_LOOK_UP) return answer;
+  const char *secret = secret_of(authorization);
+  if (secret == NULL || !is_secret(secret)) return authorization == NULL ? QN_AUTH_MISSING : QN_AUTH_WRONG;
+
+  qn_error error;
+  qn_status status = authority->backend->authenticate(authority->backend->context, secret, principal, &error);
+  if (status != QN_OK) memset(principal, 0, sizeof *principal);
+  if (status != QN_OK && status != QN_NOT_FOUND) return QN_AUTH_UNAVAILABLE;
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  pthread_mutex_lock(&authority->lock);
+  memory *slot = slot_of(authority, secret, digest);
+  memcpy(slot->digest, digest, sizeof digest);
+  slot->until = now() + QN_AUTH_SECONDS;
+  slot->wrong = status != QN_OK;
+  slot->principal = *principal;
+  pthread_mutex_unlock(&authority->lock);
+  return status == QN_OK ? QN_AUTH_KNOWN : QN_AUTH_WRONG;
+}
+
+double qn_auth_penalty(qn_authority *authority, const char *address) {
+  unsigned int hash = 5381;
+  for (const char *at = address; *at != '\0'; at++) hash = hash * 33 + (unsigned char)*at;
+  double time = now(), penalty = penalty_first_s;
+  pthread_mutex_lock(&authority->lock);
+  failures *slot = &authority->failures[hash % ADDRESSES];
+  if (strncmp(slot->address, address, sizeof slot->address - 1) != 0 || time - slot->last > penalty_forgotten_s) slot->count = 0;
+  strncpy(slot->address, address, sizeof slot->address - 1);
+  for (int i = 0; i < slot->count && penalty < penalty_most_s; i++) penalty *= 2;
+  if (slot->count < 16) slot->count++;
+  slot->last = time;
+  pthread_mutex_unlock(&authority->lock);
+  return penalty < penalty_most_s ? penalty : penalty_most_s;
+}

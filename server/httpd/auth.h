@@ -1,0 +1,35 @@
+/* Who is asking: bearer tokens, looked up through the backend and remembered for a few seconds by their SHA-256.
+ *
+ * While the backend holds no token at all and the server is bound to loopback, everyone is the local administrator; the first token ends that
+ * within QN_AUTH_SECONDS. A revoked token is refused, and a new one known, within the same time. */
+#ifndef QN_SERVER_HTTPD_AUTH_H
+#define QN_SERVER_HTTPD_AUTH_H
+
+#include <stdbool.h>
+
+#include "server/httpd/httpd.h"
+
+enum { QN_AUTH_SECONDS = 3 };
+
+typedef enum qn_auth {
+  QN_AUTH_KNOWN,      /* the principal is filled */
+  QN_AUTH_MISSING,    /* no token, and one is needed to be anyone */
+  QN_AUTH_WRONG,      /* not a token, or one that is unknown, expired or revoked */
+  QN_AUTH_LOOK_UP,    /* not remembered: ask qn_auth_look_up, which waits for the backend */
+  QN_AUTH_UNAVAILABLE /* the backend cannot be asked */
+} qn_auth;
+
+typedef struct qn_authority qn_authority;
+
+/* `backend` is borrowed. NULL without memory. */
+qn_authority *qn_auth_alloc(const qn_httpd_backend *backend, bool loopback);
+void qn_auth_free(qn_authority *authority);
+
+/* `authorization`: the header of this name, or NULL. The first never waits; the second may. */
+qn_auth qn_auth_recall(qn_authority *authority, const char *authorization, qn_principal *principal);
+qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_principal *principal);
+
+/* Seconds to let a client wait that has just given a wrong token: more with each failure from its address, less with time. */
+double qn_auth_penalty(qn_authority *authority, const char *address);
+
+#endif

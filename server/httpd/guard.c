@@ -1,0 +1,172 @@
+#include "server/httpd/guard.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+struct qn_guarded {
+  qn_guarded *previous, *next;
+  int descriptor;
+  double deadline; /* monotonic, s; 0: none */
+  bool answer;
+};
+
+struct qn_guard {
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  pthread_t thread;
+  qn_guarded *connections;
+  qn_delayed *delayed;
+  bool ending;
+};
+
+static const double look_s = 0.25;
+static const char slow_answer[] =
+    "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/problem+json\r\nConnection: close\r\nContent-Length: 87\r\n\r\n"
+    "{\"type\":\"about:blank\",\"title\":\"Request Timeout\",\"status\":408,\"code\":\"request_timeout\"}\n";
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void close_slow(qn_guard *guard, double time) {
+  for (qn_guarded *at = guard->connections; at != NULL; at = at->next) {
+    if (at->deadline == 0 || time < at->deadline) continue;
+    at->deadline = 0;
+    if (at->answer) send(at->descriptor, slow_answer, sizeof slow_answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    shutdown(at->descriptor, SHUT_RDWR);
+  }
+}
+
+/* Takes those that are due out of the list. */
+static qn_delayed *take_due(qn_guard *guard, double time) {
+  qn_delayed *due = NULL, **link = &guard->delayed;
+  while (*link != NULL) {
+    qn_delayed *at = *link;
+    if (guard->ending || at->at <= time) {
+      *link = at->next;
+      at->next = due;
+      due = at;
+    } else {
+      link = &at->next;
+    }
+  }
+  return due;
+}
+
+static void *watch(void *argument) {
+  qn_guard *guard = argument;
+  pthread_mutex_lock(&guard->lock);
+  while (!guard->ending || guard->delayed != NULL) {
+    double time = now();
+    close_slow(guard, time);
+    qn_delayed *due = take_due(guard, time);
+    if (due != NULL) {
+      pthread_mutex_unlock(&guard->lock);
+      while (due != NULL) {
+        qn_delayed *next = due->next;
+        due->run(due);
+        due = next;
+      }
+      pthread_mutex_lock(&guard->lock);
+      continue;
+    }
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(look_s * 1e9);
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&guard->changed, &guard->lock, &until);
+  }
+  pthread_mutex_unlock(&guard->lock);
+  return NULL;
+}
+
+qn_status qn_guard_alloc(qn_guard **out, qn_error *error) {
+  qn_guard *guard = calloc(1, sizeof *guard);
+  if (guard == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory for the guard of connections");
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&guard->changed, &attributes);
+  pthread_condattr_destroy(&attributes);
+  pthread_mutex_init(&guard->lock, NULL);
+  int failure = pthread_create(&guard->thread, NULL, watch, guard);
+  if (failure != 0) {
+    pthread_cond_destroy(&guard->changed);
+    pthread_mutex_destroy(&guard->lock);
+    free(guard);
+    return qn_error_set(error, QN_NO_MEMORY, "cannot start the guard of connections: %s", strerror(failure));
+  }
+  *out = guard;
+  return QN_OK;
+}
+
+void qn_guard_end(qn_guard *guard) {
+  pthread_mutex_lock(&guard->lock);
+  bool ended = guard->ending;
+  guard->ending = true;
+  pthread_cond_signal(&guard->changed);
+  pthread_mutex_unlock(&guard->lock);
+  if (!ended) pthread_join(guard->thread, NULL);
+}
+
+void qn_guard_free(qn_guard *guard) {
+  if (guard == NULL) return;
+  qn_guard_end(guard);
+  pthread_cond_destroy(&guard->changed);
+  pthread_mutex_destroy(&guard->lock);
+  free(guard);
+}
+
+qn_guarded *qn_guard_add(qn_guard *guard, int descriptor, double seconds) {
+  qn_guarded *guarded = calloc(1, sizeof *guarded);
+  if (guarded == NULL) return NULL;
+  guarded->descriptor = descriptor;
+  guarded->deadline = now() + seconds;
+  pthread_mutex_lock(&guard->lock);
+  guarded->next = guard->connections;
+  if (guarded->next != NULL) guarded->next->previous = guarded;
+  guard->connections = guarded;
+  pthread_mutex_unlock(&guard->lock);
+  return guarded;
+}
+
+void qn_guard_remove(qn_guard *guard, qn_guarded *guarded) {
+  if (guarded == NULL) return;
+  pthread_mutex_lock(&guard->lock);
+  if (guarded->next != NULL) guarded->next->previous = guarded->previous;
+  if (guarded->previous != NULL)
+    guarded->previous->next = guarded->next;
+  else
+    guard->connections = guarded->next;
+  pthread_mutex_unlock(&guard->lock);
+  free(guarded);
+}
+
+void qn_guard_set(qn_guard *guard, qn_guarded *guarded, double seconds, int answer) {
+  if (guarded == NULL) return;
+  pthread_mutex_lock(&guard->lock);
+  guarded->deadline = seconds > 0 ? now() + seconds : 0;
+  guarded->answer = answer != 0;
+  pthread_mutex_unlock(&guard->lock);
+}
+
+void qn_guard_delay(qn_guard *guard, qn_delayed *delayed, double seconds) {
+  pthread_mutex_lock(&guard->lock);
+  bool here = guard->ending;
+  if (!here) {
+    delayed->at = now() + seconds;
+    delayed->next = guard->delayed;
+    guard->delayed = delayed;
+    pthread_cond_signal(&guard->changed);
+  }
+  pthread_mutex_unlock(&guard->lock);
+  if (here) delayed->run(delayed);
+}
