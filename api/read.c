@@ -93,7 +93,7 @@ const char *qn_reader_nearest(const char *word, const char *const *words, int co
   for (int i = 0; i < count; i++) {
     int edits = distance(word, words[i]);
     /* "temperature" for "temperature_k": the unit was left out, or is another one. */
-    if (length >= 3 && strncmp(word, words[i], length) == 0) edits = 1;
+    if (length >= 1 && strncmp(word, words[i], length) == 0) edits = 1;
     if (edits < least) least = edits, nearest = words[i];
   }
   return least <= 1 + (int)length / 3 ? nearest : NULL;

@@ -14,7 +14,7 @@ static const qn_bounds TIMESTEP = {0.1, 10.0, "fs"};
 static const double PS_PER_FS = 1e-3;
 
 static void check_most(qn_faults *faults, double count, double most, const char *what) {
-  if (count > most) qn_faults_add(faults, "/stages", "%.4g %s in all; at most %.9g are accepted", count, what, most);
+  if (count > most) qn_faults_add(faults, "/stages", "%.4g %s in all; at most %.12g are accepted", count, what, most);
 }
 
 static void parse_stages(qn_simulation_spec *spec, qn_reader *reader, bool start_known) {
