@@ -4,7 +4,7 @@
 #include <string.h>
 
 const qn_analysis_type *const *qn_analysis_types(void) {
-  static const qn_analysis_type *const types[] = {&qn_diffusion, &qn_relaxation, NULL};
+  static const qn_analysis_type *const types[] = {&qn_diffusion, &qn_relaxation, &qn_non_gaussian, &qn_van_hove, &qn_debye_waller, NULL};
   return types;
 }
 
