@@ -87,8 +87,8 @@ if ls "$work"/sanitizer.* >/dev/null 2>&1; then
   status=1
 fi
 if [ $status -ne 0 ]; then
-  echo "the server's log ends with:"
-  tail -n 30 "$work/log"
+  echo "the server's log, but for its requests, ends with:"
+  grep -v '"message":"request"' "$work/log" | tail -n 30
 fi
 cat "$work/output"
 exit $status

@@ -165,8 +165,8 @@ def raw(data, wait=10.0):
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             return connection.recv(65536)
-        except (BrokenPipeError, ConnectionResetError):
-            return b""
+        except OSError:
+            return b""  # refused before it was sent to the end
 
 
 def problem_fault(answer):
@@ -201,7 +201,6 @@ def protocol_faults(path, body):
     yield "no HTTP at all", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64)
     yield "no version", f"POST {path}\r\n\r\n".encode()
     yield "version 9", f"POST {path} HTTP/9.9\r\nHost: x\r\n\r\n".encode()
-    yield "a NUL in the path", b"GET /v1/jobs\0 HTTP/1.1\r\nHost: x\r\n\r\n"
     yield "a header of 100 kB", head + b"X: " + b"x" * 100000 + b"\r\n\r\n"
     yield "10000 headers", head + b"X: y\r\n" * 10000 + b"\r\n"
     yield "a path of 100 kB", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -221,7 +220,7 @@ def odd_paths(document):
         for parameter in parameters:
             schema = contract.deref(document, parameter.get("schema", {}))
             if parameter["in"] == "query" and schema.get("type") in ("integer", "number"):
-                for text in ("x", "1e400", "nan", "-99999999999999999999", "%ff", "1,2", ""):
+                for text in ("x", "1e400", "nan", "%ff", "1,2", "") + (("-99999999999999999999", "1.5") if schema["type"] == "integer" else ()):
                     yield "GET", f"{path}?{parameter['name']}={text}"
             elif parameter["in"] == "query" and ("enum" in schema or parameter["name"] == "cursor"):
                 for text in ("no-such-word", "%ff", "%00", "x" * 3000):
