@@ -4,7 +4,8 @@
 #include <string.h>
 
 const qn_analysis_type *const *qn_analysis_types(void) {
-  static const qn_analysis_type *const types[] = {&qn_diffusion, &qn_relaxation, &qn_non_gaussian, &qn_van_hove, &qn_debye_waller, NULL};
+  static const qn_analysis_type *const types[] = {&qn_diffusion, &qn_relaxation, &qn_non_gaussian, &qn_van_hove,
+                                                   &qn_debye_waller, &qn_pair_distribution, &qn_structure_factor, NULL};
   return types;
 }
 
