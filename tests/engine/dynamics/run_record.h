@@ -109,6 +109,17 @@ static inline void record_free(record *kept) {
   test_free(kept);
 }
 
+/* Whether there is a kernel of that precision here. */
+static inline bool record_supports(qn_precision precision) {
+  record *kept = record_start();
+  qn_protocol protocol = {.timestep = 0.002, .precision = precision, .stage_count = 1, .stages = {{.ensemble = QN_ENSEMBLE_NVE}}};
+  qn_error error = {0};
+  qn_status status = qn_run_alloc(&kept->run, &protocol, &kept->potential, &kept->atoms, &kept->box, NULL, 0.0, 1, NULL, &error);
+  record_free(kept);
+  if (status != QN_OK && status != QN_UNSUPPORTED) fail_msg("%s", error.message);
+  return status == QN_OK;
+}
+
 /* Everything the same, bit for bit. */
 static inline void record_assert_same(const record *a, const record *b) {
   assert_int_equal(a->rows, b->rows);
@@ -148,9 +159,9 @@ static inline qn_stage record_quench(double to, double step, double rate) {
 }
 
 /* Every kind of stage once: 0 npt, 1 quench in four steps, 2 nvt at the mean volume, 3 linear ramp, 4 surface, 5 nvt, 6 nve. */
-static inline qn_protocol record_protocol(void) {
+static inline qn_protocol record_protocol(qn_precision precision) {
   qn_protocol p = {.timestep = 0.002,
-                   .precision = QN_PRECISION_DOUBLE,
+                   .precision = precision,
                    .stage_count = 7,
                    .stages = {record_hold(QN_ENSEMBLE_NPT, 2000.0, 0.3), record_quench(1650.0, 100.0, 1e6),
                               record_hold(QN_ENSEMBLE_NVT, 1650.0, 0.2), record_quench(1450.0, 0.0, 1e6),

@@ -1,9 +1,10 @@
 #include "engine/dynamics/run_record.h"
 
+static const qn_precision PRECISIONS[] = {QN_PRECISION_DOUBLE, QN_PRECISION_FAST};
+
 /* Cutting the steps into other calls changes nothing that leaves the run. */
-static void split_advances(void **state) {
-  (void)state;
-  qn_protocol protocol = record_protocol();
+static void check_split_advances(qn_precision precision) {
+  qn_protocol protocol = record_protocol(precision);
   record *whole = record_run(&protocol, 1);
   assert_int_equal(qn_run_step(whole->run), qn_run_steps(whole->run));
   assert_int_equal(qn_run_steps(whole->run), 150 + 175 + 100 + 100 + 100 + 50);
@@ -25,19 +26,53 @@ static void split_advances(void **state) {
   record_free(whole);
 }
 
+static void split_advances(void **state) {
+  (void)state;
+  for (int k = 0; k < 2; k++)
+    if (record_supports(PRECISIONS[k])) check_split_advances(PRECISIONS[k]);
+}
+
 static void threads_change_no_bit(void **state) {
   (void)state;
-  qn_protocol protocol = record_protocol();
-  record *one = record_run(&protocol, 1), *two = record_run(&protocol, 2);
-  record_assert_same(one, two);
-  record_free(one);
-  record_free(two);
+  for (int k = 0; k < 2; k++) {
+    if (!record_supports(PRECISIONS[k])) continue;
+    qn_protocol protocol = record_protocol(PRECISIONS[k]);
+    record *one = record_run(&protocol, 1), *two = record_run(&protocol, 2);
+    record_assert_same(one, two);
+    record_free(one);
+    record_free(two);
+  }
+}
+
+/* The kernel under a box that changes: over 8 ps in which the lists are built again and again, the conserved quantity stays and the mean
+ * pressure is the one asked for. */
+static void pressure_is_held(void **state) {
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    qn_protocol protocol = {.timestep = 0.002,
+                            .stage_count = 2,
+                            .stages = {record_hold(QN_ENSEMBLE_NPT, 2000.0, 2.0), record_hold(QN_ENSEMBLE_NPT, 2000.0, 8.0)}};
+    for (int s = 0; s < 2; s++) protocol.stages[s].sample_every = 0.0;
+    protocol.stages[0].thermo_every = 0.0;
+    protocol.stages[1].anisotropic = k == 1;
+    record *kept = record_run(&protocol, 1);
+    double pressure = 0.0, change = 0.0;
+    assert_int_equal(kept->rows, 4001);
+    for (int i = 0; i < kept->rows; i++) {
+      pressure += kept->row[i].pressure / kept->rows;
+      change = fmax(change, fabs(kept->row[i].conserved - kept->row[0].conserved));
+    }
+    print_message("pressure %.3f GPa, conserved quantity within %.1e eV an atom\n", pressure, change / RECORD_ATOMS);
+    assert_close(pressure, 8.0, 0.4);
+    assert_true(change / RECORD_ATOMS < 2e-4);
+    record_free(kept);
+  }
 }
 
 /* Frames at the start of a stage and every 10 steps, at the time really simulated, positions without jumps. */
 static void frames(void **state) {
   (void)state;
-  qn_protocol protocol = record_protocol();
+  qn_protocol protocol = record_protocol(QN_PRECISION_DOUBLE);
   record *kept = record_run(&protocol, 1);
   const int expected[] = {16, 18, 11, 11, 0, 11, 6};
   int count[7] = {0};
@@ -70,7 +105,7 @@ static void frames(void **state) {
  * the rows of every timestep. */
 static void quench_in_steps(void **state) {
   (void)state;
-  qn_protocol protocol = record_protocol();
+  qn_protocol protocol = record_protocol(QN_PRECISION_DOUBLE);
   record *kept = record_run(&protocol, 1);
   const double targets[] = {1900.0, 1800.0, 1700.0, 1650.0};
   const int64_t ends[] = {200, 250, 300, 325};
@@ -129,7 +164,7 @@ static void linear_ramp(void **state) {
 /* Rows: nve keeps its energy, E = K + U, and the pressure is that of the test's own force loop. */
 static void thermo_rows(void **state) {
   (void)state;
-  qn_protocol protocol = record_protocol();
+  qn_protocol protocol = record_protocol(QN_PRECISION_DOUBLE);
   record *kept = record_run(&protocol, 1);
   double first_nve = NAN;
   for (int i = 0; i < kept->rows; i++) {
@@ -153,7 +188,7 @@ static void thermo_rows(void **state) {
 
 static void surface(void **state) {
   (void)state;
-  qn_protocol protocol = record_protocol();
+  qn_protocol protocol = record_protocol(QN_PRECISION_DOUBLE);
   record *kept = record_run(&protocol, 1);
   const qn_snapshot *cut = &kept->snapshot[4].head;
   assert_int_equal(cut->stage, 4);
@@ -277,7 +312,7 @@ static void callbacks_that_fail(void **state) {
   const qn_run_callbacks callbacks[] = {{.frame = fail_frame}, {.thermo = fail_thermo}, {.snapshot = fail_snapshot}};
   const qn_status expected[] = {QN_IO, QN_CANCELLED, QN_UNAVAILABLE};
   const int64_t steps[] = {0, 5, 150};
-  qn_protocol protocol = record_protocol();
+  qn_protocol protocol = record_protocol(QN_PRECISION_DOUBLE);
   protocol.stages[0].snapshot = true;
   for (int k = 0; k < 3; k++) {
     record *kept = record_start();
@@ -303,7 +338,7 @@ static void refuse(record *kept, const qn_protocol *protocol, const double *mean
 static void starts_that_cannot_work(void **state) {
   (void)state;
   record *kept = record_start();
-  qn_protocol good = record_protocol(), bad = good;
+  qn_protocol good = record_protocol(QN_PRECISION_DOUBLE), bad = good;
   refuse(kept, &good, NULL, 0, QN_INVALID, "threads");
   refuse(kept, &good, (const double[]){12.0, -1.0, 12.0}, 1, QN_INVALID, "mean length");
   refuse(kept, &good, (const double[]){12.0, NAN, 12.0}, 1, QN_INVALID, "mean length");
@@ -322,6 +357,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(split_advances),
       cmocka_unit_test(threads_change_no_bit),
+      cmocka_unit_test(pressure_is_held),
       cmocka_unit_test(frames),
       cmocka_unit_test(quench_in_steps),
       cmocka_unit_test(linear_ramp),
