@@ -9,6 +9,7 @@
 
 #include "api/client.h"
 #include "api/document.h"
+#include "api/json.h"
 #include "api/version.h"
 #include "engine/analysis/analysis.h"
 
@@ -22,23 +23,63 @@ static void test_version(void **state) {
   assert_non_null(strstr(document, line));
 }
 
+/* ---- the analyses: their schemas stand in the document as the program's own table gives them ---- */
+
+static const char BEGIN[] = "    # analyses: begin\n", END[] = "    # analyses: end\n";
+
+static void write_parameter(FILE *out, const qn_parameter *parameter) {
+  char minimum[QN_NUMBER_SIZE], maximum[QN_NUMBER_SIZE], fallback[QN_NUMBER_SIZE];
+  qn_json_spell(parameter->automatic ? 0.0 : parameter->minimum, minimum); /* 0 asks for the rule */
+  qn_json_spell(parameter->maximum, maximum);
+  qn_json_spell(parameter->fallback, fallback);
+  fprintf(out, "        %s:\n          type: %s\n          minimum: %s\n          maximum: %s\n          default: %s\n          description: \"%s\"\n", parameter->name,
+          parameter->automatic ? "[number, \"null\"]" : "number", minimum, maximum, parameter->automatic ? "null" : fallback, parameter->meaning);
+}
+
+/* The section with its marks; malloc'ed. */
+static char *section_of_table(void) {
+  char *text;
+  size_t size;
+  FILE *out = open_memstream(&text, &size);
+  fprintf(out, "%s    # From the program's own table: `api_test_document --write openapi.yaml` writes this section anew.\n"
+               "    AnalysisSpec:\n      description: What to measure in the frames of one stage; GET /v1/analysis-types says the same.\n"
+               "      type: object\n      required: [type]\n      oneOf:\n", BEGIN);
+  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++) fprintf(out, "        - $ref: \"#/components/schemas/analysis.%s\"\n", (*type)->name);
+  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++) {
+    fprintf(out, "\n    analysis.%s:\n      description: \"%s\"\n      type: object\n      required: [type]\n      additionalProperties: false\n      properties:\n"
+                 "        type: {const: %s}\n        stage: {$ref: \"#/components/schemas/Stage\"}\n", (*type)->name, (*type)->meaning, (*type)->name);
+    for (int p = 0; p < (*type)->parameter_count; p++) write_parameter(out, &(*type)->parameters[p]);
+  }
+  fputs(END, out);
+  fclose(out);
+  return text;
+}
+
 static void test_analyses_are_documented(void **state) {
   (void)state;
   size_t size;
-  const char *document = qn_document(&size);
-  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++) {
-    char title[80], key[80];
-    snprintf(title, sizeof title, "      title: %s\n", (*type)->name);
-    const char *section = strstr(document, title);
-    if (section == NULL) fail_msg("openapi.yaml has no analysis %s", (*type)->name);
-    const char *end = strstr(section, "\n\n");
-    assert_non_null(end);
-    for (int p = 0; p < (*type)->parameter_count; p++) {
-      snprintf(key, sizeof key, "\n        %s: ", (*type)->parameters[p].name);
-      const char *found = strstr(section, key);
-      if (found == NULL || found > end) fail_msg("openapi.yaml does not know %s of %s", (*type)->parameters[p].name, (*type)->name);
-    }
-  }
+  char *wanted = section_of_table();
+  const char *begin = strstr(qn_document(&size), BEGIN), *end = begin != NULL ? strstr(begin, END) : NULL;
+  assert_non_null(end);
+  size_t length = (size_t)(end - begin) + strlen(END);
+  if (length != strlen(wanted) || memcmp(begin, wanted, length) != 0)
+    fail_msg("the analyses in openapi.yaml are not those of the program; run this test with: --write openapi.yaml");
+  free(wanted);
+}
+
+/* Put the section into a file that has its marks. */
+static int write_section(const char *path) {
+  FILE *file = fopen(path, "r");
+  if (file == NULL) return 1;
+  char *text = calloc(1, 1 << 20), *section = section_of_table();
+  size_t size = fread(text, 1, (1 << 20) - 1, file);
+  fclose(file);
+  char *begin = strstr(text, BEGIN), *end = strstr(text, END);
+  if (begin == NULL || end == NULL || size == (1 << 20) - 1 || (file = fopen(path, "w")) == NULL) return 1;
+  fprintf(file, "%.*s%s%s", (int)(begin - text), text, section, end + strlen(END));
+  free(section);
+  free(text);
+  return fclose(file);
 }
 
 static void test_served(void **state) {
@@ -55,7 +96,8 @@ static void test_served(void **state) {
   fake_store_free(store);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
+  if (count == 3 && strcmp(arguments[1], "--write") == 0) return write_section(arguments[2]);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_version),
       cmocka_unit_test(test_analyses_are_documented),
