@@ -21,36 +21,43 @@ typedef struct soft_system {
   double virial[3]; /* eV */
 } soft_system;
 
+enum { SOFT_MOST = 512 };
+
 static inline void soft_force(soft_system *s) {
   qn_atoms *atoms = &s->atoms;
   int64_t n = atoms->count;
+  assert_true(n <= SOFT_MOST);
   s->energy = 0.0;
   for (int a = 0; a < 3; a++) {
     s->virial[a] = 0.0;
     for (int64_t i = 0; i < n; i++) atoms->f[a][i] = 0.0;
   }
-  double inverse[3];
-  for (int a = 0; a < 3; a++) inverse[a] = 1.0 / s->box.length[a];
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t j = i + 1; j < n; j++) {
-      double d[3], square = 0.0;
-      for (int a = 0; a < 3; a++) {
-        d[a] = atoms->r[a][i] - atoms->r[a][j];
-        double boxes = d[a] * inverse[a];
-        boxes = (boxes + 6755399441055744.0) - 6755399441055744.0; /* round to nearest */
-        d[a] -= boxes * s->box.length[a];
-        square += d[a] * d[a];
+  double d[3][SOFT_MOST], square[SOFT_MOST];
+  for (int64_t i = 0; i < n; i++) {
+    for (int64_t j = 0; j < i; j++) square[j] = 0.0;
+    for (int a = 0; a < 3; a++) {
+      double length = s->box.length[a], inverse = 1.0 / length, here = atoms->r[a][i];
+      const double *r = atoms->r[a];
+      double *to = d[a];
+      for (int64_t j = 0; j < i; j++) {
+        double x = here - r[j], boxes = (x * inverse + 6755399441055744.0) - 6755399441055744.0; /* rounds to nearest */
+        x -= boxes * length;
+        to[j] = x;
+        square[j] += x * x;
       }
-      double left = 1.0 - square / (SOFT_RANGE * SOFT_RANGE);
-      if (left <= 0.0) continue;
+    }
+    for (int64_t j = 0; j < i; j++) {
+      if (square[j] >= SOFT_RANGE * SOFT_RANGE) continue;
+      double left = 1.0 - square[j] / (SOFT_RANGE * SOFT_RANGE);
       double cube = left * left * left, push = 8.0 * SOFT_HEIGHT / (SOFT_RANGE * SOFT_RANGE) * cube;
       s->energy += SOFT_HEIGHT * cube * left;
       for (int a = 0; a < 3; a++) {
-        atoms->f[a][i] += push * d[a];
-        atoms->f[a][j] -= push * d[a];
-        s->virial[a] += push * d[a] * d[a];
+        atoms->f[a][i] += push * d[a][j];
+        atoms->f[a][j] -= push * d[a][j];
+        s->virial[a] += push * d[a][j] * d[a][j];
       }
     }
+  }
 }
 
 /* cells^3 cubic cells of edge `constant`, masses 64 and 91 in equal parts, at `temperature`. */
@@ -65,7 +72,7 @@ static inline void soft_init(soft_system *s, qn_crystal crystal, int cells, doub
   assert_int_equal(qn_lattice_build(&lattice, 1, &s->atoms, &s->box, NULL), QN_OK);
   assert_int_equal(qn_velocities_maxwell(&s->atoms, temperature, 2, NULL), QN_OK);
   assert_int_equal(qn_integrator_init(&s->integrator, &s->atoms, threads, NULL), QN_OK);
-  soft_force(s);
+  if (s->atoms.count <= SOFT_MOST) soft_force(s);
 }
 
 static inline void soft_fini(soft_system *s) {
