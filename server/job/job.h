@@ -17,6 +17,7 @@ typedef struct qn_job_artifact {
 
 typedef struct qn_job_output {
   int64_t atoms;
+  int64_t resumed_step;   /* the step that a checkpoint brought; 0: from the beginning */
   char composition[64];   /* "Cu50Zr50": atomic per cent, in the order of the species */
   int count, capacity;
   qn_job_artifact *artifacts;
@@ -28,18 +29,21 @@ void qn_job_output_fini(qn_job_output *output);
 typedef struct qn_job_control {
   void *context;
   qn_status (*check)(void *context, double progress, qn_error *error);
-  double checkpoint_s;    /* wall time between checkpoints; 0: none but the one at the end of each stage */
+  double checkpoint_s;    /* wall time between checkpoints; 0: one at the end of each stage only */
 } qn_job_control;
 
 typedef struct qn_job_simulation {
   const qn_simulation_spec *spec;
   const qn_eam *potential;
-  const char *directory;       /* made when absent; what a broken attempt left there is used or replaced */
+  const char *directory;       /* made when absent; with a checkpoint of the same spec in it, the run goes on from there */
+  const char *const *earlier;  /* folders of earlier attempts, newest first, NULL-terminated; NULL: none. When `directory` holds no checkpoint, the
+                                * first one found there is used, and their files are copied, never written: their owner may still live */
   const char *snapshot_path;   /* extended XYZ to start from, when the spec's initial state is a snapshot; NULL otherwise */
   int threads;
 } qn_job_simulation;
 
-/* Run a simulation. Files appear under their final names only when they are whole. The caller owns `output` in any case: qn_job_output_fini. */
+/* Run a simulation. Files appear under their final names only when they are whole; "checkpoint" and "checkpoint.previous" stay behind, so that a
+ * finished run is not run again. The caller owns `output` in any case: qn_job_output_fini. */
 qn_status qn_job_simulate(const qn_job_simulation *job, const qn_job_control *control, qn_job_output *output, qn_error *error);
 
 /* Run one analysis over a NetCDF trajectory. On success the caller owns `report`: qn_report_fini. */

@@ -1,0 +1,176 @@
+/* Submission: the same work is the same job however many ask for it at once, and keys make requests safe to repeat. */
+#include "server/fixture.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static fixture f;
+
+static int setup(void **state) {
+  (void)state;
+  fixture_init(&f, true);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  fixture_fini(&f);
+  return 0;
+}
+
+enum { RACERS = 100 };
+
+typedef struct racer {
+  pthread_t thread;
+  pthread_barrier_t *barrier;
+  const qn_idempotency *key;
+  int number;
+  qn_status status;
+  qn_submitted submitted;
+  qn_error error;
+} racer;
+
+static void *race(void *context) {
+  racer *r = context;
+  pthread_barrier_wait(r->barrier);
+  r->status = fixture_submit(&f, r->number, r->key, &r->submitted, &r->error);
+  return NULL;
+}
+
+static void run_race(racer racers[RACERS], const qn_idempotency *key, int number) {
+  pthread_barrier_t barrier;
+  pthread_barrier_init(&barrier, NULL, RACERS);
+  for (int i = 0; i < RACERS; i++) {
+    racers[i] = (racer){.barrier = &barrier, .key = key, .number = number};
+    assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+  }
+  for (int i = 0; i < RACERS; i++) pthread_join(racers[i].thread, NULL);
+  pthread_barrier_destroy(&barrier);
+}
+
+static void test_racing_submissions_make_one_job(void **state) {
+  (void)state;
+  static racer racers[RACERS];
+  int64_t before = fixture_number(&f, "SELECT count(*) FROM jobs");
+  run_race(racers, NULL, 1);
+  int created = 0;
+  for (int i = 0; i < RACERS; i++) {
+    if (racers[i].status != QN_OK) fail_msg("%s", racers[i].error.message);
+    created += racers[i].submitted.created;
+    assert_int_equal(racers[i].submitted.id, racers[0].submitted.id);
+    assert_int_equal(racers[i].submitted.job, racers[0].submitted.job);
+  }
+  assert_int_equal(created, 1);
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM jobs") - before, 2); /* the simulation and its analysis */
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM simulations WHERE id = %lld", (long long)racers[0].submitted.id), 1);
+  assert_string_equal(fixture_text(&f, "SELECT state FROM jobs WHERE id = %lld", (long long)racers[0].submitted.job), "queued");
+  assert_string_equal(fixture_text(&f, "SELECT state FROM jobs ORDER BY id DESC LIMIT 1"), "blocked");
+}
+
+/* With a key those that come while the first is in flight hear so; everyone else gets the first answer. */
+static void test_racing_key(void **state) {
+  (void)state;
+  static racer racers[RACERS];
+  const qn_idempotency key = {.key = "race", .body_sha256 = "b", .principal = "tester"};
+  run_race(racers, &key, 2);
+  int answered = 0;
+  for (int i = 0; i < RACERS; i++) {
+    if (racers[i].status == QN_CONFLICT) continue;
+    if (racers[i].status != QN_OK) fail_msg("%s", racers[i].error.message);
+    assert_true(racers[i].submitted.created);
+    answered++;
+  }
+  assert_true(answered >= 1);
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM idempotency_keys WHERE key = 'race'"), 1);
+}
+
+static void test_key_replays_and_refuses(void **state) {
+  (void)state;
+  qn_error error;
+  qn_submitted first, again;
+  qn_idempotency key = {.key = "k", .body_sha256 = "one", .principal = "tester"};
+  assert_status(QN_OK, fixture_submit(&f, 10, &key, &first, &error), error);
+  assert_true(first.created);
+  assert_status(QN_OK, fixture_submit(&f, 10, &key, &again, &error), error);
+  assert_int_equal(again.id, first.id);
+  assert_true(again.created); /* the first answer, word for word */
+  key.body_sha256 = "two";
+  assert_status(QN_INVALID, fixture_submit(&f, 11, &key, &again, &error), error);
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM simulations WHERE spec_text = '{\"number\":11}'"), 0);
+  key.principal = "another"; /* keys belong to whoever sent them */
+  assert_status(QN_OK, fixture_submit(&f, 11, &key, &again, &error), error);
+}
+
+static void test_key_in_flight(void **state) {
+  (void)state;
+  qn_error error;
+  qn_submitted out;
+  const qn_idempotency key = {.key = "busy", .body_sha256 = "b", .principal = "tester"};
+  fixture_text(&f, "BEGIN");
+  fixture_text(&f, "SELECT pg_advisory_xact_lock(hashtextextended('6 testerbusy', 0))");
+  assert_status(QN_CONFLICT, fixture_submit(&f, 12, &key, &out, &error), error);
+  fixture_text(&f, "ROLLBACK");
+  assert_status(QN_OK, fixture_submit(&f, 12, &key, &out, &error), error);
+}
+
+static void test_known_simulation_gets_new_analyses(void **state) {
+  (void)state;
+  char *bare = fixture_spec(3, 1, false), *full = fixture_spec(3, 1, true);
+  int64_t first = fixture_post(&f, "/v1/simulations", bare, 202);
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM analyses WHERE simulation_id = %lld", (long long)first), 0);
+  int64_t again = fixture_post(&f, "/v1/simulations", full, 200);
+  assert_int_equal(again, first);
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM analyses WHERE simulation_id = %lld", (long long)first), 2);
+  fixture_post(&f, "/v1/simulations", full, 200);
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM analyses WHERE simulation_id = %lld", (long long)first), 2);
+  char body[128];
+  snprintf(body, sizeof body, "{\"simulation\": %lld, \"type\": \"diffusion\"}", (long long)first);
+  fixture_post(&f, "/v1/analyses", body, 200); /* the same work as one of them */
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM analyses WHERE simulation_id = %lld", (long long)first), 2);
+  free(bare);
+  free(full);
+}
+
+static void test_unknown_parents(void **state) {
+  (void)state;
+  qn_error error;
+  qn_submitted out;
+  const char hash[] = "00000000000000000000000000000000000000000000000000000000000000ff";
+  qn_submission analysis = {.kind = "analysis", .name = "", .spec = "{}", .sha256 = hash, .type = "diffusion", .parent = 999999};
+  assert_status(QN_NOT_FOUND, qn_store_submit(f.store, &analysis, NULL, &fixture_principal, &out, &error), error);
+  qn_submission simulation = {.kind = "simulation", .name = "", .spec = "{}", .sha256 = hash, .potential = "no such"};
+  assert_status(QN_NOT_FOUND, qn_store_submit(f.store, &simulation, NULL, &fixture_principal, &out, &error), error);
+  simulation.potential = "mendelev-2009-cuzr";
+  simulation.parent = 999999;
+  assert_status(QN_NOT_FOUND, qn_store_submit(f.store, &simulation, NULL, &fixture_principal, &out, &error), error);
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM jobs j WHERE NOT EXISTS (SELECT 1 FROM simulations WHERE job_id = j.id)"
+                                      " AND NOT EXISTS (SELECT 1 FROM analyses WHERE job_id = j.id)"), 0);
+}
+
+static void test_spec_is_kept_to_the_byte(void **state) {
+  (void)state;
+  qn_error error;
+  qn_submitted out;
+  const char *spec = "{\"b\":1.50,\"a\":\"\xc3\x85\"}";
+  const char hash[] = "0000000000000000000000000000000000000000000000000000000000000001";
+  const qn_submission s = {.kind = "simulation", .name = "n", .spec = spec, .sha256 = hash, .potential = "mendelev-2009-cuzr"};
+  assert_status(QN_OK, qn_store_submit(f.store, &s, NULL, &fixture_principal, &out, &error), error);
+  qn_simulation_row row;
+  assert_status(QN_OK, qn_store_get_simulation(f.store, out.id, &row, &error), error);
+  assert_string_equal(row.spec, spec);
+  assert_string_equal(row.name, "n");
+  assert_int_equal(row.job, out.job);
+  assert_int_equal(row.state, QN_JOB_QUEUED);
+  qn_simulation_row_fini(&row);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_racing_submissions_make_one_job), cmocka_unit_test(test_racing_key),
+      cmocka_unit_test(test_key_replays_and_refuses),         cmocka_unit_test(test_key_in_flight),
+      cmocka_unit_test(test_known_simulation_gets_new_analyses), cmocka_unit_test(test_unknown_parents),
+      cmocka_unit_test(test_spec_is_kept_to_the_byte),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}

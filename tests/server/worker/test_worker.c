@@ -1,0 +1,226 @@
+/* The whole way: a spec is posted, a worker runs it, the numbers are in the database. */
+#include "server/fixture.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/worker/worker.h"
+
+static fixture f;
+
+typedef struct helper {
+  pthread_t thread;
+  atomic_int stop;
+  qn_worker_options options;
+  qn_status status;
+  qn_error error;
+} helper;
+
+static void *work(void *context) {
+  helper *h = context;
+  h->status = qn_worker_run(&h->options, &h->stop, &h->error);
+  return NULL;
+}
+
+static void start(helper *h, int jobs, double checkpoint_s) {
+  memset(h, 0, sizeof *h);
+  h->options = (qn_worker_options){.database_url = f.url, .data_directory = f.data, .jobs = jobs, .threads = 1, .lease_s = 4,
+                                   .heartbeat_s = 0.2, .poll_s = 0.5, .checkpoint_s = checkpoint_s};
+  assert_int_equal(pthread_create(&h->thread, NULL, work, h), 0);
+}
+
+static void stop(helper *h) {
+  atomic_store(&h->stop, 1);
+  pthread_join(h->thread, NULL);
+  if (h->status != QN_OK) fail_msg("%s", h->error.message);
+}
+
+static int setup(void **state) {
+  (void)state;
+  fixture_init(&f, true);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  fixture_fini(&f);
+  return 0;
+}
+
+static long long job_of(int64_t simulation) {
+  return (long long)fixture_number(&f, "SELECT job_id FROM simulations WHERE id = %lld", (long long)simulation);
+}
+
+#define STATE "SELECT state FROM jobs WHERE id = %lld"
+
+static void test_from_spec_to_numbers(void **state) {
+  (void)state;
+  char *spec = fixture_spec(1, 2, true);
+  int64_t id = fixture_post(&f, "/v1/simulations", spec, 202);
+  free(spec);
+  helper h;
+  start(&h, 2, 30);
+  fixture_await(&f, 60, "0", "SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')");
+  stop(&h);
+  assert_string_equal(fixture_text(&f, "SELECT coalesce(string_agg(error, '; '), '') FROM jobs WHERE state <> 'succeeded'"), "");
+
+  qn_error error;
+  qn_result_page page;
+  qn_result_query query = {.quantity = "diffusion_coefficient", .species = "all", .temperature_min_k = 1999, .temperature_max_k = 2001,
+                           .simulation = id, .composition = "Cu50Zr50", .page = {0, 10}};
+  assert_status(QN_OK, qn_store_query_results(f.store, &query, &page, &error), error);
+  assert_int_equal(page.count, 1);
+  const qn_result_row *row = &page.rows[0];
+  assert_int_equal(row->atoms, 500);
+  assert_true(row->temperature_k == 2000);
+  assert_string_equal(row->composition, "Cu50Zr50");
+  assert_string_equal(row->potential, "mendelev-2009-cuzr");
+  assert_string_equal(row->engine_version, QN_VERSION);
+  assert_int_equal(strlen(row->potential_sha256), 64);
+  assert_true(isnan(row->value) || (row->value > 1e-10 && row->value < 1e-7));
+  qn_result_page_fini(&page);
+
+  qn_simulation_row simulation;
+  assert_status(QN_OK, qn_store_get_simulation(f.store, id, &simulation, &error), error);
+  assert_int_equal(simulation.state, QN_JOB_SUCCEEDED);
+  assert_string_equal(simulation.engine_version, QN_VERSION);
+  qn_simulation_row_fini(&simulation);
+
+  const char *const kinds[] = {"trajectory", "thermo", "snapshot"};
+  for (int i = 0; i < 3; i++) {
+    qn_artifact_page files;
+    assert_status(QN_OK, qn_store_list_artifacts(f.store, id, kinds[i], (qn_page_query){0, 10}, &files, &error), error);
+    assert_int_equal(files.count, 1);
+    int descriptor;
+    char path[4096];
+    assert_status(QN_OK, qn_store_open_artifact(f.store, &files.rows[0], &descriptor, path, &error), error);
+    close(descriptor);
+    if (i == 0) {
+      assert_int_equal(files.rows[0].frames, 201);
+      assert_true(fabs(files.rows[0].interval_ps - 0.01) < 1e-12);
+    }
+    qn_artifact_page_fini(&files);
+  }
+  int64_t analysis = fixture_number(&f, "SELECT id FROM analyses WHERE simulation_id = %lld AND type = 'diffusion'", (long long)id);
+  qn_curve_page curves;
+  assert_status(QN_OK, qn_store_get_curves(f.store, analysis, &curves, &error), error);
+  assert_true(curves.count > 0);
+  json_t *data = json_loads(curves.rows[0].data, 0, NULL);
+  assert_true(json_array_size(data) > 1);
+  json_decref(data);
+  qn_curve_page_fini(&curves);
+  /* What the files hold is what was said to be in them, and the checkpoints are gone. */
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM artifacts WHERE length(sha256) = 64 AND size > 0"), 3);
+  char path[512];
+  snprintf(path, sizeof path, "%s/simulations/%lld/1/checkpoint", f.data, (long long)id);
+  assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void test_cancel_running(void **state) {
+  (void)state;
+  char *spec = fixture_spec(2, 2000, true);
+  int64_t id = fixture_post(&f, "/v1/simulations", spec, 202);
+  free(spec);
+  helper h;
+  start(&h, 1, 30);
+  fixture_await(&f, 10, "running", STATE, job_of(id));
+  qn_job_row row;
+  qn_error error;
+  assert_status(QN_OK, qn_store_cancel_job(f.store, job_of(id), &fixture_principal, &row, &error), error);
+  assert_int_equal(row.state, QN_JOB_RUNNING);
+  assert_true(row.cancel_requested);
+  qn_job_row_fini(&row);
+  fixture_await(&f, 5, "cancelled", STATE, job_of(id));
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM jobs j JOIN analyses a ON a.job_id = j.id WHERE a.simulation_id = %lld"
+                                      " AND j.state = 'failed' AND j.error LIKE 'it needed job %% (simulation), which was cancelled'", (long long)id), 2);
+  stop(&h);
+  char path[512];
+  snprintf(path, sizeof path, "%s/simulations/%lld", f.data, (long long)id);
+  assert_int_not_equal(access(path, F_OK), 0);
+}
+
+/* A worker that is stopped hands its job back with a checkpoint; the next one goes on from there and ends with the same bits. */
+static void test_drain_and_resume(void **state) {
+  (void)state;
+  helper h;
+  char *spec = fixture_spec(7, 12, false);
+  int64_t id = fixture_post(&f, "/v1/simulations", spec, 202);
+  free(spec);
+  start(&h, 1, 0.2);
+  fixture_await(&f, 20, "t", "SELECT progress > 0.2 FROM jobs WHERE id = %lld", job_of(id));
+  stop(&h);
+  assert_string_equal(fixture_text(&f, STATE, job_of(id)), "queued");
+  assert_int_equal(fixture_number(&f, "SELECT failures FROM jobs WHERE id = %lld", job_of(id)), 0);
+  assert_string_equal(fixture_text(&f, "SELECT outcome FROM job_attempts WHERE job_id = %lld", job_of(id)), "released");
+  start(&h, 1, 0.2);
+  fixture_await(&f, 60, "succeeded", STATE, job_of(id));
+  stop(&h);
+  assert_int_equal(fixture_number(&f, "SELECT attempt FROM jobs WHERE id = %lld", job_of(id)), 2);
+  char resumed[4096], straight[4096];
+#define HASHES "SELECT string_agg(sha256, ' ' ORDER BY kind, stage) FROM artifacts WHERE simulation_id = %lld"
+  snprintf(resumed, sizeof resumed, "%s", fixture_text(&f, HASHES, (long long)id));
+
+  /* The same work once more under another number: nothing but the row says that it was done. */
+  fixture_text(&f, "UPDATE simulations SET sha256 = repeat('0', 64) WHERE id = %lld", (long long)id);
+  spec = fixture_spec(7, 12, false);
+  int64_t twin = fixture_post(&f, "/v1/simulations", spec, 202);
+  free(spec);
+  assert_int_not_equal(twin, id);
+  start(&h, 1, 30);
+  fixture_await(&f, 60, "succeeded", STATE, job_of(twin));
+  stop(&h);
+  snprintf(straight, sizeof straight, "%s", fixture_text(&f, HASHES, (long long)twin));
+  assert_true(strlen(straight) > 3 * 64);
+  assert_string_equal(resumed, straight);
+}
+
+static void test_snapshot_of_another(void **state) {
+  (void)state;
+  char *spec = fixture_spec(9, 0.1, false);
+  int64_t parent = fixture_post(&f, "/v1/simulations", spec, 202);
+  free(spec);
+  char child[600];
+  snprintf(child, sizeof child,
+           "{\"potential\": \"mendelev-2009-cuzr\", \"initial\": {\"type\": \"snapshot\", \"simulation\": %lld}, \"timestep_fs\": 2,"
+           " \"stages\": [{\"type\": \"hold\", \"ensemble\": \"nve\", \"temperature_k\": 2000, \"duration_ps\": 0.1, \"sample_every_ps\": 0.02}]}",
+           (long long)parent);
+  int64_t id = fixture_post(&f, "/v1/simulations", child, 202);
+  assert_string_equal(fixture_text(&f, STATE, job_of(id)), "blocked");
+  helper h;
+  start(&h, 2, 30);
+  fixture_await(&f, 30, "succeeded", STATE, job_of(id));
+  stop(&h);
+  assert_string_equal(fixture_text(&f, "SELECT composition FROM simulations WHERE id = %lld", (long long)id), "Cu50Zr50");
+}
+
+/* A timestep of 60 fs cannot go well: the job ends as failed and says where and why, and its analyses say so too. */
+static void test_blowup(void **state) {
+  (void)state;
+  const char *spec =
+      "{\"potential\": \"mendelev-2009-cuzr\", \"timestep_fs\": 10, \"seed\": 4,"
+      " \"initial\": {\"type\": \"lattice\", \"structure\": \"fcc\", \"cells\": [5, 5, 5], \"lattice_constant_a\": 3.2, \"composition\": {\"Cu\": 0.5, \"Zr\": 0.5}},"
+      " \"stages\": [{\"type\": \"hold\", \"ensemble\": \"nve\", \"temperature_k\": 9000, \"duration_ps\": 10, \"sample_every_ps\": 0.1}],"
+      " \"analyses\": [{\"type\": \"diffusion\"}]}";
+  int64_t id = fixture_post(&f, "/v1/simulations", spec, 202);
+  helper h;
+  start(&h, 1, 30);
+  fixture_await(&f, 30, "failed", STATE, job_of(id));
+  stop(&h);
+  const char *why = fixture_text(&f, "SELECT error FROM jobs WHERE id = %lld", job_of(id));
+  print_message("%s\n", why);
+  assert_non_null(strstr(why, "step"));
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM artifacts WHERE simulation_id = %lld", (long long)id), 0);
+  why = fixture_text(&f, "SELECT j.error FROM jobs j JOIN analyses a ON a.job_id = j.id WHERE a.simulation_id = %lld", (long long)id);
+  assert_non_null(strstr(why, "which failed: "));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_from_spec_to_numbers), cmocka_unit_test(test_cancel_running), cmocka_unit_test(test_drain_and_resume),
+      cmocka_unit_test(test_snapshot_of_another), cmocka_unit_test(test_blowup),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
