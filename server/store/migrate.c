@@ -1,7 +1,5 @@
 #include "server/store/migrate.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/hash.h"
@@ -24,28 +22,28 @@ static const char make_table[] =
     " applied_at timestamptz NOT NULL DEFAULT now())";
 
 int qn_migrate_version(void) {
-  return qn_embedded_migration_count();
+  return qn_embedded_migration_count;
+}
+
+static void hash_of(const qn_embedded_file *file, char hash[QN_HASH_SIZE]) {
+  qn_hash_hex(file->text, (size_t)(file->end - file->text), hash);
 }
 
 /* How many are applied; QN_CONFLICT when they are not the first ones of this program's. */
 static qn_status compare(qn_connection *connection, int *done, qn_error *error) {
-  int count = qn_embedded_migration_count();
+  int count = qn_embedded_migration_count;
   PGresult *rows;
   qn_status status = qn_connection_run(connection, &list_applied, NULL, &rows, error);
   if (status != QN_OK) return status;
   *done = PQntuples(rows);
   for (int i = 0; i < *done && status == QN_OK; i++) {
     char hash[QN_HASH_SIZE];
-    qn_embedded ours = {0};
-    if (i < count) {
-      ours = qn_embedded_migration(i);
-      qn_hash_hex(ours.text, ours.size, hash);
-    }
+    if (i < count) hash_of(&qn_embedded_migrations[i], hash);
     if (i >= count || qn_field_int(rows, i, 0) != i + 1)
       status = qn_error_set(error, QN_CONFLICT, "the schema has migration %s, which this quenchd does not know: it is older than the schema",
                             qn_field(rows, i, 1));
     else if (strcmp(hash, qn_field(rows, i, 2)) != 0)
-      status = qn_error_set(error, QN_CONFLICT, "migration %s was changed after it was applied", ours.name);
+      status = qn_error_set(error, QN_CONFLICT, "migration %s was changed after it was applied", qn_embedded_migrations[i].name);
   }
   PQclear(rows);
   return status;
@@ -64,19 +62,15 @@ static qn_status apply_next(qn_connection *connection, void *context, qn_error *
   if (status == QN_OK) status = compare(connection, &done, error);
   if (status != QN_OK) return status;
 
-  if (done == qn_embedded_migration_count()) return QN_OK;
-  qn_embedded next = qn_embedded_migration(done);
-  char *sql = strndup(next.text, next.size);
-  if (sql == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for %s", next.name);
-  status = qn_connection_script(connection, sql, error);
-  free(sql);
-  if (status != QN_OK) return qn_error_prefix(error, "%s", next.name);
-
+  if (done == qn_embedded_migration_count) return QN_OK;
+  const qn_embedded_file *next = &qn_embedded_migrations[done];
+  status = qn_connection_script(connection, next->text, error);
+  if (status != QN_OK) return qn_error_prefix(error, "%s", next->name);
   char hash[QN_HASH_SIZE];
-  qn_hash_hex(next.text, next.size, hash);
+  hash_of(next, hash);
   qn_params params = {0};
   qn_params_int(&params, done + 1);
-  qn_params_text(&params, next.name);
+  qn_params_text(&params, next->name);
   qn_params_text(&params, hash);
   status = qn_connection_run(connection, &record, &params, NULL, error);
   progress->applied = status == QN_OK;
