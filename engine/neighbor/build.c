@@ -96,6 +96,8 @@ static qn_status reserve_sites(qn_neighbor *neighbor, int64_t count, qn_error *e
 
 static qn_status sort_sites(qn_neighbor *neighbor, const qn_atoms *atoms, qn_error *error) {
   double halo = neighbor->longest + neighbor->skin, low[3], high[3];
+  /* Cells of one row are one run of sites, so along x they may be thin: fewer candidates, no more rows. */
+  const double edge[3] = {halo / 4.0, halo / 1.5, halo / 1.5}; /* measured */
   const qn_box *box = &neighbor->reference_box;
   for (int axis = 0; axis < 3; axis++) {
     low[axis] = box->origin[axis] - halo;
@@ -103,7 +105,7 @@ static qn_status sort_sites(qn_neighbor *neighbor, const qn_atoms *atoms, qn_err
   }
   raw_sites raw = {0};
   qn_status status = collect(neighbor, halo, &raw, error);
-  if (status == QN_OK) status = qn_grid_sort(&neighbor->grid, low, high, 0.5 * halo, raw.count, raw.r, error);
+  if (status == QN_OK) status = qn_grid_sort(&neighbor->grid, low, high, edge, raw.count, raw.r, error);
   if (status == QN_OK) status = reserve_sites(neighbor, raw.count + 1, error);
   if (status == QN_OK) {
     int64_t centres = 0;
@@ -133,34 +135,49 @@ static qn_status sort_sites(qn_neighbor *neighbor, const qn_atoms *atoms, qn_err
   return status;
 }
 
-/* Sites within range of one centre, in order of site; -1 when they are too many. */
-static int search(const qn_neighbor *neighbor, int32_t centre, double halo, const double square_range[], int32_t found[QN_MOST_NEIGHBORS]) {
+/* How far a position lies outside the layer `cell` of cells along an axis; 0 inside. */
+static double outside(const qn_grid *grid, int axis, int cell, double position) {
+  double low = grid->origin[axis] + cell * grid->edge[axis], high = low + grid->edge[axis];
+  return position < low ? low - position : position > high ? position - high : 0.0;
+}
+
+/* Sites within range of one centre, in order of site; -1 when they are too many. Every candidate is written and counted only when it
+ * is near, since a branch here would be taken at random. */
+static int search(const qn_neighbor *neighbor, int32_t centre, double halo, const double square_range[QN_MAX_SPECIES],
+                  int32_t found[2 * QN_MOST_NEIGHBORS]) {
   const qn_grid *grid = &neighbor->grid;
-  const double x = neighbor->r[0][centre], y = neighbor->r[1][centre], z = neighbor->r[2][centre];
-  const double at[3] = {x, y, z};
+  const double *X = neighbor->r[0], *Y = neighbor->r[1], *Z = neighbor->r[2];
+  const double at[3] = {X[centre], Y[centre], Z[centre]};
+  const uint8_t *type = neighbor->type;
   int from[3], to[3], count = 0;
-  for (int axis = 0; axis < 3; axis++) {
+  for (int axis = 1; axis < 3; axis++) {
     from[axis] = qn_grid_cell(grid, axis, at[axis] - halo);
     to[axis] = qn_grid_cell(grid, axis, at[axis] + halo);
   }
-  for (int cz = from[2]; cz <= to[2]; cz++)
+  for (int cz = from[2]; cz <= to[2]; cz++) {
+    double past_z = outside(grid, 2, cz, at[2]);
     for (int cy = from[1]; cy <= to[1]; cy++) {
+      double past_y = outside(grid, 1, cy, at[1]);
+      double left = 1.0001 * halo * halo - past_y * past_y - past_z * past_z; /* with room for rounding */
+      if (left < 0.0) continue;
+      double half = sqrt(left);
       int row = grid->cells[0] * (cy + grid->cells[1] * cz);
-      int32_t first = grid->start[row + from[0]], end = grid->start[row + to[0] + 1];
+      int32_t first = grid->start[row + qn_grid_cell(grid, 0, at[0] - half)];
+      int32_t end = grid->start[row + qn_grid_cell(grid, 0, at[0] + half) + 1];
+      if (end - first > QN_MOST_NEIGHBORS) return -1;
       for (int32_t s = first; s < end; s++) {
-        double dx = neighbor->r[0][s] - x, dy = neighbor->r[1][s] - y, dz = neighbor->r[2][s] - z;
-        double square = dx * dx + dy * dy + dz * dz;
-        if (square < square_range[neighbor->type[s]] && s != centre) {
-          if (count == QN_MOST_NEIGHBORS) return -1;
-          found[count++] = s;
-        }
+        double dx = X[s] - at[0], dy = Y[s] - at[1], dz = Z[s] - at[2];
+        found[count] = s;
+        count += (dx * dx + dy * dy + dz * dz < square_range[type[s]]) & (s != centre);
       }
+      if (count > QN_MOST_NEIGHBORS) return -1;
     }
+  }
   return count;
 }
 
 static qn_status build_chunk(const qn_neighbor *neighbor, qn_chunk *chunk, int32_t *crowded) {
-  int32_t found[QN_MOST_NEIGHBORS];
+  int32_t found[2 * QN_MOST_NEIGHBORS];
   double halo = neighbor->longest + neighbor->skin;
   int species = neighbor->species_count;
   int32_t used = 0;
@@ -176,9 +193,7 @@ static qn_status build_chunk(const qn_neighbor *neighbor, qn_chunk *chunk, int32
       *crowded = neighbor->atom[centre];
       return QN_BLOWUP;
     }
-    int32_t sorted[QN_MAX_SPECIES] = {0};
-    for (int i = 0; i < count; i++) sorted[neighbor->type[found[i]]]++;
-    int64_t needed = (int64_t)used + count + (int64_t)species * (QN_LANES - 1);
+    int64_t needed = (int64_t)used + 2 * count + (int64_t)species * QN_LANES;
     if (needed > chunk->capacity) {
       int64_t capacity = needed + needed / 4 + (chunk->count - k) * (int64_t)(count + QN_LANES);
       int32_t *larger = qn_memory_alloc((size_t)capacity, sizeof *larger);
@@ -188,14 +203,16 @@ static qn_status build_chunk(const qn_neighbor *neighbor, qn_chunk *chunk, int32
       chunk->entries = larger;
       chunk->capacity = capacity;
     }
-    int32_t place[QN_MAX_SPECIES];
     for (int s = 0; s < species; s++) {
-      chunk->start[k * species + s] = place[s] = used;
-      int32_t padded = (sorted[s] + QN_LANES - 1) / QN_LANES * QN_LANES;
-      for (int32_t i = sorted[s]; i < padded; i++) chunk->entries[used + i] = (int32_t)neighbor->site_count;
-      used += padded;
+      chunk->start[k * species + s] = used;
+      int32_t *entries = chunk->entries + used, kept = 0;
+      for (int i = 0; i < count; i++) {
+        entries[kept] = found[i];
+        kept += neighbor->type[found[i]] == s;
+      }
+      for (; kept % QN_LANES != 0; kept++) entries[kept] = (int32_t)neighbor->site_count;
+      used += kept;
     }
-    for (int i = 0; i < count; i++) chunk->entries[place[neighbor->type[found[i]]]++] = found[i];
   }
   chunk->start[chunk->count * species] = used;
   return QN_OK;

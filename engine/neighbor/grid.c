@@ -17,20 +17,21 @@ static int reserve(int32_t **array, int64_t *capacity, int64_t count) {
 }
 
 /* Vacuum is cheap but not free: no more than a few cells a point. */
-static void lay_out(qn_grid *grid, const double low[3], const double high[3], double edge, int64_t count) {
+static void lay_out(qn_grid *grid, const double low[3], const double high[3], const double edge[3], int64_t count) {
   double limit = 8.0 * (double)count + 4096.0, cells[3];
-  for (;; edge *= 1.25) {
-    for (int axis = 0; axis < 3; axis++) cells[axis] = fmax(1.0, floor((high[axis] - low[axis]) / edge));
+  for (double wider = 1.0;; wider *= 1.25) {
+    for (int axis = 0; axis < 3; axis++) cells[axis] = fmax(1.0, floor((high[axis] - low[axis]) / (wider * edge[axis])));
     if (cells[0] * cells[1] * cells[2] <= limit) break;
   }
   for (int axis = 0; axis < 3; axis++) {
     grid->cells[axis] = (int)cells[axis];
     grid->origin[axis] = low[axis];
     grid->edge[axis] = (high[axis] - low[axis]) / cells[axis];
+    grid->scale[axis] = 1.0 / grid->edge[axis];
   }
 }
 
-qn_status qn_grid_sort(qn_grid *grid, const double low[3], const double high[3], double edge, int64_t count, double *const r[3],
+qn_status qn_grid_sort(qn_grid *grid, const double low[3], const double high[3], const double edge[3], int64_t count, double *const r[3],
                        qn_error *error) {
   lay_out(grid, low, high, edge, count);
   int64_t cells = (int64_t)grid->cells[0] * grid->cells[1] * grid->cells[2];

@@ -87,7 +87,7 @@ static qn_status double_alloc(void **memory, const qn_system *system, const qn_n
   if (self == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a force calculation");
   *self = (qn_double){.passes = passes_for_this_machine(),
                       .species_count = system->species_count,
-                      .threads = system->threads,
+                      .threads = system->threads < neighbor->chunk_count ? system->threads : (int)neighbor->chunk_count,
                       .r_intervals = system->eam->r_points - 1,
                       .rho_intervals = system->eam->rho_points - 1,
                       .r_scale = 1.0 / system->eam->r_step,
@@ -165,4 +165,4 @@ static qn_status double_compute(void *memory, const qn_neighbor *neighbor, qn_at
 }
 
 const qn_kernel qn_kernel_double = {
-    .name = "double", .skin = 1.0, .alloc = double_alloc, .compute = double_compute, .free = double_free};
+    .name = "double", .skin = 0.6, .alloc = double_alloc, .compute = double_compute, .free = double_free};

@@ -37,11 +37,9 @@ typedef struct cubics {
 /* `q` in steps of the table, `last` the last interval; past its end, p = 1. */
 QN_INLINE cubics look_up(const double *table, qn_vec q, qn_vec last) {
   cubics found;
-  qn_index interval = qn_vec_truncate(qn_vec_min(q, last));
-  found.p = qn_vec_min(q - qn_index_convert(interval), qn_vec_all(1.0));
-  int32_t row[QN_WIDTH];
-  memcpy(row, &interval, sizeof row);
-  qn_vec_rows(table, row, found.c);
+  qn_offsets interval = qn_vec_truncate(qn_vec_min(q, last));
+  found.p = qn_vec_min(q - qn_offsets_convert(interval), qn_vec_all(1.0));
+  qn_vec_rows_of(table, interval, found.c);
   return found;
 }
 QN_INLINE qn_vec value_of(cubics f) {

@@ -23,6 +23,7 @@
 enum { QN_WIDTH = 8 };
 typedef double qn_vec __attribute__((vector_size(64)));
 typedef int32_t qn_index __attribute__((vector_size(32)));
+typedef int64_t qn_offsets __attribute__((vector_size(64)));
 typedef uint8_t qn_mask; /* bit k: lane k */
 
 QN_INLINE qn_vec qn_vec_all(double value) { return (qn_vec){value, value, value, value, value, value, value, value}; }
@@ -44,8 +45,8 @@ QN_INLINE qn_vec qn_vec_fused(qn_vec a, qn_vec b, qn_vec c) { return _mm512_fmad
 QN_INLINE qn_vec qn_vec_min(qn_vec a, qn_vec b) { return _mm512_min_pd(a, b); }
 QN_INLINE qn_mask qn_vec_less(qn_vec a, qn_vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
 QN_INLINE qn_vec qn_vec_keep(qn_mask mask, qn_vec a) { return _mm512_maskz_mov_pd(mask, a); }
-QN_INLINE qn_index qn_vec_truncate(qn_vec a) { return (qn_index)_mm512_cvttpd_epi32(a); }
-QN_INLINE qn_vec qn_index_convert(qn_index a) { return _mm512_cvtepi32_pd((__m256i)a); }
+QN_INLINE qn_offsets qn_vec_truncate(qn_vec a) { return (qn_offsets)_mm512_cvttpd_epi64(a); }
+QN_INLINE qn_vec qn_offsets_convert(qn_offsets a) { return _mm512_cvtepi64_pd((__m512i)a); }
 QN_INLINE void qn_index_pack(int32_t *to, qn_mask mask, qn_index a) {
   _mm256_storeu_si256((void *)to, _mm256_maskz_compress_epi32(mask, (__m256i)a));
 }
@@ -56,18 +57,35 @@ QN_INLINE qn_vec qn_vec_rough_inverse_root(qn_vec a) {
   return _mm512_cvtps_pd(_mm256_div_ps(_mm256_set1_ps(1.0f), root));
 }
 
-/* Columns of eight rows of four doubles, at base + 4 row (32-byte aligned). */
-QN_INLINE void qn_vec_rows(const double *base, const int32_t row[QN_WIDTH], qn_vec column[4]) {
-#define QN_TWO_ROWS(a, b) \
-  _mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_load_pd(base + 4 * (ptrdiff_t)row[a])), _mm256_load_pd(base + 4 * (ptrdiff_t)row[b]), 1)
-  __m512d r02 = QN_TWO_ROWS(0, 2), r13 = QN_TWO_ROWS(1, 3), r46 = QN_TWO_ROWS(4, 6), r57 = QN_TWO_ROWS(5, 7);
-#undef QN_TWO_ROWS
+/* Two rows, 32-byte aligned, in one register. */
+QN_INLINE __m512d qn_wide_pair(const double *first, const double *second) {
+  return _mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_load_pd(first)), _mm256_load_pd(second), 1);
+}
+QN_INLINE void qn_wide_transpose(__m512d r02, __m512d r13, __m512d r46, __m512d r57, qn_vec column[4]) {
   __m512d even03 = _mm512_unpacklo_pd(r02, r13), odd03 = _mm512_unpackhi_pd(r02, r13);
   __m512d even47 = _mm512_unpacklo_pd(r46, r57), odd47 = _mm512_unpackhi_pd(r46, r57);
   column[0] = _mm512_shuffle_f64x2(even03, even47, 0x88);
   column[1] = _mm512_shuffle_f64x2(odd03, odd47, 0x88);
   column[2] = _mm512_shuffle_f64x2(even03, even47, 0xDD);
   column[3] = _mm512_shuffle_f64x2(odd03, odd47, 0xDD);
+}
+/* Columns of eight rows of four doubles at base + 4 row: whole rows are loaded and transposed, which is quicker than gathering. */
+QN_INLINE void qn_vec_rows(const double *base, const int32_t row[QN_WIDTH], qn_vec column[4]) {
+#define QN_ROW(k) (base + 4 * (ptrdiff_t)row[k])
+  qn_wide_transpose(qn_wide_pair(QN_ROW(0), QN_ROW(2)), qn_wide_pair(QN_ROW(1), QN_ROW(3)), qn_wide_pair(QN_ROW(4), QN_ROW(6)),
+                    qn_wide_pair(QN_ROW(5), QN_ROW(7)), column);
+#undef QN_ROW
+}
+/* The same with rows that were computed. They pass through memory, because the load ports have time and the shuffles have not; in two
+ * halves, because a store of 64 bytes is slow to be read back in parts. */
+QN_INLINE void qn_vec_rows_of(const double *base, qn_offsets row, qn_vec column[4]) {
+  int64_t at[QN_WIDTH] __attribute__((aligned(64)));
+  row *= 4;
+  _mm256_store_si256((void *)at, _mm512_castsi512_si256((__m512i)row));
+  _mm256_store_si256((void *)(at + 4), _mm512_extracti64x4_epi64((__m512i)row, 1));
+  __asm__("" : "+m"(at));
+  qn_wide_transpose(qn_wide_pair(base + at[0], base + at[2]), qn_wide_pair(base + at[1], base + at[3]),
+                    qn_wide_pair(base + at[4], base + at[6]), qn_wide_pair(base + at[5], base + at[7]), column);
 }
 
 #else
@@ -94,8 +112,16 @@ QN_INLINE qn_vec qn_vec_keep(qn_mask mask, qn_vec a) {
   for (int k = 0; k < QN_WIDTH; k++) a[k] = mask >> k & 1 ? a[k] : 0.0;
   return a;
 }
-QN_INLINE qn_index qn_vec_truncate(qn_vec a) { return __builtin_convertvector(a, qn_index); }
-QN_INLINE qn_vec qn_index_convert(qn_index a) { return __builtin_convertvector(a, qn_vec); }
+QN_INLINE qn_offsets qn_vec_truncate(qn_vec a) {
+  qn_offsets out;
+  for (int k = 0; k < QN_WIDTH; k++) out[k] = (int32_t)a[k];
+  return out;
+}
+QN_INLINE qn_vec qn_offsets_convert(qn_offsets a) {
+  qn_vec out;
+  for (int k = 0; k < QN_WIDTH; k++) out[k] = (int32_t)a[k];
+  return out;
+}
 QN_INLINE void qn_index_pack(int32_t *to, qn_mask mask, qn_index a) {
   int used = 0;
   for (int k = 0; k < QN_WIDTH; k++) {
@@ -116,10 +142,14 @@ QN_INLINE qn_vec qn_vec_rough_inverse_root(qn_vec a) {
   return a;
 }
 
-/* Columns of eight rows of four doubles, at base + 4 row. */
+/* Columns of eight rows of four doubles at base + 4 row. */
 QN_INLINE void qn_vec_rows(const double *base, const int32_t row[QN_WIDTH], qn_vec column[4]) {
   for (int k = 0; k < QN_WIDTH; k++)
     for (int c = 0; c < 4; c++) column[c][k] = base[4 * (ptrdiff_t)row[k] + c];
+}
+QN_INLINE void qn_vec_rows_of(const double *base, qn_offsets row, qn_vec column[4]) {
+  for (int k = 0; k < QN_WIDTH; k++)
+    for (int c = 0; c < 4; c++) column[c][k] = base[4 * row[k] + c];
 }
 
 #endif
