@@ -64,7 +64,8 @@ int qn_run_stage(const qn_run *run);
 void qn_run_free(qn_run *run);
 
 /* The complete state between two calls of advance, as bytes for a checkpoint (the caller frees *data): a run that loads it goes on with the
- * same bits as this one. QN_INVALID when the run has failed. */
+ * same bits as this one, and hands out only what this one had not yet: who writes frames and rows keeps their number beside the state, and
+ * cuts the files back to it. QN_INVALID when the run has failed. */
 qn_status qn_run_save(const qn_run *run, void **data, size_t *size, qn_error *error);
 
 /* Go on from a saved state: `run` comes fresh from qn_run_alloc with the same protocol, potential and atoms (their number, species and
