@@ -71,7 +71,8 @@ qn_status qn_pairs_build(qn_pairs *pairs, const qn_frame *frame, double cutoff, 
   }
   pairs->atoms = pairs->sites = frame->count;
   for (int a = 0; a < 3 && status == QN_OK; a++) status = add_images(pairs, &frame->box, a, error);
-  return status == QN_OK ? qn_grid_sort(&pairs->grid, low, high, cutoff / 2, pairs->sites, pairs->r, error) : status;
+  const double edge[3] = {cutoff / 2, cutoff / 2, cutoff / 2};
+  return status == QN_OK ? qn_grid_sort(&pairs->grid, low, high, edge, pairs->sites, pairs->r, error) : status;
 }
 
 int64_t qn_pairs_of(const qn_pairs *pairs, int64_t i, qn_neighbour *neighbour, int64_t capacity) {
