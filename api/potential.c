@@ -8,11 +8,31 @@
 #include "api/json.h"
 #include "engine/potential/force.h"
 
+bool qn_potential_is_symbol(const char *text) {
+  size_t length = strlen(text);
+  bool good = length > 0 && length < QN_SYMBOL_SIZE && text[0] >= 'A' && text[0] <= 'Z';
+  for (size_t i = 1; good && i < length; i++)
+    good = (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= '0' && text[i] <= '9');
+  return good;
+}
+
+static qn_status check_symbols(const qn_eam *potential, qn_error *error) {
+  for (int s = 0; s < potential->species_count; s++)
+    if (!qn_potential_is_symbol(potential->species[s].symbol))
+      return qn_error_set(error, QN_UNSUPPORTED, "the species \"%s\" is not written like a chemical symbol, such as Cu", potential->species[s].symbol);
+  return QN_OK;
+}
+
 qn_status qn_potential_describe(const char *text, size_t size, qn_potential_facts *facts, qn_error *error) {
   qn_eam potential;
   *facts = (qn_potential_facts){0};
   qn_status status = qn_eam_parse(&potential, text, size, error);
   if (status != QN_OK) return status;
+  status = check_symbols(&potential, error);
+  if (status != QN_OK) {
+    qn_eam_fini(&potential);
+    return status;
+  }
   const qn_force_options options = {.precision = QN_PRECISION_DOUBLE, .threads = 1};
   qn_hash_hex(text, size, facts->sha256);
   facts->finnis_sinclair = potential.finnis_sinclair;

@@ -18,7 +18,10 @@ typedef struct qn_potential_facts {
   double lattice_constant_a[QN_MAX_SPECIES];
 } qn_potential_facts;
 
-/* Read setfl text. QN_PARSE with line and reason when it is malformed. */
+/* Is it written like a chemical symbol: a capital, then up to six letters or digits? */
+bool qn_potential_is_symbol(const char *text);
+
+/* Read setfl text. QN_PARSE with line and reason when it is malformed; QN_UNSUPPORTED when a species is not written like a chemical symbol. */
 qn_status qn_potential_describe(const char *text, size_t size, qn_potential_facts *facts, qn_error *error);
 
 /* The row to hand to qn_store_add_potential (caller: qn_potential_row_fini). `citation` and `licence` may be "". QN_INVALID for a name that is

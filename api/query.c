@@ -37,7 +37,8 @@ double qn_query_number(const qn_request *request, const char *name, double fallb
   if (text == NULL) return fallback;
   char *end;
   double value = strtod(text, &end);
-  bool plain = text[0] != '\0' && text[strspn(text, "+-.0123456789eE")] == '\0';
+  size_t length = strspn(text, "+-.0123456789eE");
+  bool plain = length > 0 && length < QN_QUERY_NUMBER_SIZE && text[length] == '\0';
   if (plain && *end == '\0' && isfinite(value)) return value;
   fault(faults, name, "must be a number");
   return fallback;

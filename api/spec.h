@@ -29,7 +29,8 @@ typedef struct qn_simulation_spec {
   char potential[QN_NAME_SIZE];         /* name in the registry */
   char potential_sha256[QN_HASH_SIZE];  /* of its text; "" until resolved */
   qn_initial_kind initial;
-  qn_lattice lattice;                   /* species sorted by symbol unless ordered; masses 0 and constant 0 until resolved */
+  qn_lattice lattice;                   /* species sorted by symbol unless ordered; masses 0 and constant 0 until resolved. Of a snapshot only
+                                         * the species, once resolved, as far as they can be told */
   int64_t snapshot_simulation;          /* id */
   int snapshot_stage;                   /* index; -1 until resolved: its last stage with a snapshot */
   double snapshot_temperature;          /* K; 0 until resolved: the last of that stage */

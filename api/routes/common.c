@@ -78,11 +78,27 @@ void qn_handler_send_artifact(qn_store *store, const qn_request *request, const 
   else qn_reply_file(response, type, descriptor, (size_t)size, "%s", name);
 }
 
+static bool is_key(const char *key) {
+  size_t length = strlen(key);
+  bool good = length >= 1 && length <= 255;
+  for (size_t i = 0; good && i < length; i++) good = key[i] >= 0x20 && key[i] < 0x7f;
+  return good;
+}
+
+/* "state" of the job just submitted or found: whoever posts work that has failed before should hear of it. The work is accepted all the same
+ * when storage does not answer any more. */
+static void add_state(qn_store *store, int64_t job, json_t *answer) {
+  qn_job_row row = {0};
+  qn_error error;
+  if (qn_store_get_job(store, job, &row, &error) == QN_OK) json_object_set_new(answer, "state", json_string(qn_job_state_name(row.state)));
+  qn_job_row_fini(&row);
+}
+
 void qn_handler_submit(qn_store *store, const qn_request *request, const qn_submission *submission, const char *collection,
                        qn_response *response) {
   const char *key = qn_request_header(request, "Idempotency-Key");
-  if (key != NULL && (key[0] == '\0' || strlen(key) > 255)) {
-    qn_problem_render(response, request, 400, "invalid_header", NULL, "Idempotency-Key has %zu bytes; 1 to 255 are accepted.", strlen(key));
+  if (key != NULL && !is_key(key)) {
+    qn_problem_render(response, request, 400, "invalid_header", NULL, "Idempotency-Key must be 1 to 255 printable ASCII characters.");
     return;
   }
   char body_hash[QN_HASH_SIZE];
@@ -106,6 +122,7 @@ void qn_handler_submit(qn_store *store, const qn_request *request, const qn_subm
   json_object_set_new(answer, "id", json_integer(id));
   json_object_set_new(answer, "job", json_integer(job));
   json_object_set_new(answer, "created", json_boolean(submitted.created));
+  add_state(store, submitted.job, answer);
   json_object_set_new(answer, "spec_sha256", json_string(submission->sha256));
   json_object_set_new(answer, "links", links);
   qn_reply_json(response, request, submitted.created ? 202 : 200, answer);

@@ -126,13 +126,24 @@ void qn_get_potential_text(qn_store *store, const qn_request *request, qn_respon
   const char *name = request->parameter[0];
   char *text = NULL;
   size_t size;
+  qn_potential_row row = {0};
   qn_error error;
+  if (qn_store_get_potential(store, name, &row, &error) != QN_OK) {
+    qn_problem_from_error(response, request, &error);
+    return;
+  }
+  bool known = qn_reply_not_modified(response, request, row.sha256);
+  qn_potential_row_fini(&row);
+  if (known) return;
   if (qn_store_get_potential_text(store, name, &text, &size, &error) != QN_OK) {
     qn_problem_from_error(response, request, &error);
     return;
   }
   qn_response_header(response, "Content-Disposition", "attachment; filename=\"%.100s.setfl\"", name);
-  qn_reply_text(response, request, "text/plain; charset=utf-8", text, size);
+  response->status = 200;
+  response->content_type = "text/plain; charset=utf-8";
+  response->bytes = text;
+  response->size = size;
 }
 
 /* Distances below this are never reached, and r*phi / r means little there. */

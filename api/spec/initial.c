@@ -10,17 +10,9 @@ static const char *const CRYSTALS[] = {"fcc", "bcc", "b2", NULL}; /* in the orde
 static const int SITES[] = {4, 2, 2};
 static const qn_bounds CONSTANT = {1.0, 20.0, "A"};
 
-static bool is_symbol(const char *text) {
-  size_t length = strlen(text);
-  bool good = length > 0 && length < QN_SYMBOL_SIZE && text[0] >= 'A' && text[0] <= 'Z';
-  for (size_t i = 1; good && i < length; i++)
-    good = (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= '0' && text[i] <= '9');
-  return good;
-}
-
 /* Adds a species; a fault names what is wrong with it. */
 static bool add_species(qn_lattice *lattice, const char *symbol, double fraction, const char *pointer, qn_faults *faults) {
-  if (!is_symbol(symbol)) {
+  if (!qn_potential_is_symbol(symbol)) {
     qn_faults_add(faults, pointer, "\"%.20s\" is no chemical symbol; one like \"Cu\" is needed", symbol);
     return false;
   }

@@ -43,6 +43,28 @@ static void resolve_temperature(qn_simulation_spec *spec, const qn_simulation_sp
   else spec->snapshot_temperature = nearest;
 }
 
+/* Frames of the whole run. */
+static double count_frames(const qn_simulation_spec *spec) {
+  const qn_protocol *protocol = &spec->protocol;
+  double temperature = spec->snapshot_temperature, frames = 0.0;
+  for (int s = 0; s < protocol->stage_count; s++) {
+    const qn_stage *stage = &protocol->stages[s];
+    int64_t every = qn_interval_steps(stage->sample_every, protocol->timestep);
+    if (every > 0) frames += (double)(qn_stage_steps(stage, temperature, protocol->timestep) / every + 1);
+    temperature = qn_stage_final_target(stage, temperature);
+  }
+  return frames;
+}
+
+/* What the atoms of the parent mean for the child, as far as the parent's spec tells. */
+static void inherit_atoms(qn_simulation_spec *spec, const qn_simulation_spec *parent, qn_faults *faults) {
+  if (parent->initial != QN_INITIAL_LATTICE) return;
+  spec->lattice.species_count = parent->lattice.species_count;
+  memcpy(spec->lattice.species, parent->lattice.species, sizeof spec->lattice.species);
+  double heavy = count_frames(spec) * (double)qn_lattice_sites(&parent->lattice);
+  if (heavy > QN_MOST_ATOM_FRAMES) qn_faults_add(faults, "/stages", "%.4g atoms x frames in all; at most %.12g are accepted", heavy, QN_MOST_ATOM_FRAMES);
+}
+
 void qn_spec_resolve_snapshot(qn_simulation_spec *spec, const qn_simulation_spec *parent, qn_faults *faults) {
   char kept[256];
   list_snapshots(parent, kept, sizeof kept);
@@ -54,6 +76,7 @@ void qn_spec_resolve_snapshot(qn_simulation_spec *spec, const qn_simulation_spec
     return;
   }
   resolve_temperature(spec, parent, faults);
+  inherit_atoms(spec, parent, faults);
 
   bool open = false;
   for (int s = 0; s <= spec->snapshot_stage; s++) open = open || parent->protocol.stages[s].kind == QN_STAGE_SURFACE;
@@ -137,7 +160,12 @@ void qn_spec_resolve_potential(qn_simulation_spec *spec, const qn_potential_fact
   if (spec->potential_sha256[0] != '\0' && strcmp(spec->potential_sha256, potential->sha256) != 0)
     qn_faults_add(faults, "/potential_sha256", "%s has another text: its SHA-256 is %s", spec->potential, potential->sha256);
   memcpy(spec->potential_sha256, potential->sha256, sizeof spec->potential_sha256);
-  if (spec->initial != QN_INITIAL_LATTICE) return;
+  if (spec->initial == QN_INITIAL_SNAPSHOT) {
+    for (int s = 0; s < spec->lattice.species_count; s++)
+      if (find_species(potential, spec->lattice.species[s].symbol) < 0)
+        qn_faults_add(faults, "/potential", "%s does not know %s, which simulation %lld has", spec->potential, spec->lattice.species[s].symbol, (long long)spec->snapshot_simulation);
+    return;
+  }
   const int before = qn_faults_total(faults);
   resolve_masses(&spec->lattice, potential, faults);
   if (qn_faults_total(faults) > before) return;

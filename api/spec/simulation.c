@@ -13,6 +13,12 @@ static const qn_precision USUAL_PRECISION = QN_PRECISION_DOUBLE;
 static const qn_bounds TIMESTEP = {0.1, 10.0, "fs"};
 static const double PS_PER_FS = 1e-3;
 
+double qn_spec_round(double value) {
+  char text[40];
+  snprintf(text, sizeof text, "%.12g", value);
+  return strtod(text, NULL);
+}
+
 static void check_most(qn_faults *faults, double count, double most, const char *what) {
   if (count > most) qn_faults_add(faults, "/stages", "%.4g %s in all; at most %.12g are accepted", count, what, most);
 }
@@ -86,7 +92,7 @@ static void parse_root(qn_simulation_spec *spec, const json_t *root, qn_faults *
   check_hash(&reader, hash);
   snprintf(spec->potential_sha256, sizeof spec->potential_sha256, "%.64s", hash);
   spec->protocol.seed = (uint64_t)qn_reader_integer(&reader, "seed", 0, QN_MOST_SEED, &usual_seed);
-  spec->protocol.timestep = qn_reader_number(&reader, "timestep_fs", TIMESTEP, 1.0) * PS_PER_FS;
+  spec->protocol.timestep = qn_spec_round(qn_reader_number(&reader, "timestep_fs", TIMESTEP, 1.0)) * PS_PER_FS;
   int precision = qn_reader_word(&reader, "precision", PRECISIONS, (int)USUAL_PRECISION);
   spec->protocol.precision = precision >= 0 ? (qn_precision)precision : USUAL_PRECISION;
 
@@ -133,10 +139,7 @@ static json_t *render_work(const qn_simulation_spec *spec) {
   if (spec->potential_sha256[0] != '\0') json_object_set_new(root, "potential_sha256", json_string(spec->potential_sha256));
   json_object_set_new(root, "initial", qn_spec_render_initial(spec));
   json_object_set_new(root, "seed", json_integer((json_int_t)protocol->seed));
-  /* Twelve digits undo the rounding of fs to ps and back, so that 1 fs is written as 1. */
-  char timestep[40];
-  snprintf(timestep, sizeof timestep, "%.12g", protocol->timestep / PS_PER_FS);
-  json_object_set_new(root, "timestep_fs", qn_json_number(strtod(timestep, NULL)));
+  json_object_set_new(root, "timestep_fs", qn_json_number(qn_spec_round(protocol->timestep / PS_PER_FS)));
   json_object_set_new(root, "precision", json_string(PRECISIONS[protocol->precision]));
   for (int s = 0; s < protocol->stage_count; s++) json_array_append_new(stages, qn_spec_render_stage(&protocol->stages[s]));
   json_object_set_new(root, "stages", stages);

@@ -48,7 +48,7 @@ static void read_coupling(qn_stage *stage, const qn_stage_walk *walk, qn_reader 
 /* Intervals of a stage that lasts `duration` ps (NAN when that is not known for a fault elsewhere). */
 static void read_intervals(qn_stage *stage, qn_stage_walk *walk, double duration, qn_reader *reader) {
   double usual = fmax(USUAL_THERMO_PS, duration / USUAL_THERMO_ROWS);
-  usual = fmin(fmax(walk->timestep * round(usual / walk->timestep), walk->timestep), duration);
+  usual = qn_spec_round(fmin(fmax(walk->timestep * round(usual / walk->timestep), walk->timestep), duration));
   stage->sample_every = qn_reader_number(reader, "sample_every_ps", INTERVAL, 0.0);
   stage->thermo_every = qn_reader_number(reader, "thermo_every_ps", INTERVAL, isfinite(usual) ? usual : USUAL_THERMO_PS);
   const struct { const char *key; double every; } intervals[] = {{"sample_every_ps", stage->sample_every}, {"thermo_every_ps", stage->thermo_every}};

@@ -240,6 +240,11 @@ static void test_upload(void **state) {
   client_expect_problem(&answer, 409, "conflict");
   client_fini(&answer);
   free(text);
+  text = fake_setfl("c,u", 40);
+  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=odd", "Content-Type: text/plain", text, strlen(text));
+  assert_int_equal(answer.status, 422);
+  client_fini(&answer);
+  free(text);
 
   answer = client_get(store, "/v1/potentials/small-cu/text");
   assert_string_equal(answer.text, store->potential_text[1]);

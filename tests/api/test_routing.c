@@ -206,7 +206,7 @@ static void test_bad_query_values(void **state) {
       "/v1/jobs?limit=0", "/v1/jobs?limit=1001", "/v1/jobs?limit=ten", "/v1/jobs?limit=", "/v1/jobs?limit", "/v1/jobs?limit=1e2", "/v1/jobs?limit=+5", "/v1/jobs?limit=%205",
       "/v1/jobs?cursor=0", "/v1/jobs?cursor=-4", "/v1/jobs?cursor=abc", "/v1/jobs?cursor=99999999999999999999", "/v1/jobs?state=done", "/v1/jobs?state=",
       "/v1/results?temperature_min_k=hot", "/v1/results?temperature_min_k=nan", "/v1/results?temperature_max_k=inf", "/v1/results?temperature_max_k=0x10",
-      "/v1/results?temperature_max_k=", "/v1/results?temperature_max_k=1e999", "/v1/results?format=xml", "/v1/results?quantity=", "/v1/results?simulation=0",
+      "/v1/results?temperature_max_k=", "/v1/results?temperature_max_k=1e999", "/v1/results?temperature_max_k=00000000000000000000000000000000000000001", "/v1/results?format=xml", "/v1/results?quantity=", "/v1/results?simulation=0",
       "/v1/results?species=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "/v1/trajectories?simulation=x", "/v1/potentials/cu-zr/curves?points=1"};
   for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
     client_answer answer = client_get(*state, targets[i]);

@@ -164,6 +164,25 @@ static void test_snapshot_with_a_surface_takes_no_npt(void **state) {
   expect_fault(b, "/stages/0/ensemble", "close the vacuum");
 }
 
+static void test_snapshot_brings_its_species(void **state) {
+  bench *b = *state;
+  parse(b, &b->parent, BULK, "/initial/composition", "{\"Al\": 0.5, \"Cu\": 0.5}");
+  parse(b, &b->spec, FROM_SNAPSHOT, NULL, NULL);
+  qn_spec_resolve_snapshot(&b->spec, &b->parent, &b->faults);
+  assert_int_equal(b->faults.count, 0);
+  qn_spec_resolve_potential(&b->spec, &b->facts, &b->faults);
+  assert_int_equal(b->faults.count, 1);
+  expect_fault(b, "/potential", "does not know Al, which simulation 7 has");
+}
+
+static void test_snapshot_brings_its_atoms(void **state) {
+  bench *b = *state;
+  parse(b, &b->parent, BULK, "/initial/cells", "[70, 70, 70]");
+  parse(b, &b->spec, FROM_SNAPSHOT, "/stages/0/duration_ps", "1000");
+  qn_spec_resolve_snapshot(&b->spec, &b->parent, &b->faults);
+  expect_fault(b, "/stages", "2.744e+10 atoms x frames in all; at most 20000000000");
+}
+
 static void test_analysis_of_the_last_hold_with_frames(void **state) {
   bench *b = *state;
   parse(b, &b->spec, BULK, "/analyses", "[]");
@@ -201,6 +220,8 @@ int main(void) {
       TEST(test_snapshot_of_a_stage_without),
       TEST(test_snapshot_of_a_simulation_without),
       TEST(test_snapshot_with_a_surface_takes_no_npt),
+      TEST(test_snapshot_brings_its_species),
+      TEST(test_snapshot_brings_its_atoms),
       TEST(test_analysis_of_the_last_hold_with_frames),
       TEST(test_analysis_of_a_quench_must_be_asked_for),
   };

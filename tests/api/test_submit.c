@@ -154,6 +154,21 @@ static void test_idempotency_key(void **state) {
   answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/simulations", longer, BULK, strlen(BULK));
   client_expect_problem(&answer, 400, "invalid_header");
   client_fini(&answer);
+  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/simulations", "Content-Type: application/json\nIdempotency-Key: \xff", BULK, strlen(BULK));
+  client_expect_problem(&answer, 400, "invalid_header");
+  client_fini(&answer);
+}
+
+static void test_known_work_says_how_it_stands(void **state) {
+  qn_store *store = *state;
+  client_answer answer = client_post(store, "/v1/simulations", BULK);
+  assert_string_equal(client_text(&answer, "state"), "queued");
+  client_fini(&answer);
+  store->jobs[0].state = QN_JOB_FAILED;
+  answer = client_post(store, "/v1/simulations", BULK);
+  assert_int_equal(answer.status, 200);
+  assert_string_equal(client_text(&answer, "state"), "failed");
+  client_fini(&answer);
 }
 
 static void test_analysis(void **state) {
@@ -251,6 +266,7 @@ int main(void) {
       TEST(test_small_box),
       TEST(test_from_a_snapshot),
       TEST(test_idempotency_key),
+      TEST(test_known_work_says_how_it_stands),
       TEST(test_analysis),
       TEST(test_storage_fails_midway),
       TEST(test_damaged_rows_are_said_to_be),
