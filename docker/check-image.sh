@@ -68,7 +68,7 @@ sh server/cluster.sh stop "$work/cluster"
 # The first line that fits a connection decides, so this one goes first.
 sed -i '1i host quenchd image 127.0.0.1/32 scram-sha-256' "$work/cluster/data/pg_hba.conf"
 url=$(sh server/cluster.sh start "$work/cluster" listen_addresses=127.0.0.1 port="$port")
-psql -X -q -d "$url&port=$port" -c "CREATE ROLE image LOGIN PASSWORD 'loopback'" -c "ALTER DATABASE quenchd OWNER TO image" \
+psql -X -q -d "$url" -c "CREATE ROLE image LOGIN PASSWORD 'loopback'" -c "ALTER DATABASE quenchd OWNER TO image" \
   -c "ALTER SCHEMA public OWNER TO image"
 
 # ---- the image's commands, as its own user

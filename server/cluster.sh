@@ -54,9 +54,11 @@ running() { as_owner "$bin/pg_ctl" -D "$data" status >/dev/null 2>&1; }
 # The socket's path is short by necessity (107 bytes), so a deep DIR has its socket elsewhere; the marker tells.
 socket_dir() { sed -n 's/^socket=//p' "$marker"; }
 
+port() { sed -n 4p "$data/postmaster.pid"; }
+
 url() {
-  printf 'postgresql://quenchd@/quenchd?host=%s\n' \
-    "$(socket_dir | sed 's/%/%25/g; s/ /%20/g; s/&/%26/g; s/#/%23/g; s/?/%3F/g; s/+/%2B/g; s,/,%2F,g')"
+  printf 'postgresql://quenchd@/quenchd?host=%s&port=%s\n' \
+    "$(socket_dir | sed 's/%/%25/g; s/ /%20/g; s/&/%26/g; s/#/%23/g; s/?/%3F/g; s/+/%2B/g; s,/,%2F,g')" "$(port)"
 }
 
 make() {
@@ -100,7 +102,7 @@ start() {
 }
 
 create_database() {
-  psql() { as_owner "$bin/psql" -X -q -At -h "$(socket_dir)" -U quenchd -d postgres "$@"; }
+  psql() { as_owner "$bin/psql" -X -q -At -h "$(socket_dir)" -p "$(port)" -U quenchd -d postgres "$@"; }
   if [ "$(psql -c "SELECT 1 FROM pg_database WHERE datname = 'quenchd'")" != 1 ]; then
     psql -c 'CREATE DATABASE quenchd'
   fi

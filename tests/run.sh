@@ -74,8 +74,10 @@ suite() {
   shift
   wanted "$name" || return 0
   from=$(date +%s)
-  run "$@" >"$work/log" 2>&1 </dev/null
+  # timeout passes a signal on to the whole group, so all that a suite started hears of it.
+  run timeout -k 60 600 "$@" >"$work/log" 2>&1 </dev/null
   result=$?
+  [ $result -ne 124 ] || echo "over after 600 s" >>"$work/log"
   good=$(tail -n 1 "$work/log" | sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p')
   bad=$(tail -n 1 "$work/log" | sed -n 's/^[0-9]* passed, \([0-9]*\) failed$/\1/p')
   if [ $result -eq 0 ]; then

@@ -158,7 +158,7 @@ def request(method, path, body=b"", headers=None):
         connection.close()
 
 
-def raw(data, wait=10.0):
+def raw(data, wait=2.0):
     """The first bytes that come back for bytes sent as they are; b"" when the connection is closed without any."""
     with socket.create_connection((URL.hostname, URL.port), timeout=wait) as connection:
         try:
