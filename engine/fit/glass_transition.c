@@ -1,0 +1,106 @@
+#include "engine/fit/glass_transition.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/base/memory.h"
+#include "engine/fit/least_squares.h"
+#include "engine/fit/points.h"
+#include "engine/fit/search.h"
+
+typedef struct profile {
+  const qn_fit_data *data;
+  bool inverse;
+  double *design;  /* [count][4] */
+  double line[3];  /* a, slope below x_g, slope above, at the last x_g */
+} profile;
+
+static double abscissa(const profile *p, int i) { return p->inverse ? 1 / p->data->temperature[i] : p->data->temperature[i]; }
+
+static double chi_square_at(void *context, double kink) {
+  profile *p = context;
+  for (int i = 0; i < p->data->count; i++) {
+    double x = abscissa(p, i) - kink;
+    p->design[3 * i] = 1;
+    p->design[3 * i + 1] = fmin(x, 0);
+    p->design[3 * i + 2] = fmax(x, 0);
+  }
+  double chi_square;
+  bool solved = qn_least_squares(p->data->count, 3, p->design, p->data->y, p->data->weight, p->line, &chi_square, NULL);
+  return solved ? chi_square : INFINITY;
+}
+
+/* The second different abscissa from an end: the kink lies between those of both ends. */
+static double second_from(const profile *p, bool end) {
+  int count = p->data->count, step = end ? -1 : 1, i = end ? count - 1 : 0;
+  double first = abscissa(p, i);
+  while (i + step >= 0 && i + step < count && !(fabs(abscissa(p, i) - first) > 0)) i += step;
+  return abscissa(p, i);
+}
+
+static void report(const qn_fit_data *data, const qn_fit_options *options, profile *p, double kink, double *residual, qn_fit *fit) {
+  double chi_square = chi_square_at(p, kink), ignored[4], unused, below = p->line[1], above = p->line[2];
+  for (int i = 0; i < data->count; i++) {
+    double x = abscissa(p, i) - kink;
+    p->design[4 * i] = x < 0 ? -below : -above; /* by x_g */
+    p->design[4 * i + 1] = 1;
+    p->design[4 * i + 2] = fmin(x, 0);
+    p->design[4 * i + 3] = fmax(x, 0);
+  }
+  fit->outcome = QN_FIT_NOT_CONVERGED;
+  if (!qn_least_squares(data->count, 4, p->design, residual, data->weight, ignored, &unused, fit->covariance)) return;
+  qn_fit_scale(data, chi_square, 4, fit);
+  double (*c)[QN_FIT_PARAMETERS] = fit->covariance;
+  double difference = sqrt(fmax(0, c[2][2] + c[3][3] - 2 * c[2][3]));
+  if (!(fabs(above - below) > 2 * difference)) return;
+  fit->outcome = QN_FIT_OK;
+  /* From x_g to T_g: dT = -dx / x^2. */
+  double factor = p->inverse ? -1 / (kink * kink) : 1;
+  for (int k = 0; k < 4; k++) c[0][k] *= factor;
+  for (int k = 0; k < 4; k++) c[k][0] *= factor;
+  char unit[24], slope[24];
+  snprintf(unit, sizeof unit, options->logarithmic ? "ln(%s)" : "%s", options->unit);
+  snprintf(slope, sizeof slope, p->inverse ? "%.20s K" : "%.20s/K", unit);
+  qn_fit_add(fit, "glass_transition_temperature", "K", p->inverse ? 1 / kink : kink, sqrt(c[0][0]));
+  qn_fit_add(fit, "kink_value", unit, p->line[0], sqrt(c[1][1]));
+  /* Against 1/T the lower abscissas are the higher temperatures. */
+  qn_fit_add(fit, p->inverse ? "slope_above" : "slope_below", slope, below, sqrt(c[2][2]));
+  qn_fit_add(fit, p->inverse ? "slope_below" : "slope_above", slope, above, sqrt(c[3][3]));
+}
+
+static void core(const qn_fit_data *data, const qn_fit_options *options, qn_fit *fit) {
+  fit->outcome = QN_FIT_TOO_FEW_POINTS;
+  if (data->count < 4 || data->temperatures < 4) return;
+  profile p = {.data = data, .inverse = options->inverse};
+  p.design = qn_memory_alloc((size_t)data->count, 4 * sizeof *p.design);
+  double *residual = qn_memory_alloc((size_t)data->count, sizeof *residual);
+  if (p.design != NULL && residual != NULL) {
+    double one = second_from(&p, false), other = second_from(&p, true), low = fmin(one, other), high = fmax(one, other);
+    /* chi^2 is smooth between neighbouring points and has a corner at each: every interval is searched. */
+    double best = (low + high) / 2, lowest = INFINITY;
+    for (int i = 1; i < data->count; i++) {
+      double from = fmax(low, fmin(abscissa(&p, i - 1), abscissa(&p, i))), to = fmin(high, fmax(abscissa(&p, i - 1), abscissa(&p, i)));
+      if (!(to > from)) continue;
+      double kink = qn_fit_search(chi_square_at, &p, from, to, 8), chi_square = chi_square_at(&p, kink);
+      if (chi_square < lowest) {
+        lowest = chi_square;
+        best = kink;
+      }
+    }
+    report(data, options, &p, best, residual, fit);
+  }
+  free(p.design);
+  free(residual);
+}
+
+static qn_status fit_glass_transition(const qn_fit_point *points, int count, const qn_fit_options *options, qn_fit *fit, qn_error *error) {
+  qn_fit_data data;
+  qn_status status = qn_fit_data_init(&data, points, count, options, options->logarithmic, error);
+  if (status == QN_OK) status = qn_fit_run(&data, options, core, fit, error);
+  qn_fit_data_fini(&data);
+  return status;
+}
+
+const qn_fit_type qn_fit_glass_transition = {"glass_transition", "two lines that meet at the glass transition temperature", fit_glass_transition};
