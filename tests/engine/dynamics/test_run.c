@@ -44,26 +44,26 @@ static void threads_change_no_bit(void **state) {
   }
 }
 
-/* The kernel under a box that changes: over 8 ps in which the lists are built again and again, the conserved quantity stays and the mean
- * pressure is the one asked for. */
+/* The kernel under a box that changes: over some ps in which the lists are built again and again, the conserved quantity stays and the
+ * mean pressure is the one asked for. Short with one strain an axis: nothing holds the shape of a liquid's box. */
 static void pressure_is_held(void **state) {
   (void)state;
   for (int k = 0; k < 2; k++) {
     qn_protocol protocol = {.timestep = 0.002,
                             .stage_count = 2,
-                            .stages = {record_hold(QN_ENSEMBLE_NPT, 2000.0, 2.0), record_hold(QN_ENSEMBLE_NPT, 2000.0, 8.0)}};
+                            .stages = {record_hold(QN_ENSEMBLE_NPT, 2000.0, 2.0), record_hold(QN_ENSEMBLE_NPT, 2000.0, k == 0 ? 8.0 : 2.0)}};
     for (int s = 0; s < 2; s++) protocol.stages[s].sample_every = 0.0;
     protocol.stages[0].thermo_every = 0.0;
     protocol.stages[1].anisotropic = k == 1;
     record *kept = record_run(&protocol, 1);
     double pressure = 0.0, change = 0.0;
-    assert_int_equal(kept->rows, 4001);
+    assert_int_equal(kept->rows, k == 0 ? 4001 : 1001);
     for (int i = 0; i < kept->rows; i++) {
       pressure += kept->row[i].pressure / kept->rows;
       change = fmax(change, fabs(kept->row[i].conserved - kept->row[0].conserved));
     }
     print_message("pressure %.3f GPa, conserved quantity within %.1e eV an atom\n", pressure, change / RECORD_ATOMS);
-    assert_close(pressure, 8.0, 0.4);
+    assert_close(pressure, 8.0, 0.1);
     assert_true(change / RECORD_ATOMS < 2e-4);
     record_free(kept);
   }
