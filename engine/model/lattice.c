@@ -47,13 +47,13 @@ static qn_status check(const qn_lattice *lattice, qn_error *error) {
 }
 
 /* Largest remainder: floor every share, then give the sites left over to the largest remainders, first species first. */
-static void share_out(const qn_lattice *lattice, int64_t sites, int64_t count[]) {
-  double remainder[QN_MAX_SPECIES];
+static void share_out(const qn_lattice *lattice, int64_t sites, int64_t count[QN_MAX_SPECIES]) {
+  double remainder[QN_MAX_SPECIES], sum = 0.0;
   int64_t left = sites;
+  for (int s = 0; s < lattice->species_count; s++) sum += lattice->fraction[s]; /* 1, but for the user's rounding */
   for (int s = 0; s < lattice->species_count; s++) {
-    double share = lattice->fraction[s] * (double)sites;
-    /* A share that is whole but for rounding is whole. */
-    count[s] = (int64_t)floor(share + 1e-6);
+    double share = lattice->fraction[s] / sum * (double)sites;
+    count[s] = (int64_t)floor(share + 1e-6); /* a share that is whole but for rounding is whole */
     remainder[s] = share - (double)count[s];
     left -= count[s];
   }
@@ -64,8 +64,6 @@ static void share_out(const qn_lattice *lattice, int64_t sites, int64_t count[])
     count[best]++;
     remainder[best] -= 1.0;
   }
-  for (int s = lattice->species_count - 1; left < 0; s--) /* fractions that add up to slightly more than 1 */
-    if (count[s] > 0) count[s]--, left++;
 }
 
 /* The order fixes the composition, so the fractions must be the ones it has. */

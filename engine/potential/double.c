@@ -91,6 +91,7 @@ static qn_status double_alloc(void **memory, const qn_system *system, const qn_n
                       .r_intervals = system->eam->r_points - 1,
                       .rho_intervals = system->eam->rho_points - 1,
                       .r_scale = 1.0 / system->eam->r_step,
+                      .r_end = nextafter(system->eam->r_points - 1, 0.0),
                       .rho_scale = 1.0 / system->eam->rho_step,
                       .rho_last = (system->eam->rho_points - 1) * system->eam->rho_step,
                       .chunk_count = neighbor->chunk_count};

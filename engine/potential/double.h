@@ -37,7 +37,8 @@ struct qn_double {
   const qn_double_passes *passes;
   int species_count, threads;
   int r_intervals, rho_intervals;
-  double r_scale, rho_scale, rho_last; /* 1/dr, 1/drho, the last tabulated density */
+  double r_scale, r_end;       /* 1/dr; the largest double below the last point, in steps */
+  double rho_scale, rho_last;  /* 1/drho, the last tabulated density */
   double *tables;
   qn_pair_tables pair[QN_MAX_SPECIES][QN_MAX_SPECIES];
   const double *embedding[QN_MAX_SPECIES];

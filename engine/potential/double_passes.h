@@ -13,6 +13,7 @@
 #include "engine/potential/lanes.h"
 
 enum { MOST_CLOSE = QN_MOST_NEIGHBORS + QN_LANES };
+_Static_assert((int)QN_LANES % (int)QN_WIDTH == 0, "lists are padded to whole vectors");
 
 typedef struct sums {
   qn_vec f[3], virial[6]; /* virial with the sign of its forces turned */
@@ -34,11 +35,12 @@ typedef struct cubics {
   qn_vec p, c[4];
 } cubics;
 
-/* `q` in steps of the table, `last` the last interval; past its end, p = 1. */
-QN_INLINE cubics look_up(const double *table, qn_vec q, qn_vec last) {
+/* `q` in steps of the table, `end` its last point or just below; past the end, p = 1 of the last interval. */
+QN_INLINE cubics look_up(const double *table, qn_vec q, qn_vec end) {
   cubics found;
-  qn_offsets interval = qn_vec_truncate(qn_vec_min(q, last));
-  found.p = qn_vec_min(q - qn_offsets_convert(interval), qn_vec_all(1.0));
+  qn_vec within = qn_vec_min(q, end);
+  qn_offsets interval = qn_vec_truncate(within);
+  found.p = within - qn_offsets_convert(interval);
   qn_vec_rows_of(table, interval, found.c);
   return found;
 }
@@ -65,7 +67,7 @@ QN_INLINE int pair_terms(const qn_double *self, const qn_pair_tables *tables, in
                          qn_vec *phi_sum, qn_vec *nearest, int32_t *close, double *steps) {
   const double *at = self->sites + 4 * (ptrdiff_t)site;
   const qn_vec x0 = qn_vec_all(at[0]), y0 = qn_vec_all(at[1]), z0 = qn_vec_all(at[2]);
-  const qn_vec scale = qn_vec_all(self->r_scale), last = qn_vec_all(self->r_intervals - 1);
+  const qn_vec scale = qn_vec_all(self->r_scale), end = qn_vec_all(self->r_end);
   const qn_vec pair_square = qn_vec_all(tables->pair_square), density_square = qn_vec_all(tables->density_square);
   int found = 0;
   for (int e = 0; e < count; e += QN_LANES) {
@@ -74,7 +76,7 @@ QN_INLINE int pair_terms(const qn_double *self, const qn_pair_tables *tables, in
     qn_vec x = r[0] - x0, y = r[1] - y0, z = r[2] - z0, square = qn_vec_fused(z, z, qn_vec_fused(y, y, x * x));
     *nearest = qn_vec_min(*nearest, square);
     qn_vec inverse = qn_vec_inverse_root(square), q = square * inverse * scale;
-    cubics z2 = look_up(tables->pair, q, last);
+    cubics z2 = look_up(tables->pair, q, end);
     qn_mask in_pair = qn_vec_less(square, pair_square), in_density = qn_vec_less(square, density_square);
     qn_vec phi = qn_vec_keep(in_pair, value_of(z2) * inverse);
     qn_vec pull = qn_vec_fused(slope_of(z2), scale, -phi) * (inverse * inverse);
@@ -91,7 +93,7 @@ static void first_pass(qn_double *self, const qn_neighbor *neighbor, int64_t c) 
   const qn_chunk *chunk = &neighbor->chunks[c];
   qn_chunk_sum *total = &self->chunks[c];
   const int species = self->species_count;
-  const qn_vec last = qn_vec_all(self->r_intervals - 1);
+  const qn_vec end = qn_vec_all(self->r_end);
   double steps[MOST_CLOSE];
   sums sum = {0};
   total->energy = 0.0;
@@ -104,18 +106,18 @@ static void first_pass(qn_double *self, const qn_neighbor *neighbor, int64_t c) 
     for (int axis = 0; axis < 3; axis++) sum.f[axis] = phi_sum;
     for (int s = 0; s < species; s++) {
       const qn_pair_tables *tables = &self->pair[type][s];
-      int32_t start = chunk->start[k * species + s], end = chunk->start[k * species + s + 1], *close = total->close + start;
+      int32_t start = chunk->start[k * species + s], stop = chunk->start[k * species + s + 1], *close = total->close + start;
       qn_vec nearest = qn_vec_all(INFINITY);
-      int found = pair_terms(self, tables, site, chunk->entries + start, end - start, &sum, &phi_sum, &nearest, close, steps), e = 0;
+      int found = pair_terms(self, tables, site, chunk->entries + start, stop - start, &sum, &phi_sum, &nearest, close, steps), e = 0;
       near |= qn_vec_less(nearest, qn_vec_all(tables->core_square));
-      for (; e + QN_LANES <= found; e += QN_LANES) rho_sum += value_of(look_up(tables->here, qn_vec_load(steps + e), last));
+      for (; e + QN_LANES <= found; e += QN_LANES) rho_sum += value_of(look_up(tables->here, qn_vec_load(steps + e), end));
       if (e < found) {
         for (int pad = found; pad < e + QN_LANES; pad++) {
           close[pad] = (int32_t)neighbor->site_count;
           steps[pad] = 0.0;
         }
         qn_mask there = (qn_mask)((1u << (found - e)) - 1);
-        rho_sum += qn_vec_keep(there, value_of(look_up(tables->here, qn_vec_load(steps + e), last)));
+        rho_sum += qn_vec_keep(there, value_of(look_up(tables->here, qn_vec_load(steps + e), end)));
         e += QN_LANES;
       }
       total->count[k * species + s] = e;
@@ -134,7 +136,7 @@ static void second_pass(qn_double *self, const qn_neighbor *neighbor, qn_atoms *
   const qn_chunk *chunk = &neighbor->chunks[c];
   qn_chunk_sum *total = &self->chunks[c];
   const int species = self->species_count;
-  const qn_vec scale = qn_vec_all(self->r_scale), last = qn_vec_all(self->r_intervals - 1);
+  const qn_vec scale = qn_vec_all(self->r_scale), end = qn_vec_all(self->r_end);
   sums sum = {0};
   for (int k = 0; k < chunk->count; k++) {
     int64_t centre = chunk->first + k;
@@ -153,9 +155,9 @@ static void second_pass(qn_double *self, const qn_neighbor *neighbor, qn_atoms *
         qn_vec_rows(self->sites, close + e, r);
         qn_vec x = r[0] - x0, y = r[1] - y0, z = r[2] - z0, square = qn_vec_fused(z, z, qn_vec_fused(y, y, x * x));
         qn_vec inverse = qn_vec_inverse_root(square), q = square * inverse * scale, pull;
-        qn_vec here = slope_of(look_up(tables->here, q, last));
+        qn_vec here = slope_of(look_up(tables->here, q, end));
         if (tables->there == tables->here) pull = (slope + r[3]) * here;
-        else pull = qn_vec_fused(r[3], slope_of(look_up(tables->there, q, last)), slope * here);
+        else pull = qn_vec_fused(r[3], slope_of(look_up(tables->there, q, end)), slope * here);
         add_pair(&sum, qn_vec_keep(qn_vec_less(square, density_square), pull * (scale * inverse)), x, y, z);
       }
     }

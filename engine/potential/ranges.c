@@ -22,7 +22,7 @@ static double core_of(const qn_eam *eam, const double *table) {
 }
 
 void qn_ranges_find(const qn_eam *eam, qn_ranges *ranges) {
-  *ranges = (qn_ranges){0};
+  *ranges = (qn_ranges){.longest = eam->r_step}; /* never 0, even when every table is */
   int n = eam->species_count;
   for (int a = 0; a < n; a++)
     for (int b = 0; b < n; b++) {
