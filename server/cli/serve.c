@@ -77,7 +77,8 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
                               .idle_timeout_s = config->idle_timeout_s,
                               .request_timeout_s = config->request_timeout_s,
                               .event_heartbeat_s = config->event_heartbeat_s,
-                              .body_memory = (size_t)config->body_memory_mb << 20};
+                              .body_memory = (size_t)config->body_memory_mb << 20,
+                              .access_log = !config->no_access_log};
   qn_httpd *httpd = NULL;
   qn_status status = qn_httpd_start(&httpd, &options, &backend, error);
   if (status != QN_OK) return status;

@@ -48,6 +48,8 @@ static const setting settings[] = {
    "after SIGTERM: how long requests and jobs have to come to an orderly stop before the process exits anyway"},
   {QN_FOR_SERVE, "--no-worker", "QUENCHD_NO_WORKER", NULL, SWITCH, "no", 0, 0, AT(no_worker),
    "serve only; workers are started elsewhere"},
+  {QN_FOR_SERVE, "--no-access-log", "QUENCHD_NO_ACCESS_LOG", NULL, SWITCH, "no", 0, 0, AT(no_access_log),
+   "no line in the log for each request"},
 
   {QN_FOR_WORK, "--name", "QUENCHD_WORKER_NAME", "NAME", TEXT, "", 0, 0, AT(worker_name),
    "name of the worker, unique among live ones; by default host and process"},

@@ -28,7 +28,7 @@ typedef struct qn_config {
   const char *listen;      /* "address:port" */
   int event_threads, handlers, connections, connections_per_address, body_memory_mb;
   double idle_timeout_s, request_timeout_s, event_heartbeat_s, drain_s;
-  bool no_worker;
+  bool no_worker, no_access_log;
 
   const char *worker_name; /* "": host and process */
   int jobs, threads;

@@ -130,7 +130,7 @@ void qn_exchange_end(void *context, struct MHD_Connection *connection, void **he
   if (at == NULL) return;
   /* 499: the client went away before there was an answer; a request that never reached us was refused by libmicrohttpd with 4xx. */
   if (at->phase != SENT) at->status = at->phase == HEAD ? 400 : 499;
-  if (at->phase != HEAD) write_access_log(at, reason);
+  if (at->phase != HEAD && httpd->options.access_log) write_access_log(at, reason);
   qn_metrics_request(httpd->metrics, at->route, at->head, at->status, now() - at->began, at->events);
   qn_metrics_in_flight(httpd->metrics, -1);
   atomic_fetch_sub(&httpd->body_memory, at->capacity);
@@ -304,8 +304,7 @@ static enum MHD_Result open_head(exchange *at, const char *method) {
 static bool grow(exchange *at, size_t more) {
   size_t needed = at->size + more + 1;
   if (needed <= at->capacity) return true;
-  size_t capacity = at->capacity * 2 > needed ? at->capacity * 2 : needed;
-  if (at->declared > 0 && capacity < at->declared + 1 && at->declared <= 65536) capacity = (size_t)at->declared + 1;
+  size_t capacity = at->declared + 1 >= needed ? (size_t)at->declared + 1 : at->capacity * 2 > needed ? at->capacity * 2 : needed;
   size_t extra = capacity - at->capacity;
   if (atomic_fetch_add(&at->httpd->body_memory, extra) + extra > at->httpd->options.body_memory) {
     atomic_fetch_sub(&at->httpd->body_memory, extra);

@@ -39,6 +39,7 @@ typedef struct qn_httpd_options {
   double request_timeout_s;    /* for a request with its body to arrive */
   double event_heartbeat_s;
   size_t body_memory;          /* bytes of request bodies held at once */
+  bool access_log;             /* a line in the log for each request */
 } qn_httpd_options;
 
 typedef struct qn_httpd qn_httpd;

@@ -86,7 +86,8 @@ struct MHD_Response *qn_respond(qn_httpd *httpd, struct MHD_Connection *connecti
   switch (response->kind) {
     case QN_BODY_BYTES: out = respond_bytes(response); break;
     case QN_BODY_FILE: out = respond_file(response); break;
-    case QN_BODY_STREAM: out = respond_stream(response); break;
+    /* libmicrohttpd does not end the chunks that it does not send to HEAD. */
+    case QN_BODY_STREAM: out = head ? respond_bytes(response) : respond_stream(response); break;
     case QN_BODY_EVENTS: out = respond_events(httpd, connection, request, response, head); break;
   }
   if (out == NULL) return NULL;
