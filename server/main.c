@@ -17,10 +17,15 @@ enum { MOST_ARGUMENTS = 2 };
 
 static const command commands[] = {
   {"serve", "", "HTTP, and a supervised worker process beside it", QN_FOR_SERVE, 0, 0, qn_command_serve},
+  {"work", "", "a worker alone: claim jobs and run them, on any machine that shares database and data directory", QN_FOR_WORK, 0, 0,
+   qn_command_work},
   {"migrate", "", "bring the schema of the database up to date", QN_FOR_MIGRATE, 0, 0, qn_command_migrate},
   {"token", "create | list | revoke ID", "create, list and revoke API tokens", QN_FOR_TOKEN, 1, 2, qn_command_token},
+  {"simulate", "SPEC.json --out DIR", "run a simulation and its analyses without server or database", QN_FOR_SIMULATE, 1, 1,
+   qn_command_simulate},
   {"evaluate", "FILE.xyz --potential P", "energy, forces and virial of a structure, as extended XYZ", QN_FOR_EVALUATE, 1, 1,
    qn_command_evaluate},
+  {"analyse", "TRAJECTORY SPEC.json", "the analyses of a spec on any trajectory", QN_FOR_ANALYSE, 2, 2, qn_command_analyse},
   {"routes", "", "list the routes of the HTTP interface", 0, 0, 0, qn_command_routes},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

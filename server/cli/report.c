@@ -1,0 +1,128 @@
+#include "server/cli/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/csv.h"
+#include "api/json.h"
+
+static const char *const columns[] = {"analysis", "quantity", "value", "standard_error", "unit", "status", "temperature_k", "species",
+                                      "region", "window_start_ps", "window_end_ps", "samples"};
+enum { COLUMNS = sizeof columns / sizeof columns[0] };
+
+qn_status qn_cli_report_init(qn_cli_report *collected, qn_error *error) {
+  collected->results = json_array();
+  collected->curves = json_array();
+  if (collected->results != NULL && collected->curves != NULL) return QN_OK;
+  qn_cli_report_fini(collected);
+  return qn_error_set(error, QN_NO_MEMORY, "out of memory for results");
+}
+
+void qn_cli_report_fini(qn_cli_report *collected) {
+  json_decref(collected->results);
+  json_decref(collected->curves);
+  collected->results = collected->curves = NULL;
+}
+
+static json_t *value_json(const char *analysis, const qn_value *value, double temperature_k) {
+  json_t *object = json_object();
+  json_object_set_new(object, "analysis", qn_json_text(analysis));
+  json_object_set_new(object, "quantity", qn_json_text(value->quantity));
+  json_object_set_new(object, "value", qn_json_number(value->value));
+  json_object_set_new(object, "standard_error", qn_json_number(value->standard_error));
+  json_object_set_new(object, "unit", qn_json_text(value->unit));
+  json_object_set_new(object, "status", qn_json_text(qn_value_status_name(value->status)));
+  json_object_set_new(object, "temperature_k", qn_json_number(temperature_k));
+  json_object_set_new(object, "species", qn_json_text(value->species));
+  json_object_set_new(object, "region", qn_json_text(value->region));
+  json_object_set_new(object, "window_start_ps", qn_json_number(value->window_start_ps));
+  json_object_set_new(object, "window_end_ps", qn_json_number(value->window_end_ps));
+  json_object_set_new(object, "samples", json_integer(value->samples));
+  return object;
+}
+
+static json_t *curve_json(const char *analysis, const qn_curve *curve) {
+  json_t *object = json_object(), *names = json_array(), *data = json_array();
+  for (int c = 0; c < curve->columns; c++) json_array_append_new(names, qn_json_text(curve->column_name[c]));
+  for (int64_t r = 0; r < curve->rows; r++) {
+    json_t *row = json_array();
+    for (int c = 0; c < curve->columns; c++) json_array_append_new(row, qn_json_number(curve->data[r * curve->columns + c]));
+    json_array_append_new(data, row);
+  }
+  json_object_set_new(object, "analysis", qn_json_text(analysis));
+  json_object_set_new(object, "name", qn_json_text(curve->name));
+  json_object_set_new(object, "species", qn_json_text(curve->species));
+  json_object_set_new(object, "region", qn_json_text(curve->region));
+  json_object_set_new(object, "columns", names);
+  json_object_set_new(object, "data", data);
+  return object;
+}
+
+void qn_cli_report_add(qn_cli_report *collected, const qn_analysis_spec *analysis, const qn_report *report, double temperature_k) {
+  for (int i = 0; i < report->value_count; i++)
+    json_array_append_new(collected->results, value_json(analysis->type->name, &report->values[i], temperature_k));
+  for (int i = 0; i < report->curve_count; i++)
+    json_array_append_new(collected->curves, curve_json(analysis->type->name, &report->curves[i]));
+}
+
+static qn_status write_text(FILE *file, const char *text, size_t size, qn_error *error) {
+  if (fwrite(text, 1, size, file) == size) return QN_OK;
+  return qn_error_set(error, QN_IO, "cannot write results: %s", strerror(errno));
+}
+
+qn_status qn_cli_report_write_csv(const qn_cli_report *collected, FILE *file, qn_error *error) {
+  qn_csv csv = {0};
+  for (int c = 0; c < COLUMNS; c++) qn_csv_text(&csv, columns[c]);
+  qn_csv_end(&csv);
+  size_t i;
+  json_t *row;
+  json_array_foreach(collected->results, i, row) {
+    for (int c = 0; c < COLUMNS; c++) {
+      const json_t *cell = json_object_get(row, columns[c]);
+      if (json_is_string(cell)) qn_csv_text(&csv, json_string_value(cell));
+      else if (json_is_integer(cell)) qn_csv_integer(&csv, json_integer_value(cell));
+      else if (json_is_real(cell)) qn_csv_number(&csv, json_real_value(cell));
+      else qn_csv_text(&csv, "");
+    }
+    qn_csv_end(&csv);
+  }
+  qn_status status = csv.failed ? qn_error_set(error, QN_NO_MEMORY, "out of memory for CSV") : write_text(file, csv.text, csv.size, error);
+  free(csv.text);
+  return status;
+}
+
+qn_status qn_cli_write_json(const json_t *object, FILE *file, qn_error *error) {
+  /* The shortest spelling of each number, as the API writes them; a line for each member keeps it readable. */
+  const char *key;
+  json_t *member;
+  const char *before = "{\n";
+  json_object_foreach((json_t *)object, key, member) {
+    qn_status status = QN_OK;
+    char *name = NULL;
+    if (asprintf(&name, "%s  \"%s\": ", before, key) < 0) return qn_error_set(error, QN_NO_MEMORY, "out of memory for results");
+    status = write_text(file, name, strlen(name), error);
+    free(name);
+    size_t count = json_is_array(member) ? json_array_size(member) : 1;
+    if (status == QN_OK && json_is_array(member)) status = write_text(file, "[", 1, error);
+    for (size_t i = 0; i < count && status == QN_OK; i++) {
+      char *text = qn_json_write(json_is_array(member) ? json_array_get(member, i) : member, false);
+      if (text == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory for results");
+      if (json_is_array(member)) status = write_text(file, i > 0 ? ",\n    " : "\n    ", i > 0 ? 6 : 5, error);
+      if (status == QN_OK) status = write_text(file, text, strlen(text), error);
+      free(text);
+    }
+    if (status == QN_OK && json_is_array(member)) status = write_text(file, "\n  ]", 4, error);
+    if (status != QN_OK) return status;
+    before = ",\n";
+  }
+  return write_text(file, "\n}\n", 3, error);
+}
+
+bool qn_cli_print_faults(const char *name, const qn_faults *faults) {
+  for (int i = 0; i < faults->count; i++)
+    fprintf(stderr, "quenchd: %s: %s%s%s\n", name, faults->items[i].pointer, faults->items[i].pointer[0] != '\0' ? ": " : "",
+            faults->items[i].detail);
+  if (faults->dropped > 0) fprintf(stderr, "quenchd: %s: and %d faults more\n", name, faults->dropped);
+  return qn_faults_total(faults) > 0;
+}

@@ -1,0 +1,30 @@
+/* What the analyses of a command found, collected, and written as JSON or CSV with the keys of the API's results. */
+#ifndef QN_SERVER_CLI_REPORT_H
+#define QN_SERVER_CLI_REPORT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "api/spec.h"
+
+typedef struct qn_cli_report {
+  json_t *results; /* array: one object for each value */
+  json_t *curves;  /* array: {name, species, region, analysis, columns, data} */
+} qn_cli_report;
+
+qn_status qn_cli_report_init(qn_cli_report *collected, qn_error *error);
+void qn_cli_report_fini(qn_cli_report *collected);
+
+/* `temperature_k` NAN: not known. */
+void qn_cli_report_add(qn_cli_report *collected, const qn_analysis_spec *analysis, const qn_report *report, double temperature_k);
+
+/* The values as CSV with a heading. */
+qn_status qn_cli_report_write_csv(const qn_cli_report *collected, FILE *file, qn_error *error);
+
+/* An object as JSON, a line for each of its members' members. */
+qn_status qn_cli_write_json(const json_t *object, FILE *file, qn_error *error);
+
+/* Print every fault on standard error, with `name` for where they are; true when there are any. */
+bool qn_cli_print_faults(const char *name, const qn_faults *faults);
+
+#endif
