@@ -7,22 +7,7 @@
 
 #include "api/json.h"
 
-static void put(qn_csv *csv, const char *text, size_t size) {
-  if (csv->failed) return;
-  if (csv->size + size + 1 > csv->capacity) {
-    size_t capacity = 2 * csv->capacity + size + 1024;
-    char *grown = realloc(csv->text, capacity);
-    if (grown == NULL) {
-      csv->failed = true;
-      return;
-    }
-    csv->text = grown;
-    csv->capacity = capacity;
-  }
-  memcpy(csv->text + csv->size, text, size);
-  csv->size += size;
-  csv->text[csv->size] = '\0';
-}
+static void put(qn_csv *csv, const char *text, size_t size) { qn_text_put(&csv->text, text, size); }
 
 static void begin(qn_csv *csv) {
   if (csv->inside) put(csv, ",", 1);

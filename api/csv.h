@@ -3,14 +3,13 @@
 #define QN_API_CSV_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
+#include "api/text.h"
+
 typedef struct qn_csv {
-  char *text;      /* malloc'ed, the caller's */
-  size_t size, capacity;
-  bool inside;     /* a row has begun */
-  bool failed;     /* memory ran out; later calls do nothing */
+  qn_text text; /* its bytes are the caller's to free */
+  bool inside;  /* a row has begun */
 } qn_csv;
 
 /* Quoted when it has to be. A cell that a spreadsheet would run as a formula gets an apostrophe in front. */

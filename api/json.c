@@ -5,28 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/text.h"
+
 typedef struct writer {
-  char *text;
-  size_t size, capacity;
-  bool failed, sorted;
+  qn_text text;
+  bool sorted;
 } writer;
 
-static void put(writer *out, const char *text, size_t size) {
-  if (out->failed) return;
-  if (out->size + size + 1 > out->capacity) {
-    size_t capacity = 2 * out->capacity + size + 256;
-    char *grown = realloc(out->text, capacity);
-    if (grown == NULL) {
-      out->failed = true;
-      return;
-    }
-    out->text = grown;
-    out->capacity = capacity;
-  }
-  memcpy(out->text + out->size, text, size);
-  out->size += size;
-  out->text[out->size] = '\0';
-}
+static void put(writer *out, const char *text, size_t size) { qn_text_put(&out->text, text, size); }
 
 void qn_json_spell(double value, char text[QN_NUMBER_SIZE]) {
   if (value == floor(value) && fabs(value) < 0x1p53) {
@@ -80,7 +66,7 @@ static void put_object(writer *out, const json_t *object) {
   size_t count = json_object_size(object), i = 0;
   const char **keys = malloc((count + 1) * sizeof *keys);
   if (keys == NULL) {
-    out->failed = true;
+    out->text.failed = true;
     return;
   }
   for (void *at = json_object_iter((json_t *)object); at != NULL; at = json_object_iter_next((json_t *)object, at))
@@ -95,23 +81,35 @@ static void put_object(writer *out, const json_t *object) {
 static void put_value(writer *out, const json_t *value) {
   char text[32];
   switch (json_typeof(value)) {
-    case JSON_OBJECT: put_object(out, value); break;
-    case JSON_ARRAY:
-      put(out, "[", 1);
-      for (size_t i = 0; i < json_array_size(value); i++) {
-        if (i > 0) put(out, ",", 1);
-        put_value(out, json_array_get(value, i));
-      }
-      put(out, "]", 1);
-      break;
-    case JSON_STRING: put_string(out, json_string_value(value), json_string_length(value)); break;
-    case JSON_INTEGER:
-      put(out, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value)));
-      break;
-    case JSON_REAL: put_number(out, json_real_value(value)); break;
-    case JSON_TRUE: put(out, "true", 4); break;
-    case JSON_FALSE: put(out, "false", 5); break;
-    case JSON_NULL: put(out, "null", 4); break;
+  case JSON_OBJECT:
+    put_object(out, value);
+    break;
+  case JSON_ARRAY:
+    put(out, "[", 1);
+    for (size_t i = 0; i < json_array_size(value); i++) {
+      if (i > 0) put(out, ",", 1);
+      put_value(out, json_array_get(value, i));
+    }
+    put(out, "]", 1);
+    break;
+  case JSON_STRING:
+    put_string(out, json_string_value(value), json_string_length(value));
+    break;
+  case JSON_INTEGER:
+    put(out, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value)));
+    break;
+  case JSON_REAL:
+    put_number(out, json_real_value(value));
+    break;
+  case JSON_TRUE:
+    put(out, "true", 4);
+    break;
+  case JSON_FALSE:
+    put(out, "false", 5);
+    break;
+  case JSON_NULL:
+    put(out, "null", 4);
+    break;
   }
 }
 
@@ -119,11 +117,11 @@ char *qn_json_write(const json_t *value, bool sorted) {
   if (value == NULL) return NULL;
   writer out = {.sorted = sorted};
   put_value(&out, value);
-  if (out.failed) {
-    free(out.text);
+  if (out.text.failed) {
+    free(out.text.bytes);
     return NULL;
   }
-  return out.text;
+  return out.text.bytes;
 }
 
 json_t *qn_json_number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
@@ -132,7 +130,10 @@ json_t *qn_json_number(double value) { return isfinite(value) ? json_real(value)
 static size_t utf8_length(const unsigned char *text) {
   unsigned char first = text[0], low = 0x80, high = 0xbf;
   if (first < 0x80) return 1;
-  size_t length = first >= 0xf0 && first <= 0xf4 ? 4 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xc2 && first <= 0xdf ? 2 : 0;
+  size_t length = first >= 0xf0 && first <= 0xf4   ? 4
+                  : first >= 0xe0 && first <= 0xef ? 3
+                  : first >= 0xc2 && first <= 0xdf ? 2
+                                                   : 0;
   if (first == 0xe0) low = 0xa0;
   if (first == 0xed) high = 0x9f;
   if (first == 0xf0) low = 0x90;

@@ -6,6 +6,20 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *qn_scope_name(qn_scope scope) {
+  switch (scope) {
+  case QN_SCOPE_NONE:
+    return "none";
+  case QN_SCOPE_READ:
+    return "read";
+  case QN_SCOPE_SUBMIT:
+    return "submit";
+  case QN_SCOPE_ADMIN:
+    return "admin";
+  }
+  return "unknown";
+}
+
 const char *qn_request_query(const qn_request *request, const char *name) {
   for (int i = 0; i < request->query_count; i++)
     if (strcmp(request->query[i].name, name) == 0) return request->query[i].value;

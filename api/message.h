@@ -17,23 +17,25 @@ typedef struct qn_pair {
 /* What a token may do; each includes the ones before it. */
 typedef enum qn_scope { QN_SCOPE_NONE, QN_SCOPE_READ, QN_SCOPE_SUBMIT, QN_SCOPE_ADMIN } qn_scope;
 
+const char *qn_scope_name(qn_scope scope); /* "none", "read", "submit", "admin" */
+
 typedef struct qn_principal {
-  int64_t token;     /* row of the token; 0 when the server runs without tokens */
-  char name[64];     /* the token's name; "local" without tokens */
+  int64_t token; /* row of the token; 0 when the server runs without tokens */
+  char name[64]; /* the token's name; "local" without tokens */
   qn_scope scope;
 } qn_principal;
 
 enum { QN_MAX_PATH_PARAMETERS = 3, QN_MAX_HEADERS = 16 };
 
 typedef struct qn_request {
-  const char *method;      /* upper case */
-  const char *path;        /* decoded, without the query */
+  const char *method; /* upper case */
+  const char *path;   /* decoded, without the query */
   int query_count;
-  const qn_pair *query;    /* decoded; value "" when absent */
+  const qn_pair *query; /* decoded; value "" when absent */
   const char *body;
   size_t body_size;
   qn_principal principal;
-  const char *request_id;  /* for logs and problem documents */
+  const char *request_id;                                       /* for logs and problem documents */
   const char *(*header)(const void *context, const char *name); /* NULL when absent; name in any case */
   const void *header_context;
   const char *parameter[QN_MAX_PATH_PARAMETERS]; /* filled by the router, in the order of the pattern's {names} */
@@ -51,13 +53,16 @@ typedef enum qn_body_kind {
 
 typedef struct qn_response {
   int status;
-  const char *content_type;  /* a literal; NULL: the answer has no body (304) */
+  const char *content_type; /* a literal; NULL: the answer has no body (304) */
   int header_count;
-  struct { const char *name; char value[2048]; } header[QN_MAX_HEADERS];
+  struct {
+    const char *name;
+    char value[2048];
+  } header[QN_MAX_HEADERS];
   qn_body_kind kind;
-  char *bytes;               /* malloc'ed; freed by qn_response_fini */
+  char *bytes; /* malloc'ed; freed by qn_response_fini */
   size_t size;
-  int descriptor;            /* closed by qn_response_fini */
+  int descriptor; /* closed by qn_response_fini */
   ssize_t (*read)(void *context, char *buffer, size_t size);
   void (*close)(void *context);
   void *context;

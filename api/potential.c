@@ -12,14 +12,16 @@ bool qn_potential_is_symbol(const char *text) {
   size_t length = strlen(text);
   bool good = length > 0 && length < QN_SYMBOL_SIZE && text[0] >= 'A' && text[0] <= 'Z';
   for (size_t i = 1; good && i < length; i++)
-    good = (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= '0' && text[i] <= '9');
+    good =
+        (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= '0' && text[i] <= '9');
   return good;
 }
 
 static qn_status check_symbols(const qn_eam *potential, qn_error *error) {
   for (int s = 0; s < potential->species_count; s++)
     if (!qn_potential_is_symbol(potential->species[s].symbol))
-      return qn_error_set(error, QN_UNSUPPORTED, "the species \"%s\" is not written like a chemical symbol, such as Cu", potential->species[s].symbol);
+      return qn_error_set(error, QN_UNSUPPORTED, "the species \"%s\" is not written like a chemical symbol, such as Cu",
+                          potential->species[s].symbol);
   return QN_OK;
 }
 
@@ -68,11 +70,14 @@ static json_t *render_elements(const qn_potential_facts *facts) {
   return elements;
 }
 
-qn_status qn_potential_row_make(const char *name, const char *citation, const char *licence, const qn_potential_facts *facts, size_t size,
-                                qn_potential_row *row, qn_error *error) {
+qn_status qn_potential_row_make(const char *name, const char *citation, const char *licence,
+                                const qn_potential_facts *facts, size_t size, qn_potential_row *row, qn_error *error) {
   *row = (qn_potential_row){0};
   if (!is_name(name))
-    return qn_error_set(error, QN_INVALID, "\"%.100s\" is no name for a potential: 1 to 100 letters, digits, dots, dashes or underscores are accepted, beginning with a letter or digit", name);
+    return qn_error_set(error, QN_INVALID,
+                        "\"%.100s\" is no name for a potential: 1 to 100 letters, digits, dots, dashes or underscores "
+                        "are accepted, beginning with a letter or digit",
+                        name);
   char species[QN_MAX_SPECIES * QN_SYMBOL_SIZE + 1] = "";
   for (int s = 0; s < facts->species_count; s++) {
     if (s > 0) strcat(species, ",");
@@ -81,13 +86,19 @@ qn_status qn_potential_row_make(const char *name, const char *citation, const ch
   json_t *details = json_object();
   json_object_set_new(details, "smallest_length_a", qn_json_number(facts->smallest_length_a));
   json_object_set_new(details, "elements", render_elements(facts));
-  *row = (qn_potential_row){.name = strdup(name), .sha256 = strdup(facts->sha256), .species = strdup(species),
-                            .format = strdup(facts->finnis_sinclair ? "eam/fs" : "eam/alloy"), .citation = strdup(citation),
-                            .licence = strdup(licence), .created_at = strdup(""), .details = qn_json_write(details, true),
-                            .cutoff_a = facts->cutoff_a, .size = (int64_t)size};
+  *row = (qn_potential_row){.name = strdup(name),
+                            .sha256 = strdup(facts->sha256),
+                            .species = strdup(species),
+                            .format = strdup(facts->finnis_sinclair ? "eam/fs" : "eam/alloy"),
+                            .citation = strdup(citation),
+                            .licence = strdup(licence),
+                            .created_at = strdup(""),
+                            .details = qn_json_write(details, true),
+                            .cutoff_a = facts->cutoff_a,
+                            .size = (int64_t)size};
   json_decref(details);
-  if (row->name != NULL && row->sha256 != NULL && row->species != NULL && row->format != NULL && row->citation != NULL &&
-      row->licence != NULL && row->created_at != NULL && row->details != NULL)
+  if (row->name != NULL && row->sha256 != NULL && row->species != NULL && row->format != NULL &&
+      row->citation != NULL && row->licence != NULL && row->created_at != NULL && row->details != NULL)
     return QN_OK;
   qn_potential_row_fini(row);
   return qn_error_set(error, QN_NO_MEMORY, "no memory for a potential");
@@ -95,9 +106,12 @@ qn_status qn_potential_row_make(const char *name, const char *citation, const ch
 
 static bool read_element(const json_t *element, qn_potential_facts *facts) {
   int s = facts->species_count;
-  const char *symbol = json_string_value(json_object_get(element, "symbol")), *lattice = json_string_value(json_object_get(element, "lattice"));
+  const char *symbol = json_string_value(json_object_get(element, "symbol")),
+             *lattice = json_string_value(json_object_get(element, "lattice"));
   double mass = json_number_value(json_object_get(element, "mass_amu"));
-  if (symbol == NULL || symbol[0] == '\0' || strlen(symbol) >= QN_SYMBOL_SIZE || lattice == NULL || !(mass > 0.0) || s == QN_MAX_SPECIES) return false;
+  if (symbol == NULL || symbol[0] == '\0' || strlen(symbol) >= QN_SYMBOL_SIZE || lattice == NULL || !(mass > 0.0) ||
+      s == QN_MAX_SPECIES)
+    return false;
   memcpy(facts->species[s].symbol, symbol, strlen(symbol) + 1);
   snprintf(facts->lattice[s], sizeof facts->lattice[s], "%s", lattice);
   facts->species[s].mass = mass;
@@ -113,7 +127,8 @@ qn_status qn_potential_facts_of_row(const qn_potential_row *row, qn_potential_fa
   const json_t *elements = json_object_get(details, "elements");
   facts->smallest_length_a = json_number_value(json_object_get(details, "smallest_length_a"));
   bool good = json_array_size(elements) > 0 && facts->smallest_length_a > 0.0;
-  for (size_t i = 0; good && i < json_array_size(elements); i++) good = read_element(json_array_get(elements, i), facts);
+  for (size_t i = 0; good && i < json_array_size(elements); i++)
+    good = read_element(json_array_get(elements, i), facts);
   json_decref(details);
   return good ? QN_OK : qn_error_set(error, QN_CORRUPT, "the details of potential %s are damaged", row->name);
 }

@@ -8,13 +8,13 @@
 enum { QN_HASH_SIZE = 65 }; /* hex SHA-256 and NUL */
 
 typedef struct qn_potential_facts {
-  char sha256[QN_HASH_SIZE];  /* of the setfl text */
+  char sha256[QN_HASH_SIZE]; /* of the setfl text */
   bool finnis_sinclair;
-  double cutoff_a;            /* as the header says */
-  double smallest_length_a;   /* smallest box length that the kernels take */
+  double cutoff_a;          /* as the header says */
+  double smallest_length_a; /* smallest box length that the kernels take */
   int species_count;
   qn_species species[QN_MAX_SPECIES];
-  char lattice[QN_MAX_SPECIES][8];          /* "fcc", "bcc", ... as the header says */
+  char lattice[QN_MAX_SPECIES][8]; /* "fcc", "bcc", ... as the header says */
   double lattice_constant_a[QN_MAX_SPECIES];
 } qn_potential_facts;
 
@@ -26,8 +26,8 @@ qn_status qn_potential_describe(const char *text, size_t size, qn_potential_fact
 
 /* The row to hand to qn_store_add_potential (caller: qn_potential_row_fini). `citation` and `licence` may be "". QN_INVALID for a name that is
  * not 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit. */
-qn_status qn_potential_row_make(const char *name, const char *citation, const char *licence, const qn_potential_facts *facts,
-                                size_t size, qn_potential_row *row, qn_error *error);
+qn_status qn_potential_row_make(const char *name, const char *citation, const char *licence,
+                                const qn_potential_facts *facts, size_t size, qn_potential_row *row, qn_error *error);
 
 /* Back from a row; QN_CORRUPT when its details are not what was stored. */
 qn_status qn_potential_facts_of_row(const qn_potential_row *row, qn_potential_facts *facts, qn_error *error);

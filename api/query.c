@@ -21,7 +21,8 @@ static bool read_integer(const char *text, int64_t *value) {
   return true;
 }
 
-int64_t qn_query_integer(const qn_request *request, const char *name, int64_t minimum, int64_t maximum, int64_t fallback, qn_faults *faults) {
+int64_t qn_query_integer(const qn_request *request, const char *name, int64_t minimum, int64_t maximum,
+                         int64_t fallback, qn_faults *faults) {
   const char *text = qn_request_query(request, name);
   int64_t value = 0;
   if (text == NULL) return fallback;
@@ -75,7 +76,8 @@ void qn_query_check(const qn_request *request, const char *const *known, qn_faul
   int count = 0;
   char accepted[QN_DETAIL_SIZE - 120] = "none";
   for (size_t used = 0; known != NULL && known[count] != NULL; count++)
-    if (used < sizeof accepted) used += (size_t)snprintf(accepted + used, sizeof accepted - used, "%s%s", count > 0 ? ", " : "", known[count]);
+    if (used < sizeof accepted)
+      used += (size_t)snprintf(accepted + used, sizeof accepted - used, "%s%s", count > 0 ? ", " : "", known[count]);
   for (int i = 0; i < request->query_count; i++) {
     const char *name = request->query[i].name;
     bool found = false, twice = false;
@@ -84,7 +86,8 @@ void qn_query_check(const qn_request *request, const char *const *known, qn_faul
     char detail[QN_DETAIL_SIZE];
     const char *nearest = found ? NULL : qn_reader_nearest(name, known, count);
     if (!found) {
-      snprintf(detail, sizeof detail, "unknown parameter%s%s; accepted: %s", nearest != NULL ? "; nearest is " : "", nearest != NULL ? nearest : "", accepted);
+      snprintf(detail, sizeof detail, "unknown parameter%s%s; accepted: %s", nearest != NULL ? "; nearest is " : "",
+               nearest != NULL ? nearest : "", accepted);
       fault(faults, name, detail);
     } else if (twice) {
       fault(faults, name, "comes twice; once is accepted");

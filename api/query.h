@@ -11,7 +11,8 @@
 enum { QN_QUERY_TEXT_SIZE = 65, QN_QUERY_NUMBER_SIZE = 41, QN_USUAL_PAGE = 50, QN_MOST_PAGE = 1000 };
 
 /* `fallback` is what an absent parameter means. */
-int64_t qn_query_integer(const qn_request *request, const char *name, int64_t minimum, int64_t maximum, int64_t fallback, qn_faults *faults);
+int64_t qn_query_integer(const qn_request *request, const char *name, int64_t minimum, int64_t maximum,
+                         int64_t fallback, qn_faults *faults);
 /* Written with at most 40 characters. */
 double qn_query_number(const qn_request *request, const char *name, double fallback, qn_faults *faults);
 /* A text of 1 to 64 bytes, or NULL when absent. */

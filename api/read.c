@@ -39,13 +39,21 @@ void qn_reader_fault(const qn_reader *reader, const char *key, const char *detai
 
 const char *qn_reader_type_name(const json_t *value) {
   switch (json_typeof(value)) {
-    case JSON_OBJECT: return "an object";
-    case JSON_ARRAY: return "an array";
-    case JSON_STRING: return "a string";
-    case JSON_INTEGER: return "an integer";
-    case JSON_REAL: return "a number";
-    case JSON_TRUE: case JSON_FALSE: return "a boolean";
-    case JSON_NULL: return "null";
+  case JSON_OBJECT:
+    return "an object";
+  case JSON_ARRAY:
+    return "an array";
+  case JSON_STRING:
+    return "a string";
+  case JSON_INTEGER:
+    return "an integer";
+  case JSON_REAL:
+    return "a number";
+  case JSON_TRUE:
+  case JSON_FALSE:
+    return "a boolean";
+  case JSON_NULL:
+    return "null";
   }
   return "something else";
 }
@@ -53,8 +61,10 @@ const char *qn_reader_type_name(const json_t *value) {
 void qn_reader_begin(qn_reader *reader, const json_t *value, const char *pointer, qn_faults *faults) {
   *reader = (qn_reader){.faults = faults};
   snprintf(reader->pointer, sizeof reader->pointer, "%s", pointer);
-  if (json_is_object(value)) reader->object = value;
-  else qn_reader_fault(reader, NULL, "must be an object, is %s", value != NULL ? qn_reader_type_name(value) : "absent");
+  if (json_is_object(value))
+    reader->object = value;
+  else
+    qn_reader_fault(reader, NULL, "must be an object, is %s", value != NULL ? qn_reader_type_name(value) : "absent");
 }
 
 bool qn_reader_has(const qn_reader *reader, const char *key) { return json_object_get(reader->object, key) != NULL; }
@@ -116,8 +126,10 @@ void qn_reader_end(qn_reader *reader, const char *meaning) {
     char accepted[QN_DETAIL_SIZE - 120];
     list_words(accepted, sizeof accepted, reader->keys, reader->key_count);
     const char *nearest = qn_reader_nearest(key, reader->keys, reader->key_count);
-    if (nearest != NULL) qn_reader_fault(reader, key, "unknown key in %s; nearest is %s; accepted: %s", meaning, nearest, accepted);
-    else qn_reader_fault(reader, key, "unknown key in %s; accepted: %s", meaning, accepted);
+    if (nearest != NULL)
+      qn_reader_fault(reader, key, "unknown key in %s; nearest is %s; accepted: %s", meaning, nearest, accepted);
+    else
+      qn_reader_fault(reader, key, "unknown key in %s; accepted: %s", meaning, accepted);
   }
 }
 
@@ -129,23 +141,26 @@ double qn_reader_number(qn_reader *reader, const char *key, qn_bounds bounds, do
   const char *space = before_unit(bounds.unit);
   if (value == NULL) {
     if (isnan(fallback))
-      qn_reader_fault(reader, key, "is missing: a number from %.9g to %.9g%s%s is needed", bounds.minimum, bounds.maximum, space, bounds.unit);
+      qn_reader_fault(reader, key, "is missing: a number from %.9g to %.9g%s%s is needed", bounds.minimum,
+                      bounds.maximum, space, bounds.unit);
     return fallback;
   }
   if (!json_is_number(value)) {
-    qn_reader_fault(reader, key, "must be a number from %.9g to %.9g%s%s, is %s", bounds.minimum, bounds.maximum, space, bounds.unit,
-                    qn_reader_type_name(value));
+    qn_reader_fault(reader, key, "must be a number from %.9g to %.9g%s%s, is %s", bounds.minimum, bounds.maximum, space,
+                    bounds.unit, qn_reader_type_name(value));
     return NAN;
   }
   double number = json_number_value(value);
   if (!(number >= bounds.minimum && number <= bounds.maximum)) {
-    qn_reader_fault(reader, key, "must lie between %.9g and %.9g%s%s, is %.9g", bounds.minimum, bounds.maximum, space, bounds.unit, number);
+    qn_reader_fault(reader, key, "must lie between %.9g and %.9g%s%s, is %.9g", bounds.minimum, bounds.maximum, space,
+                    bounds.unit, number);
     return NAN;
   }
   return number;
 }
 
-int64_t qn_reader_integer(qn_reader *reader, const char *key, int64_t minimum, int64_t maximum, const int64_t *fallback) {
+int64_t qn_reader_integer(qn_reader *reader, const char *key, int64_t minimum, int64_t maximum,
+                          const int64_t *fallback) {
   const json_t *value = qn_reader_take(reader, key);
   if (reader->object == NULL) return minimum;
   const long long low = minimum, high = maximum;
@@ -202,8 +217,10 @@ void qn_reader_text(qn_reader *reader, const char *key, char *text, size_t size,
   text[0] = '\0';
   if (reader->object == NULL) return;
   if (value == NULL) {
-    if (fallback == NULL) qn_reader_fault(reader, key, "is missing: a text of 1 to %zu bytes is needed", size - 1);
-    else snprintf(text, size, "%s", fallback);
+    if (fallback == NULL)
+      qn_reader_fault(reader, key, "is missing: a text of 1 to %zu bytes is needed", size - 1);
+    else
+      snprintf(text, size, "%s", fallback);
     return;
   }
   if (!json_is_string(value)) {
@@ -216,6 +233,8 @@ void qn_reader_text(qn_reader *reader, const char *key, char *text, size_t size,
   for (size_t i = 0; i < length; i++) control = control || (unsigned char)string[i] < 0x20 || string[i] == 0x7f;
   if (length >= size || (length == 0 && fallback == NULL))
     qn_reader_fault(reader, key, "has %zu bytes; %d to %zu are accepted", length, fallback == NULL ? 1 : 0, size - 1);
-  else if (control) qn_reader_fault(reader, key, "has control characters; a text of one line is accepted");
-  else memcpy(text, string, length + 1);
+  else if (control)
+    qn_reader_fault(reader, key, "has control characters; a text of one line is accepted");
+  else
+    memcpy(text, string, length + 1);
 }

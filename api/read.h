@@ -13,7 +13,7 @@
 enum { QN_MAX_KEYS = 40 };
 
 typedef struct qn_reader {
-  const json_t *object;          /* NULL when the value was not an object: everything then reads as absent, silently */
+  const json_t *object; /* NULL when the value was not an object: everything then reads as absent, silently */
   char pointer[QN_POINTER_SIZE];
   qn_faults *faults;
   int key_count;
@@ -37,13 +37,15 @@ void qn_reader_end(qn_reader *reader, const char *meaning);
 const json_t *qn_reader_take(qn_reader *reader, const char *key);
 bool qn_reader_has(const qn_reader *reader, const char *key);
 /* Note a fault at a key, or at the object itself (key NULL). */
-void qn_reader_fault(const qn_reader *reader, const char *key, const char *detail, ...) __attribute__((format(printf, 3, 4)));
+void qn_reader_fault(const qn_reader *reader, const char *key, const char *detail, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Where a key's value lies. */
 void qn_reader_pointer(const qn_reader *reader, const char *key, char pointer[QN_POINTER_SIZE]);
 
 /* `fallback` is what an absent key means; QN_REQUIRED: it must be there. */
 double qn_reader_number(qn_reader *reader, const char *key, qn_bounds bounds, double fallback);
-int64_t qn_reader_integer(qn_reader *reader, const char *key, int64_t minimum, int64_t maximum, const int64_t *fallback);
+int64_t qn_reader_integer(qn_reader *reader, const char *key, int64_t minimum, int64_t maximum,
+                          const int64_t *fallback);
 bool qn_reader_flag(qn_reader *reader, const char *key, bool fallback);
 /* Index of the word in `words` (NULL-terminated); -1 after a fault. `fallback` is an index; -1: the key must be there. */
 int qn_reader_word(qn_reader *reader, const char *key, const char *const *words, int fallback);

@@ -63,8 +63,10 @@ static void reply_tagged(qn_response *response, const qn_request *request, const
   char hash[QN_HASH_SIZE], tag[33];
   qn_hash_hex(text, size, hash);
   snprintf(tag, sizeof tag, "%.32s", hash);
-  if (qn_reply_not_modified(response, request, tag)) free(text);
-  else set_bytes(response, 200, type, text, size);
+  if (qn_reply_not_modified(response, request, tag))
+    free(text);
+  else
+    set_bytes(response, 200, type, text, size);
 }
 
 void qn_reply_text(qn_response *response, const qn_request *request, const char *type, char *text, size_t size) {
@@ -91,8 +93,10 @@ static void url_put(url *out, const char *text, bool escape) {
       out->full = true;
       return;
     }
-    if (plain) out->text[out->size++] = (char)byte;
-    else out->size += (size_t)snprintf(out->text + out->size, 4, "%%%02X", byte);
+    if (plain)
+      out->text[out->size++] = (char)byte;
+    else
+      out->size += (size_t)snprintf(out->text + out->size, 4, "%%%02X", byte);
   }
   out->text[out->size] = '\0';
 }
@@ -151,10 +155,10 @@ static double quality(const char *accept, const char *type) {
   for (const char *at = accept; *at != '\0'; at += strcspn(at, ","), at += *at == ',') {
     at += strspn(at, " \t");
     size_t size = strcspn(at, ",; \t");
-    int rank = size == length && strncasecmp(at, type, length) == 0                                     ? 3
-               : size == major + 1 && strncasecmp(at, type, major) == 0 && at[major] == '*'             ? 2
-               : size == 3 && strncmp(at, "*/*", 3) == 0                                                ? 1
-                                                                                                        : 0;
+    int rank = size == length && strncasecmp(at, type, length) == 0                         ? 3
+               : size == major + 1 && strncasecmp(at, type, major) == 0 && at[major] == '*' ? 2
+               : size == 3 && strncmp(at, "*/*", 3) == 0                                    ? 1
+                                                                                            : 0;
     if (rank <= best) continue;
     best = rank;
     value = 1.0;

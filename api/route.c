@@ -8,7 +8,8 @@
 #include "api/query.h"
 
 /* Does `path` fit `pattern`? The pieces that stand for {names} are copied into `buffer`. */
-static bool fits(const char *pattern, const char *path, char buffer[512], const char *parameters[QN_MAX_PATH_PARAMETERS]) {
+static bool fits(const char *pattern, const char *path, char buffer[512],
+                 const char *parameters[QN_MAX_PATH_PARAMETERS]) {
   size_t used = 0;
   int count = 0;
   for (;;) {
@@ -31,8 +32,8 @@ static bool fits(const char *pattern, const char *path, char buffer[512], const 
   }
 }
 
-const qn_route *qn_route_find(const char *method, const char *path, char buffer[512], const char *parameters[QN_MAX_PATH_PARAMETERS],
-                              int *status, char allow[64]) {
+const qn_route *qn_route_find(const char *method, const char *path, char buffer[512],
+                              const char *parameters[QN_MAX_PATH_PARAMETERS], int *status, char allow[64]) {
   size_t count, used = 0;
   const qn_route *routes = qn_routes(&count), *found = NULL;
   const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
@@ -40,31 +41,26 @@ const qn_route *qn_route_find(const char *method, const char *path, char buffer[
   for (size_t i = 0; i < count && found == NULL; i++) {
     for (int p = 0; p < QN_MAX_PATH_PARAMETERS; p++) parameters[p] = NULL;
     if (!fits(routes[i].pattern, path, buffer, parameters)) continue;
-    if (strcmp(routes[i].method, wanted) == 0) found = &routes[i];
-    else if (used < 48) used += (size_t)snprintf(allow + used, 64 - used, "%s%s", used > 0 ? ", " : "", strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method);
+    if (strcmp(routes[i].method, wanted) == 0)
+      found = &routes[i];
+    else if (used < 48)
+      used += (size_t)snprintf(allow + used, 64 - used, "%s%s", used > 0 ? ", " : "",
+                               strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method);
   }
   *status = found != NULL ? 200 : used > 0 ? 405 : 404;
   return found;
-}
-
-static const char *scope_name(qn_scope scope) {
-  switch (scope) {
-    case QN_SCOPE_READ: return "read";
-    case QN_SCOPE_SUBMIT: return "submit";
-    case QN_SCOPE_ADMIN: return "admin";
-    case QN_SCOPE_NONE: break;
-  }
-  return "none";
 }
 
 static bool may(const qn_route *route, const qn_request *request, qn_response *response) {
   if (request->principal.scope >= route->scope) return true;
   if (request->principal.scope == QN_SCOPE_NONE) {
     qn_response_header(response, "WWW-Authenticate", "Bearer realm=\"quenchd\"");
-    qn_problem_render(response, request, 401, "unauthorized", NULL, "A valid token is needed: Authorization: Bearer qn_...");
+    qn_problem_render(response, request, 401, "unauthorized", NULL,
+                      "A valid token is needed: Authorization: Bearer qn_...");
   } else {
-    qn_problem_render(response, request, 403, "forbidden", NULL, "This needs a token with the scope \"%s\"; this one has \"%s\".",
-                      scope_name(route->scope), scope_name(request->principal.scope));
+    qn_problem_render(response, request, 403, "forbidden", NULL,
+                      "This needs a token with the scope \"%s\"; this one has \"%s\".", qn_scope_name(route->scope),
+                      qn_scope_name(request->principal.scope));
   }
   return false;
 }
@@ -79,13 +75,18 @@ static bool is_json(const char *type) {
 
 static bool body_fits(const qn_route *route, const qn_request *request, size_t body_size, qn_response *response) {
   if (body_size > route->body_limit) {
-    if (route->body_limit == 0) qn_problem_render(response, request, 413, "too_large", NULL, "This route takes no body.");
-    else qn_problem_render(response, request, 413, "too_large", NULL, "The body may have at most %zu bytes.", route->body_limit);
+    if (route->body_limit == 0)
+      qn_problem_render(response, request, 413, "too_large", NULL, "This route takes no body.");
+    else
+      qn_problem_render(response, request, 413, "too_large", NULL, "The body may have at most %zu bytes.",
+                        route->body_limit);
     return false;
   }
   const char *type = qn_request_header(request, "Content-Type");
   if (route->json && !is_json(type)) {
-    qn_problem_render(response, request, 415, "unsupported_media_type", NULL, "The body must be sent with Content-Type: application/json, not %.100s.", type != NULL ? type : "none");
+    qn_problem_render(response, request, 415, "unsupported_media_type", NULL,
+                      "The body must be sent with Content-Type: application/json, not %.100s.",
+                      type != NULL ? type : "none");
     return false;
   }
   return true;
@@ -95,10 +96,13 @@ const qn_route *qn_api_admit(qn_request *request, size_t body_size, char buffer[
   int status;
   char allow[64];
   const qn_route *route = qn_route_find(request->method, request->path, buffer, request->parameter, &status, allow);
-  if (status == 404) qn_problem_render(response, request, 404, "not_found", NULL, "There is no such resource; GET / lists what there is.");
+  if (status == 404)
+    qn_problem_render(response, request, 404, "not_found", NULL,
+                      "There is no such resource; GET / lists what there is.");
   if (status == 405) {
     qn_response_header(response, "Allow", "%s", allow);
-    qn_problem_render(response, request, 405, "method_not_allowed", NULL, "%.20s is not possible here; %s is.", request->method, allow);
+    qn_problem_render(response, request, 405, "method_not_allowed", NULL, "%.20s is not possible here; possible: %s.",
+                      request->method, allow);
   }
   if (route == NULL || !may(route, request, response) || !body_fits(route, request, body_size, response)) return NULL;
 
@@ -125,5 +129,6 @@ void qn_api_answer(qn_store *store, qn_request *request, qn_response *response) 
   const qn_route *route = qn_api_admit(request, request->body_size, buffer, response);
   if (route == NULL) return;
   route->handler(store, request, response);
-  if (strcmp(request->method, "HEAD") == 0 && (response->kind == QN_BODY_STREAM || response->kind == QN_BODY_EVENTS)) drop_stream(response);
+  if (strcmp(request->method, "HEAD") == 0 && (response->kind == QN_BODY_STREAM || response->kind == QN_BODY_EVENTS))
+    drop_stream(response);
 }

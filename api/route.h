@@ -13,14 +13,15 @@
 typedef void qn_handler(qn_store *store, const qn_request *request, qn_response *response);
 
 typedef struct qn_route {
-  const char *method;       /* "GET"; HEAD follows GET by itself */
-  const char *pattern;      /* "/v1/simulations/{id}" */
-  const char *operation;    /* operationId in openapi.yaml */
-  qn_scope scope;           /* what the caller must hold */
+  const char *method;    /* "GET"; HEAD follows GET by itself */
+  const char *pattern;   /* "/v1/simulations/{id}" */
+  const char *operation; /* operationId in openapi.yaml */
+  qn_scope scope;        /* what the caller must hold */
   qn_handler *handler;
-  const char *const *query; /* names of the query parameters it knows, NULL-terminated; NULL: none. Others are refused */
-  size_t body_limit;        /* bytes; 0: no body is accepted */
-  bool json;                /* its body must be application/json */
+  const char *const
+      *query;        /* names of the query parameters it knows, NULL-terminated; NULL: none. Others are refused */
+  size_t body_limit; /* bytes; 0: no body is accepted */
+  bool json;         /* its body must be application/json */
 } qn_route;
 
 const qn_route *qn_routes(size_t *count);

@@ -37,14 +37,18 @@ qn_status qn_slice_parse(const char *text, int64_t frames, qn_slice *slice, qn_e
   while (good && ++count < 3 && *at == ':' && (at++, true));
   if (good && count == 1 && given && *at == '\0') { /* one frame */
     int64_t index = part[0] < 0 ? part[0] + frames : part[0];
-    if (index < 0 || index >= frames) return qn_error_set(error, QN_INVALID, "there is no frame %lld; there are %lld", (long long)part[0], (long long)frames);
+    if (index < 0 || index >= frames)
+      return qn_error_set(error, QN_INVALID, "there is no frame %lld; there are %lld", (long long)part[0],
+                          (long long)frames);
     *slice = (qn_slice){index, 1, 1};
     return QN_OK;
   }
   if (!good || count == 1 || *at != '\0' || part[2] < 1)
-    return qn_error_set(error, QN_INVALID, "must be a:b:step with a step of 1 or more, such as 0:100:10, -50: or ::5, or one index");
+    return qn_error_set(error, QN_INVALID,
+                        "must be a:b:step with a step of 1 or more, such as 0:100:10, -50: or ::5, or one index");
   int64_t first = clamp(part[0], frames), end = clamp(part[1], frames);
-  if (first >= end) return qn_error_set(error, QN_INVALID, "holds no frame: the trajectory has %lld frames", (long long)frames);
+  if (first >= end)
+    return qn_error_set(error, QN_INVALID, "holds no frame: the trajectory has %lld frames", (long long)frames);
   *slice = (qn_slice){first, part[2], (end - first + part[2] - 1) / part[2]};
   return QN_OK;
 }
@@ -52,8 +56,8 @@ qn_status qn_slice_parse(const char *text, int64_t frames, qn_slice *slice, qn_e
 typedef struct stream {
   qn_trajectory *trajectory;
   qn_slice slice;
-  int64_t next;          /* frames rendered */
-  char *text;            /* the frame being sent */
+  int64_t next; /* frames rendered */
+  char *text;   /* the frame being sent */
   size_t size, sent;
 } stream;
 
@@ -63,7 +67,9 @@ static bool render_next(stream *source) {
   free(source->text);
   source->text = NULL;
   source->size = source->sent = 0;
-  if (qn_trajectory_read(source->trajectory, source->slice.first + source->next * source->slice.step, &frame, &error) != QN_OK) return false;
+  if (qn_trajectory_read(source->trajectory, source->slice.first + source->next * source->slice.step, &frame, &error) !=
+      QN_OK)
+    return false;
   FILE *file = open_memstream(&source->text, &source->size);
   if (file == NULL) return false;
   qn_status status = qn_extxyz_write_frame(file, &frame, &error);
@@ -113,7 +119,8 @@ static qn_status copy_frames(qn_trajectory *trajectory, qn_slice slice, const ch
   qn_status status = QN_OK;
   for (int64_t i = 0; status == QN_OK && i < slice.count; i++) {
     status = qn_trajectory_read(trajectory, slice.first + i * slice.step, &frame, error);
-    if (status == QN_OK && writer == NULL) status = qn_netcdf_create(&writer, path, "quenchd trajectory slice", &frame, error);
+    if (status == QN_OK && writer == NULL)
+      status = qn_netcdf_create(&writer, path, "quenchd trajectory slice", &frame, error);
     if (status == QN_OK) status = qn_netcdf_write(writer, &frame, error);
   }
   qn_error ignored;
@@ -121,7 +128,8 @@ static qn_status copy_frames(qn_trajectory *trajectory, qn_slice slice, const ch
   return status != QN_OK ? status : closed;
 }
 
-qn_status qn_slice_write_netcdf(qn_trajectory *trajectory, qn_slice slice, int *descriptor, int64_t *size, qn_error *error) {
+qn_status qn_slice_write_netcdf(qn_trajectory *trajectory, qn_slice slice, int *descriptor, int64_t *size,
+                                qn_error *error) {
   const char *folder = getenv("TMPDIR");
   char path[4096];
   struct stat info;

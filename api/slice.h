@@ -17,6 +17,7 @@ qn_status qn_slice_parse(const char *text, int64_t frames, qn_slice *slice, qn_e
 qn_status qn_slice_stream_xyz(qn_trajectory *trajectory, qn_slice slice, qn_response *response, qn_error *error);
 
 /* The slice as a NetCDF file without a name, which goes when `descriptor` is closed. */
-qn_status qn_slice_write_netcdf(qn_trajectory *trajectory, qn_slice slice, int *descriptor, int64_t *size, qn_error *error);
+qn_status qn_slice_write_netcdf(qn_trajectory *trajectory, qn_slice slice, int *descriptor, int64_t *size,
+                                qn_error *error);
 
 #endif

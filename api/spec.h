@@ -26,14 +26,15 @@ typedef struct qn_analysis_spec {
 
 typedef struct qn_simulation_spec {
   char name[QN_NAME_SIZE];
-  char potential[QN_NAME_SIZE];         /* name in the registry */
-  char potential_sha256[QN_HASH_SIZE];  /* of its text; "" until resolved */
+  char potential[QN_NAME_SIZE];        /* name in the registry */
+  char potential_sha256[QN_HASH_SIZE]; /* of its text; "" until resolved */
   qn_initial_kind initial;
-  qn_lattice lattice;                   /* species sorted by symbol unless ordered; masses 0 and constant 0 until resolved. Of a snapshot only
+  qn_lattice
+      lattice; /* species sorted by symbol unless ordered; masses 0 and constant 0 until resolved. Of a snapshot only
                                          * the species, once resolved, as far as they can be told */
-  int64_t snapshot_simulation;          /* id */
-  int snapshot_stage;                   /* index; -1 until resolved: its last stage with a snapshot */
-  double snapshot_temperature;          /* K; 0 until resolved: the last of that stage */
+  int64_t snapshot_simulation; /* id */
+  int snapshot_stage;          /* index; -1 until resolved: its last stage with a snapshot */
+  double snapshot_temperature; /* K; 0 until resolved: the last of that stage */
   qn_protocol protocol;
   int analysis_count;
   qn_analysis_spec analyses[QN_MAX_ANALYSES];
@@ -69,6 +70,7 @@ void qn_spec_parse_analysis(const char *text, size_t size, qn_analysis_spec *ana
 char *qn_spec_render_analysis(const qn_analysis_spec *analysis, char hash[QN_HASH_SIZE]);
 
 /* Choose the stage of an analysis of `spec` where it was left open, and check that the stage has frames. `pointer`: of the analysis. */
-void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer, qn_faults *faults);
+void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer,
+                           qn_faults *faults);
 
 #endif

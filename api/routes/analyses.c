@@ -24,7 +24,8 @@ void qn_list_analysis_types(qn_store *store, const qn_request *request, qn_respo
   json_t *items = json_array(), *list = json_object();
   for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++) {
     json_t *parameters = json_array(), *object = json_object();
-    for (int p = 0; p < (*type)->parameter_count; p++) json_array_append_new(parameters, parameter_json(&(*type)->parameters[p]));
+    for (int p = 0; p < (*type)->parameter_count; p++)
+      json_array_append_new(parameters, parameter_json(&(*type)->parameters[p]));
     json_object_set_new(object, "type", json_string((*type)->name));
     json_object_set_new(object, "meaning", json_string((*type)->meaning));
     json_object_set_new(object, "parameters", parameters);
@@ -59,17 +60,13 @@ void qn_list_analyses(qn_store *store, const qn_request *request, qn_response *r
   int64_t simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, &faults);
   qn_analysis_page page = {0};
   qn_error error;
-  if (qn_faults_total(&faults) > 0) {
-    qn_problem_from_faults(response, request, &faults);
-  } else if (qn_store_list_analyses(store, simulation, query, &page, &error) != QN_OK) {
-    qn_problem_from_error(response, request, &error);
-  } else {
-    json_t *items = json_array();
-    for (int i = 0; i < page.count; i++) json_array_append_new(items, analysis_json(&page.rows[i]));
-    qn_reply_page(response, request, items, page.more, page.count > 0 ? page.rows[page.count - 1].id : 0);
-  }
+  qn_status status =
+      qn_faults_total(&faults) == 0 ? qn_store_list_analyses(store, simulation, query, &page, &error) : QN_INVALID;
+  json_t *items = json_array();
+  for (int i = 0; i < page.count; i++) json_array_append_new(items, analysis_json(&page.rows[i]));
+  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+                  page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_analysis_page_fini(&page);
-  qn_faults_fini(&faults);
 }
 
 static json_t *curve_json(const qn_curve_row *row) {
@@ -84,10 +81,14 @@ static json_t *curve_json(const qn_curve_row *row) {
 
 static qn_status add_values(qn_store *store, int64_t id, json_t *object, qn_error *error) {
   qn_result_page page = {0};
-  const qn_result_query query = {.temperature_min_k = __builtin_nan(""), .temperature_max_k = __builtin_nan(""), .analysis = id, .page = {0, QN_MOST_PAGE}};
+  const qn_result_query query = {.temperature_min_k = __builtin_nan(""),
+                                 .temperature_max_k = __builtin_nan(""),
+                                 .analysis = id,
+                                 .page = {0, QN_MOST_PAGE}};
   qn_status status = qn_store_query_results(store, &query, &page, error);
   json_t *values = json_array();
-  for (int i = 0; i < page.count; i++) json_array_append_new(values, qn_result_json(&page.rows[page.count - 1 - i])); /* as the analysis gave them */
+  for (int i = 0; i < page.count; i++)
+    json_array_append_new(values, qn_result_json(&page.rows[page.count - 1 - i])); /* as the analysis gave them */
   json_object_set_new(object, "values", values);
   qn_result_page_fini(&page);
   return status;
@@ -125,27 +126,19 @@ void qn_get_analysis(qn_store *store, const qn_request *request, qn_response *re
 /* ---- POST ---- */
 
 /* False with `response` filled when storage failed; what is wrong with the request becomes a fault. */
-static bool resolve(qn_store *store, const qn_request *request, qn_analysis_request *wanted, qn_faults *faults, qn_response *response) {
-  qn_simulation_row row = {0};
+static bool resolve(qn_store *store, const qn_request *request, qn_analysis_request *wanted, qn_faults *faults,
+                    qn_response *response) {
+  qn_simulation_spec *spec;
   qn_error error;
-  qn_status status = qn_store_get_simulation(store, wanted->simulation, &row, &error);
-  if (status == QN_NOT_FOUND) {
+  qn_status status = qn_handler_simulation_spec(store, wanted->simulation, &spec, &error);
+  if (status == QN_OK)
+    qn_spec_resolve_stage(spec, &wanted->analysis, "", faults);
+  else if (status == QN_NOT_FOUND)
     qn_faults_add(faults, "/simulation", "there is no simulation %lld", (long long)wanted->simulation);
-    return true;
-  }
-  qn_simulation_spec *spec = status == QN_OK ? malloc(sizeof *spec) : NULL;
-  if (status == QN_OK && spec == NULL) status = qn_error_set(&error, QN_NO_MEMORY, "no memory for a spec");
-  qn_faults damaged = {0};
-  if (status == QN_OK) {
-    qn_spec_parse_simulation(row.spec, strlen(row.spec), spec, &damaged);
-    if (qn_faults_total(&damaged) > 0) status = qn_error_set(&error, QN_CORRUPT, "the stored spec of simulation %lld is damaged", (long long)row.id);
-    else qn_spec_resolve_stage(spec, &wanted->analysis, "", faults);
-  }
-  if (status != QN_OK) qn_problem_from_error(response, request, &error);
-  qn_faults_fini(&damaged);
+  else
+    qn_problem_from_error(response, request, &error);
   free(spec);
-  qn_simulation_row_fini(&row);
-  return status == QN_OK;
+  return status == QN_OK || status == QN_NOT_FOUND;
 }
 
 void qn_submit_analysis(qn_store *store, const qn_request *request, qn_response *response) {
@@ -158,10 +151,17 @@ void qn_submit_analysis(qn_store *store, const qn_request *request, qn_response 
     qn_problem_from_faults(response, request, &faults);
   } else if (stored) {
     char *canonical = qn_spec_render_analysis(&wanted.analysis, hash);
-    const qn_submission submission = {.kind = "analysis", .name = "", .spec = canonical, .sha256 = hash, .type = wanted.analysis.type->name, .parent = wanted.simulation};
+    const qn_submission submission = {.kind = "analysis",
+                                      .name = "",
+                                      .spec = canonical,
+                                      .sha256 = hash,
+                                      .type = wanted.analysis.type->name,
+                                      .parent = wanted.simulation};
     const qn_error error = {QN_NO_MEMORY, "no memory for the spec"};
-    if (canonical != NULL) qn_handler_submit(store, request, &submission, "analyses", response);
-    else qn_problem_from_error(response, request, &error);
+    if (canonical != NULL)
+      qn_handler_submit(store, request, &submission, "analyses", response);
+    else
+      qn_problem_from_error(response, request, &error);
     free(canonical);
   }
   qn_faults_fini(&faults);

@@ -1,10 +1,7 @@
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "api/hash.h"
 #include "api/json.h"
@@ -30,52 +27,45 @@ json_t *qn_stored_json(const char *text) {
 
 int64_t qn_handler_id(const qn_request *request, qn_response *response) {
   int64_t id = qn_path_id(request->parameter[0]);
-  if (id == 0) qn_problem_render(response, request, 404, "not_found", NULL, "\"%.40s\" is no identifier; a positive integer is needed.", request->parameter[0]);
+  if (id == 0)
+    qn_problem_render(response, request, 404, "not_found", NULL,
+                      "\"%.40s\" is no identifier; a positive integer is needed.", request->parameter[0]);
   return id;
 }
 
-bool qn_handler_artifact(qn_store *store, const qn_request *request, const char *kind, qn_artifact_row *row, qn_response *response) {
-  qn_error error;
-  int64_t id = qn_handler_id(request, response);
-  if (id == 0) return false;
-  if (qn_store_get_artifact(store, id, row, &error) != QN_OK) {
-    qn_problem_from_error(response, request, &error);
-    return false;
+void qn_handler_page(const qn_request *request, qn_response *response, qn_faults *faults, qn_status status,
+                     const qn_error *error, json_t *items, bool more, int64_t last) {
+  if (qn_faults_total(faults) == 0 && status == QN_OK) {
+    qn_reply_page(response, request, items, more, last);
+  } else {
+    json_decref(items);
+    if (qn_faults_total(faults) > 0)
+      qn_problem_from_faults(response, request, faults);
+    else
+      qn_problem_from_error(response, request, error);
   }
-  if (strcmp(row->kind, kind) == 0) return true;
-  qn_problem_render(response, request, 404, "not_found", NULL, "There is no %s %lld.", strcmp(kind, "snapshot") == 0 ? "structure" : kind, (long long)id);
-  qn_artifact_row_fini(row);
-  return false;
+  qn_faults_fini(faults);
 }
 
-bool qn_handler_open(qn_store *store, const qn_request *request, const qn_artifact_row *row, int *descriptor, int64_t *size, char *path,
-                     qn_response *response) {
-  qn_error error;
-  struct stat info;
-  if (qn_store_open_artifact(store, row, descriptor, path, &error) != QN_OK) {
-    qn_problem_from_error(response, request, &error);
-    return false;
+qn_status qn_handler_simulation_spec(qn_store *store, int64_t id, qn_simulation_spec **spec, qn_error *error) {
+  qn_simulation_row row = {0};
+  qn_faults faults = {0};
+  *spec = NULL;
+  qn_status status = qn_store_get_simulation(store, id, &row, error);
+  if (status == QN_OK && (*spec = malloc(sizeof **spec)) == NULL)
+    status = qn_error_set(error, QN_NO_MEMORY, "no memory for a spec");
+  if (status == QN_OK) {
+    qn_spec_parse_simulation(row.spec, strlen(row.spec), *spec, &faults);
+    if (qn_faults_total(&faults) > 0)
+      status = qn_error_set(error, QN_CORRUPT, "the stored spec of simulation %lld is damaged", (long long)id);
   }
-  if (fstat(*descriptor, &info) == 0) {
-    *size = info.st_size;
-    return true;
+  if (status != QN_OK) {
+    free(*spec);
+    *spec = NULL;
   }
-  qn_error_set(&error, QN_IO, "the file of this %s cannot be read: %s", row->kind, strerror(errno));
-  qn_problem_from_error(response, request, &error);
-  close(*descriptor);
-  return false;
-}
-
-void qn_handler_send_artifact(qn_store *store, const qn_request *request, const qn_artifact_row *row, const char *type, const char *name,
-                              qn_response *response) {
-  int descriptor;
-  int64_t size;
-  char path[4096], tag[80];
-  if (!qn_handler_open(store, request, row, &descriptor, &size, path, response)) return;
-  if (row->sha256[0] != '\0') snprintf(tag, sizeof tag, "%.64s", row->sha256);
-  else snprintf(tag, sizeof tag, "%lld-%lld", (long long)row->id, (long long)size);
-  if (qn_reply_not_modified(response, request, tag)) close(descriptor);
-  else qn_reply_file(response, type, descriptor, (size_t)size, "%s", name);
+  qn_faults_fini(&faults);
+  qn_simulation_row_fini(&row);
+  return status;
 }
 
 static bool is_key(const char *key) {
@@ -90,26 +80,32 @@ static bool is_key(const char *key) {
 static void add_state(qn_store *store, int64_t job, json_t *answer) {
   qn_job_row row = {0};
   qn_error error;
-  if (qn_store_get_job(store, job, &row, &error) == QN_OK) json_object_set_new(answer, "state", json_string(qn_job_state_name(row.state)));
+  if (qn_store_get_job(store, job, &row, &error) == QN_OK)
+    json_object_set_new(answer, "state", json_string(qn_job_state_name(row.state)));
   qn_job_row_fini(&row);
 }
 
-void qn_handler_submit(qn_store *store, const qn_request *request, const qn_submission *submission, const char *collection,
-                       qn_response *response) {
+void qn_handler_submit(qn_store *store, const qn_request *request, const qn_submission *submission,
+                       const char *collection, qn_response *response) {
   const char *key = qn_request_header(request, "Idempotency-Key");
   if (key != NULL && !is_key(key)) {
-    qn_problem_render(response, request, 400, "invalid_header", NULL, "Idempotency-Key must be 1 to 255 printable ASCII characters.");
+    qn_problem_render(response, request, 400, "invalid_header", NULL,
+                      "Idempotency-Key must be 1 to 255 printable ASCII characters.");
     return;
   }
   char body_hash[QN_HASH_SIZE];
   qn_hash_hex(request->body, request->body_size, body_hash);
-  const qn_idempotency idempotency = {key, key != NULL ? body_hash : NULL, key != NULL ? request->principal.name : NULL};
+  const qn_idempotency idempotency = {key, key != NULL ? body_hash : NULL,
+                                      key != NULL ? request->principal.name : NULL};
   qn_submitted submitted = {0};
   qn_error error;
   if (qn_store_submit(store, submission, &idempotency, &request->principal, &submitted, &error) != QN_OK) {
-    if (error.status == QN_INVALID && key != NULL) qn_problem_render(response, request, 422, "idempotency_key_reused", NULL, "%s", error.message);
-    else if (error.status == QN_CONFLICT && key != NULL) qn_problem_render(response, request, 409, "idempotency_key_in_flight", NULL, "%s", error.message);
-    else qn_problem_from_error(response, request, &error);
+    if (error.status == QN_INVALID && key != NULL)
+      qn_problem_render(response, request, 422, "idempotency_key_reused", NULL, "%s", error.message);
+    else if (error.status == QN_CONFLICT && key != NULL)
+      qn_problem_render(response, request, 409, "idempotency_key_in_flight", NULL, "%s", error.message);
+    else
+      qn_problem_from_error(response, request, &error);
     return;
   }
   const long long id = submitted.id, job = submitted.job;

@@ -4,7 +4,9 @@
 
 #include <jansson.h>
 
+#include "api/problem.h"
 #include "api/route.h"
+#include "api/spec.h"
 
 qn_handler qn_get_index, qn_get_live, qn_get_ready, qn_get_metrics, qn_get_document;
 qn_handler qn_list_potentials, qn_upload_potential, qn_get_potential, qn_get_potential_text, qn_get_potential_curves;
@@ -30,19 +32,15 @@ json_t *qn_stored_json(const char *text);
 /* The identifier in the path; 0 with a 404 when it cannot be one. */
 int64_t qn_handler_id(const qn_request *request, qn_response *response);
 
-/* An artifact of one kind by the identifier in the path; false with `response` filled when there is none. The caller owns `row` then. */
-bool qn_handler_artifact(qn_store *store, const qn_request *request, const char *kind, qn_artifact_row *row, qn_response *response);
+/* The end of every list: a problem when there were faults (released here) or storage failed, the page otherwise. Takes `items` over. */
+void qn_handler_page(const qn_request *request, qn_response *response, qn_faults *faults, qn_status status,
+                     const qn_error *error, json_t *items, bool more, int64_t last);
 
-/* Open an artifact's file; false with `response` filled. `path` holds 4096 bytes. */
-bool qn_handler_open(qn_store *store, const qn_request *request, const qn_artifact_row *row, int *descriptor, int64_t *size, char *path,
-                     qn_response *response);
-
-/* The whole file of an artifact with its hash as ETag, under a name for saving. */
-void qn_handler_send_artifact(qn_store *store, const qn_request *request, const qn_artifact_row *row, const char *type, const char *name,
-                              qn_response *response);
+/* The spec that a simulation was stored with (malloc'ed, the caller's). QN_NOT_FOUND without such a simulation. */
+qn_status qn_handler_simulation_spec(qn_store *store, int64_t id, qn_simulation_spec **spec, qn_error *error);
 
 /* Submit and answer: 202 for new work, 200 for work that was known, with Location. `collection` is "simulations" or "analyses". */
-void qn_handler_submit(qn_store *store, const qn_request *request, const qn_submission *submission, const char *collection,
-                       qn_response *response);
+void qn_handler_submit(qn_store *store, const qn_request *request, const qn_submission *submission,
+                       const char *collection, qn_response *response);
 
 #endif

@@ -11,7 +11,9 @@ static json_t *job_json(const qn_job_row *row) {
   const long long id = row->id;
   json_t *links = json_object(), *object = json_object();
   json_object_set_new(links, "self", qn_link("jobs/%lld", id));
-  json_object_set_new(links, "resource", qn_link("%s/%lld", strcmp(row->kind, "analysis") == 0 ? "analyses" : "simulations", (long long)row->resource));
+  json_object_set_new(
+      links, "resource",
+      qn_link("%s/%lld", strcmp(row->kind, "analysis") == 0 ? "analyses" : "simulations", (long long)row->resource));
   json_object_set_new(links, "events", qn_link("jobs/%lld/events", id));
   json_object_set_new(object, "id", json_integer(id));
   json_object_set_new(object, "kind", qn_json_text(row->kind));
@@ -41,17 +43,14 @@ void qn_list_jobs(qn_store *store, const qn_request *request, qn_response *respo
   int state = qn_query_word(request, "state", states, &faults);
   qn_job_page page = {0};
   qn_error error;
-  if (qn_faults_total(&faults) > 0) {
-    qn_problem_from_faults(response, request, &faults);
-  } else if (qn_store_list_jobs(store, state >= 0 ? states[state] : NULL, query, &page, &error) != QN_OK) {
-    qn_problem_from_error(response, request, &error);
-  } else {
-    json_t *items = json_array();
-    for (int i = 0; i < page.count; i++) json_array_append_new(items, job_json(&page.rows[i]));
-    qn_reply_page(response, request, items, page.more, page.count > 0 ? page.rows[page.count - 1].id : 0);
-  }
+  qn_status status = qn_faults_total(&faults) == 0
+                         ? qn_store_list_jobs(store, state >= 0 ? states[state] : NULL, query, &page, &error)
+                         : QN_INVALID;
+  json_t *items = json_array();
+  for (int i = 0; i < page.count; i++) json_array_append_new(items, job_json(&page.rows[i]));
+  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+                  page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_job_page_fini(&page);
-  qn_faults_fini(&faults);
 }
 
 void qn_get_job(qn_store *store, const qn_request *request, qn_response *response) {
@@ -59,8 +58,10 @@ void qn_get_job(qn_store *store, const qn_request *request, qn_response *respons
   qn_error error;
   int64_t id = qn_handler_id(request, response);
   if (id == 0) return;
-  if (qn_store_get_job(store, id, &row, &error) != QN_OK) qn_problem_from_error(response, request, &error);
-  else qn_reply_resource(response, request, job_json(&row));
+  if (qn_store_get_job(store, id, &row, &error) != QN_OK)
+    qn_problem_from_error(response, request, &error);
+  else
+    qn_reply_resource(response, request, job_json(&row));
   qn_job_row_fini(&row);
 }
 
@@ -72,14 +73,20 @@ static void change_job(qn_store *store, const qn_request *request, change *how, 
   qn_error error;
   int64_t id = qn_handler_id(request, response);
   if (id == 0) return;
-  if (how(store, id, &request->principal, &row, &error) != QN_OK) qn_problem_from_error(response, request, &error);
-  else qn_reply_json(response, request, row.state == QN_JOB_RUNNING ? 202 : 200, job_json(&row));
+  if (how(store, id, &request->principal, &row, &error) != QN_OK)
+    qn_problem_from_error(response, request, &error);
+  else
+    qn_reply_json(response, request, row.state == QN_JOB_RUNNING ? 202 : 200, job_json(&row));
   qn_job_row_fini(&row);
 }
 
-void qn_cancel_job(qn_store *store, const qn_request *request, qn_response *response) { change_job(store, request, qn_store_cancel_job, response); }
+void qn_cancel_job(qn_store *store, const qn_request *request, qn_response *response) {
+  change_job(store, request, qn_store_cancel_job, response);
+}
 
-void qn_retry_job(qn_store *store, const qn_request *request, qn_response *response) { change_job(store, request, qn_store_retry_job, response); }
+void qn_retry_job(qn_store *store, const qn_request *request, qn_response *response) {
+  change_job(store, request, qn_store_retry_job, response);
+}
 
 void qn_get_job_events(qn_store *store, const qn_request *request, qn_response *response) {
   qn_job_row row = {0};
@@ -90,7 +97,8 @@ void qn_get_job_events(qn_store *store, const qn_request *request, qn_response *
   if (text != NULL && strcmp(text, "0") != 0 && text[0] != '\0') {
     last = qn_path_id(text);
     if (last == 0) {
-      qn_problem_render(response, request, 400, "invalid_header", NULL, "Last-Event-ID must be the id of an event, a whole number.");
+      qn_problem_render(response, request, 400, "invalid_header", NULL,
+                        "Last-Event-ID must be the id of an event, a whole number.");
       return;
     }
   }

@@ -48,24 +48,21 @@ void qn_list_potentials(qn_store *store, const qn_request *request, qn_response 
   qn_page_query query = qn_query_page(request, &faults);
   qn_potential_page page = {0};
   qn_error error;
-  if (qn_faults_total(&faults) > 0) {
-    qn_problem_from_faults(response, request, &faults);
-  } else if (qn_store_list_potentials(store, query, &page, &error) != QN_OK) {
-    qn_problem_from_error(response, request, &error);
-  } else {
-    json_t *items = json_array();
-    for (int i = 0; i < page.count; i++) json_array_append_new(items, potential_json(&page.rows[i]));
-    qn_reply_page(response, request, items, page.more, page.count > 0 ? page.rows[page.count - 1].id : 0);
-  }
+  qn_status status = qn_faults_total(&faults) == 0 ? qn_store_list_potentials(store, query, &page, &error) : QN_INVALID;
+  json_t *items = json_array();
+  for (int i = 0; i < page.count; i++) json_array_append_new(items, potential_json(&page.rows[i]));
+  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+                  page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_potential_page_fini(&page);
-  qn_faults_fini(&faults);
 }
 
 void qn_get_potential(qn_store *store, const qn_request *request, qn_response *response) {
   qn_potential_row row = {0};
   qn_error error;
-  if (qn_store_get_potential(store, request->parameter[0], &row, &error) != QN_OK) qn_problem_from_error(response, request, &error);
-  else qn_reply_resource(response, request, potential_json(&row));
+  if (qn_store_get_potential(store, request->parameter[0], &row, &error) != QN_OK)
+    qn_problem_from_error(response, request, &error);
+  else
+    qn_reply_resource(response, request, potential_json(&row));
   qn_potential_row_fini(&row);
 }
 
@@ -80,7 +77,8 @@ static bool is_text(const char *type) {
 
 static bool is_note(const char *text) { return strlen(text) <= 1000; }
 
-static void store_upload(qn_store *store, const qn_request *request, const qn_potential_row *row, qn_response *response) {
+static void store_upload(qn_store *store, const qn_request *request, const qn_potential_row *row,
+                         qn_response *response) {
   qn_potential_row kept = {0};
   qn_error error;
   int64_t id;
@@ -96,7 +94,8 @@ static void store_upload(qn_store *store, const qn_request *request, const qn_po
 }
 
 void qn_upload_potential(qn_store *store, const qn_request *request, qn_response *response) {
-  const char *name = qn_request_query(request, "name"), *citation = qn_request_query(request, "citation"), *licence = qn_request_query(request, "licence");
+  const char *name = qn_request_query(request, "name"), *citation = qn_request_query(request, "citation"),
+             *licence = qn_request_query(request, "licence");
   const char *type = qn_request_header(request, "Content-Type");
   qn_faults faults = {0};
   qn_potential_facts facts;
@@ -106,18 +105,25 @@ void qn_upload_potential(qn_store *store, const qn_request *request, qn_response
   if (citation != NULL && !is_note(citation)) qn_faults_add(&faults, "?citation", "has more than 1000 bytes");
   if (licence != NULL && !is_note(licence)) qn_faults_add(&faults, "?licence", "has more than 1000 bytes");
   if (!is_text(type))
-    qn_problem_render(response, request, 415, "unsupported_media_type", NULL, "The body must be the setfl text itself (text/plain), not %.100s.", type);
-  else if (qn_faults_total(&faults) > 0) qn_problem_from_faults(response, request, &faults);
-  else if (request->body_size == 0) qn_problem_render(response, request, 422, "malformed", NULL, "The body is empty; the text of a setfl file is needed.");
-  else if (qn_potential_describe(request->body, request->body_size, &facts, &error) != QN_OK) qn_problem_from_error(response, request, &error);
-  else if (qn_potential_row_make(name, citation != NULL ? citation : "", licence != NULL ? licence : "", &facts, request->body_size, &row, &error) != QN_OK) {
+    qn_problem_render(response, request, 415, "unsupported_media_type", NULL,
+                      "The body must be the setfl text itself (text/plain), not %.100s.", type);
+  else if (qn_faults_total(&faults) > 0)
+    qn_problem_from_faults(response, request, &faults);
+  else if (request->body_size == 0)
+    qn_problem_render(response, request, 422, "malformed", NULL,
+                      "The body is empty; the text of a setfl file is needed.");
+  else if (qn_potential_describe(request->body, request->body_size, &facts, &error) != QN_OK)
+    qn_problem_from_error(response, request, &error);
+  else if (qn_potential_row_make(name, citation != NULL ? citation : "", licence != NULL ? licence : "", &facts,
+                                 request->body_size, &row, &error) != QN_OK) {
     if (error.status == QN_INVALID) {
       qn_faults_add(&faults, "?name", "%s", error.message);
       qn_problem_from_faults(response, request, &faults);
     } else {
       qn_problem_from_error(response, request, &error);
     }
-  } else store_upload(store, request, &row, response);
+  } else
+    store_upload(store, request, &row, response);
   qn_potential_row_fini(&row);
   qn_faults_fini(&faults);
 }
@@ -157,7 +163,7 @@ static json_t *sample(const double *table, int count, double step, double from, 
   if (points > count - first) points = count - first;
   for (int p = 0; p < points; p++) {
     int i = points > 1 ? first + (int)((int64_t)p * (count - 1 - first) / (points - 1)) : first;
-    double x = i * step, y = divide ? (x > 0.0 ? table[i] / x : NAN) : table[i];
+    double x = round(i * step * 1e9) / 1e9, y = divide ? (x > 0.0 ? table[i] / x : NAN) : table[i];
     json_t *row = json_array();
     json_array_append_new(row, qn_json_number(x));
     json_array_append_new(row, qn_json_number(y));
@@ -166,7 +172,8 @@ static json_t *sample(const double *table, int count, double step, double from, 
   return rows;
 }
 
-static json_t *curve(const char *name, const char *first, const char *second, const char *x, const char *y, json_t *rows) {
+static json_t *curve(const char *name, const char *first, const char *second, const char *x, const char *y,
+                     json_t *rows) {
   json_t *object = json_object(), *species = json_array(), *columns = json_array();
   json_array_append_new(species, qn_json_text(first));
   if (second != NULL) json_array_append_new(species, qn_json_text(second));
@@ -183,16 +190,20 @@ static json_t *curves_json(const char *name, const qn_eam *eam, int points) {
   json_t *list = json_array(), *object = json_object();
   const size_t rho = (size_t)eam->rho_points, r = (size_t)eam->r_points, count = (size_t)eam->species_count;
   for (size_t a = 0; a < count; a++)
-    json_array_append_new(list, curve("embedding", eam->species[a].symbol, NULL, "density", "energy_ev",
-                                      sample(eam->embedding + a * rho, eam->rho_points, eam->rho_step, 0.0, points, false)));
+    json_array_append_new(list,
+                          curve("embedding", eam->species[a].symbol, NULL, "density", "energy_ev",
+                                sample(eam->embedding + a * rho, eam->rho_points, eam->rho_step, 0.0, points, false)));
   for (size_t a = 0; a < count; a++)
     for (size_t b = 0; b < count; b++)
-      json_array_append_new(list, curve("density", eam->species[a].symbol, eam->species[b].symbol, "distance_a", "density",
-                                        sample(eam->density + (a * count + b) * r, eam->r_points, eam->r_step, LEAST_R_A, points, false)));
+      json_array_append_new(
+          list,
+          curve("density", eam->species[a].symbol, eam->species[b].symbol, "distance_a", "density",
+                sample(eam->density + (a * count + b) * r, eam->r_points, eam->r_step, LEAST_R_A, points, false)));
   for (size_t a = 0; a < count; a++)
     for (size_t b = a; b < count; b++)
-      json_array_append_new(list, curve("pair", eam->species[a].symbol, eam->species[b].symbol, "distance_a", "energy_ev",
-                                        sample(eam->pair + (a * count + b) * r, eam->r_points, eam->r_step, LEAST_R_A, points, true)));
+      json_array_append_new(
+          list, curve("pair", eam->species[a].symbol, eam->species[b].symbol, "distance_a", "energy_ev",
+                      sample(eam->pair + (a * count + b) * r, eam->r_points, eam->r_step, LEAST_R_A, points, true)));
   json_object_set_new(object, "potential", qn_json_text(name));
   json_object_set_new(object, "curves", list);
   return object;
@@ -229,7 +240,9 @@ static void send_curves(qn_store *store, const qn_request *request, int points, 
 void qn_get_potential_curves(qn_store *store, const qn_request *request, qn_response *response) {
   qn_faults faults = {0};
   int points = (int)qn_query_integer(request, "points", 2, 10000, 400, &faults);
-  if (qn_faults_total(&faults) > 0) qn_problem_from_faults(response, request, &faults);
-  else send_curves(store, request, points, response);
+  if (qn_faults_total(&faults) > 0)
+    qn_problem_from_faults(response, request, &faults);
+  else
+    send_curves(store, request, points, response);
   qn_faults_fini(&faults);
 }

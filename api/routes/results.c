@@ -42,10 +42,31 @@ json_t *qn_result_json(const qn_result_row *row) {
   return object;
 }
 
-static const char *const COLUMNS[] = {
-    "id", "quantity", "value", "standard_error", "unit", "status", "temperature_k", "species", "region", "window_start_ps", "window_end_ps",
-    "samples", "atoms", "composition", "simulation", "simulation_name", "analysis", "potential", "potential_sha256", "engine_version",
-    "spec_sha256", "created_at", "simulation_url", "analysis_url", NULL};
+static const char *const COLUMNS[] = {"id",
+                                      "quantity",
+                                      "value",
+                                      "standard_error",
+                                      "unit",
+                                      "status",
+                                      "temperature_k",
+                                      "species",
+                                      "region",
+                                      "window_start_ps",
+                                      "window_end_ps",
+                                      "samples",
+                                      "atoms",
+                                      "composition",
+                                      "simulation",
+                                      "simulation_name",
+                                      "analysis",
+                                      "potential",
+                                      "potential_sha256",
+                                      "engine_version",
+                                      "spec_sha256",
+                                      "created_at",
+                                      "simulation_url",
+                                      "analysis_url",
+                                      NULL};
 
 static void write_row(qn_csv *csv, const qn_result_row *row) {
   char url[64];
@@ -83,17 +104,17 @@ static void reply_csv(qn_response *response, const qn_request *request, const qn
   for (int i = 0; COLUMNS[i] != NULL; i++) qn_csv_text(&csv, COLUMNS[i]);
   qn_csv_end(&csv);
   for (int i = 0; i < page->count; i++) write_row(&csv, &page->rows[i]);
-  if (csv.failed) {
+  if (csv.text.failed) {
     const qn_error error = {QN_NO_MEMORY, "no memory for the answer"};
-    free(csv.text);
+    free(csv.text.bytes);
     qn_problem_from_error(response, request, &error);
     return;
   }
   qn_reply_link_next(response, request, page->more, last);
   response->status = 200;
   response->content_type = "text/csv; charset=utf-8";
-  response->bytes = csv.text;
-  response->size = csv.size;
+  response->bytes = csv.text.bytes;
+  response->size = csv.text.size;
 }
 
 void qn_query_results(qn_store *store, const qn_request *request, qn_response *response) {

@@ -11,9 +11,11 @@
 
 void qn_get_index(qn_store *store, const qn_request *request, qn_response *response) {
   (void)store;
-  static const char *const collections[] = {"potentials", "simulations", "analysis-types", "analyses", "results", "jobs", "trajectories", "structures"};
+  static const char *const collections[] = {"potentials", "simulations", "analysis-types", "analyses",
+                                            "results",    "jobs",        "trajectories",   "structures"};
   json_t *links = json_object(), *index = json_object();
-  for (size_t i = 0; i < sizeof collections / sizeof collections[0]; i++) json_object_set_new(links, collections[i], qn_link("%s", collections[i]));
+  for (size_t i = 0; i < sizeof collections / sizeof collections[0]; i++)
+    json_object_set_new(links, collections[i], qn_link("%s", collections[i]));
   json_object_set_new(links, "document", json_string("/openapi.yaml"));
   json_object_set_new(links, "metrics", json_string("/metrics"));
   json_object_set_new(links, "live", json_string("/livez"));

@@ -6,7 +6,7 @@
 #include "api/problem.h"
 #include "api/query.h"
 #include "api/reply.h"
-#include "api/routes/handlers.h"
+#include "api/routes/artifacts.h"
 #include "api/spec.h"
 
 static json_t *simulation_json(const qn_simulation_row *row, bool whole) {
@@ -39,17 +39,13 @@ void qn_list_simulations(qn_store *store, const qn_request *request, qn_response
   qn_page_query query = qn_query_page(request, &faults);
   qn_simulation_page page = {0};
   qn_error error;
-  if (qn_faults_total(&faults) > 0) {
-    qn_problem_from_faults(response, request, &faults);
-  } else if (qn_store_list_simulations(store, query, &page, &error) != QN_OK) {
-    qn_problem_from_error(response, request, &error);
-  } else {
-    json_t *items = json_array();
-    for (int i = 0; i < page.count; i++) json_array_append_new(items, simulation_json(&page.rows[i], false));
-    qn_reply_page(response, request, items, page.more, page.count > 0 ? page.rows[page.count - 1].id : 0);
-  }
+  qn_status status =
+      qn_faults_total(&faults) == 0 ? qn_store_list_simulations(store, query, &page, &error) : QN_INVALID;
+  json_t *items = json_array();
+  for (int i = 0; i < page.count; i++) json_array_append_new(items, simulation_json(&page.rows[i], false));
+  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+                  page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_simulation_page_fini(&page);
-  qn_faults_fini(&faults);
 }
 
 void qn_get_simulation(qn_store *store, const qn_request *request, qn_response *response) {
@@ -57,8 +53,10 @@ void qn_get_simulation(qn_store *store, const qn_request *request, qn_response *
   qn_error error;
   int64_t id = qn_handler_id(request, response);
   if (id == 0) return;
-  if (qn_store_get_simulation(store, id, &row, &error) != QN_OK) qn_problem_from_error(response, request, &error);
-  else qn_reply_resource(response, request, simulation_json(&row, true));
+  if (qn_store_get_simulation(store, id, &row, &error) != QN_OK)
+    qn_problem_from_error(response, request, &error);
+  else
+    qn_reply_resource(response, request, simulation_json(&row, true));
   qn_simulation_row_fini(&row);
 }
 
@@ -73,11 +71,11 @@ void qn_get_simulation_thermo(qn_store *store, const qn_request *request, qn_res
       qn_store_list_artifacts(store, id, "thermo", (qn_page_query){0, 1}, &page, &error) != QN_OK) {
     qn_problem_from_error(response, request, &error);
   } else if (page.count == 0) {
-    qn_problem_render(response, request, 404, "not_found", NULL, "Simulation %lld has no thermo series%s.", (long long)id,
-                      qn_job_state_final(row.state) ? "" : " yet: it has not finished");
+    qn_problem_render(response, request, 404, "not_found", NULL, "Simulation %lld has no thermo series%s.",
+                      (long long)id, qn_job_state_final(row.state) ? "" : " yet: it has not finished");
   } else {
     snprintf(name, sizeof name, "simulation-%lld-thermo.csv", (long long)id);
-    qn_handler_send_artifact(store, request, &page.rows[0], "text/csv; charset=utf-8", name, response);
+    qn_artifacts_send(store, request, &page.rows[0], "text/csv; charset=utf-8", name, response);
   }
   qn_artifact_page_fini(&page);
   qn_simulation_row_fini(&row);
@@ -86,28 +84,20 @@ void qn_get_simulation_thermo(qn_store *store, const qn_request *request, qn_res
 /* ---- POST: parse, resolve the snapshot and the potential, submit ---- */
 
 /* Each returns false with `response` filled when storage failed; what is wrong with the spec becomes a fault. */
-static bool resolve_snapshot(qn_store *store, const qn_request *request, qn_simulation_spec *spec, qn_faults *faults, qn_response *response) {
-  qn_simulation_row row = {0};
+static bool resolve_snapshot(qn_store *store, const qn_request *request, qn_simulation_spec *spec, qn_faults *faults,
+                             qn_response *response) {
+  qn_simulation_spec *parent;
   qn_error error;
   if (spec->initial != QN_INITIAL_SNAPSHOT) return true;
-  qn_status status = qn_store_get_simulation(store, spec->snapshot_simulation, &row, &error);
-  if (status == QN_NOT_FOUND) {
+  qn_status status = qn_handler_simulation_spec(store, spec->snapshot_simulation, &parent, &error);
+  if (status == QN_OK)
+    qn_spec_resolve_snapshot(spec, parent, faults);
+  else if (status == QN_NOT_FOUND)
     qn_faults_add(faults, "/initial/simulation", "there is no simulation %lld", (long long)spec->snapshot_simulation);
-    return true;
-  }
-  qn_simulation_spec *parent = status == QN_OK ? malloc(sizeof *parent) : NULL;
-  if (status == QN_OK && parent == NULL) status = qn_error_set(&error, QN_NO_MEMORY, "no memory for a spec");
-  qn_faults damaged = {0};
-  if (status == QN_OK) {
-    qn_spec_parse_simulation(row.spec, strlen(row.spec), parent, &damaged);
-    if (qn_faults_total(&damaged) > 0) status = qn_error_set(&error, QN_CORRUPT, "the stored spec of simulation %lld is damaged", (long long)row.id);
-    else qn_spec_resolve_snapshot(spec, parent, faults);
-  }
-  if (status != QN_OK) qn_problem_from_error(response, request, &error);
-  qn_faults_fini(&damaged);
+  else
+    qn_problem_from_error(response, request, &error);
   free(parent);
-  qn_simulation_row_fini(&row);
-  return status == QN_OK;
+  return status == QN_OK || status == QN_NOT_FOUND;
 }
 
 static void fault_unknown_potential(qn_store *store, const char *name, qn_faults *faults) {
@@ -122,7 +112,8 @@ static void fault_unknown_potential(qn_store *store, const char *name, qn_faults
   qn_potential_page_fini(&page);
 }
 
-static bool resolve_potential(qn_store *store, const qn_request *request, qn_simulation_spec *spec, qn_faults *faults, qn_response *response) {
+static bool resolve_potential(qn_store *store, const qn_request *request, qn_simulation_spec *spec, qn_faults *faults,
+                              qn_response *response) {
   qn_potential_row row = {0};
   qn_potential_facts facts;
   qn_error error;
@@ -132,8 +123,10 @@ static bool resolve_potential(qn_store *store, const qn_request *request, qn_sim
     return true;
   }
   if (status == QN_OK) status = qn_potential_facts_of_row(&row, &facts, &error);
-  if (status == QN_OK) qn_spec_resolve_potential(spec, &facts, faults);
-  else qn_problem_from_error(response, request, &error);
+  if (status == QN_OK)
+    qn_spec_resolve_potential(spec, &facts, faults);
+  else
+    qn_problem_from_error(response, request, &error);
   qn_potential_row_fini(&row);
   return status == QN_OK;
 }
@@ -149,9 +142,14 @@ static void submit(qn_store *store, const qn_request *request, const qn_simulati
     good = good && children[i].spec != NULL;
   }
   if (good) {
-    const qn_submission submission = {.kind = "simulation", .name = spec->name, .spec = canonical, .sha256 = hash, .potential = spec->potential,
+    const qn_submission submission = {.kind = "simulation",
+                                      .name = spec->name,
+                                      .spec = canonical,
+                                      .sha256 = hash,
+                                      .potential = spec->potential,
                                       .parent = spec->initial == QN_INITIAL_SNAPSHOT ? spec->snapshot_simulation : 0,
-                                      .child_count = spec->analysis_count, .children = children};
+                                      .child_count = spec->analysis_count,
+                                      .children = children};
     qn_handler_submit(store, request, &submission, "simulations", response);
   } else {
     const qn_error error = {QN_NO_MEMORY, "no memory for the spec"};
@@ -173,8 +171,10 @@ void qn_submit_simulation(qn_store *store, const qn_request *request, qn_respons
   bool stored = true;
   if (qn_faults_total(&faults) == 0) stored = resolve_snapshot(store, request, spec, &faults, response);
   if (stored && qn_faults_total(&faults) == 0) stored = resolve_potential(store, request, spec, &faults, response);
-  if (stored && qn_faults_total(&faults) > 0) qn_problem_from_faults(response, request, &faults);
-  else if (stored) submit(store, request, spec, response);
+  if (stored && qn_faults_total(&faults) > 0)
+    qn_problem_from_faults(response, request, &faults);
+  else if (stored)
+    submit(store, request, spec, response);
   free(spec);
   qn_faults_fini(&faults);
 }

@@ -1,76 +1,42 @@
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "api/json.h"
 #include "api/problem.h"
 #include "api/query.h"
 #include "api/reply.h"
-#include "api/routes/handlers.h"
+#include "api/routes/artifacts.h"
 #include "api/slice.h"
 
 /* A slice in NetCDF is made before it is sent; beyond this the whole file, or a stream of extended XYZ, is the better way. */
 static const double MOST_SLICE_BYTES = 2e9, BYTES_PER_ATOM = 12.0;
 
-static json_t *trajectory_json(const qn_artifact_row *row) {
-  const long long id = row->id, simulation = row->simulation;
-  json_t *links = json_object(), *object = json_object();
-  json_object_set_new(links, "self", qn_link("trajectories/%lld", id));
-  json_object_set_new(links, "data", qn_link("trajectories/%lld/data", id));
-  json_object_set_new(links, "simulation", qn_link("simulations/%lld", simulation));
-  json_object_set_new(object, "id", json_integer(id));
-  json_object_set_new(object, "simulation", json_integer(simulation));
-  json_object_set_new(object, "stage", json_integer(row->stage));
-  json_object_set_new(object, "temperature_k", qn_json_number(row->temperature_k));
-  json_object_set_new(object, "frames", json_integer(row->frames));
-  json_object_set_new(object, "interval_ps", qn_json_number(row->interval_ps));
-  json_object_set_new(object, "size_bytes", json_integer(row->size));
-  json_object_set_new(object, "sha256", qn_text_or_null(row->sha256));
-  json_object_set_new(object, "created_at", qn_json_text(row->created_at));
-  json_object_set_new(object, "links", links);
-  return object;
-}
-
 void qn_list_trajectories(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
-  qn_page_query query = qn_query_page(request, &faults);
-  int64_t simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, &faults);
-  qn_artifact_page page = {0};
-  qn_error error;
-  if (qn_faults_total(&faults) > 0) {
-    qn_problem_from_faults(response, request, &faults);
-  } else if (qn_store_list_artifacts(store, simulation, "trajectory", query, &page, &error) != QN_OK) {
-    qn_problem_from_error(response, request, &error);
-  } else {
-    json_t *items = json_array();
-    for (int i = 0; i < page.count; i++) json_array_append_new(items, trajectory_json(&page.rows[i]));
-    qn_reply_page(response, request, items, page.more, page.count > 0 ? page.rows[page.count - 1].id : 0);
-  }
-  qn_artifact_page_fini(&page);
-  qn_faults_fini(&faults);
+  qn_artifacts_list(store, request, "trajectory", "trajectories", response);
 }
 
 void qn_get_trajectory(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_artifact_row row = {0};
-  if (!qn_handler_artifact(store, request, "trajectory", &row, response)) return;
-  qn_reply_resource(response, request, trajectory_json(&row));
-  qn_artifact_row_fini(&row);
+  qn_artifacts_get(store, request, "trajectory", "trajectories", response);
 }
 
-static qn_status send_netcdf(qn_trajectory *trajectory, qn_slice slice, const char *name, qn_response *response, qn_error *error) {
+static qn_status send_netcdf(qn_trajectory *trajectory, qn_slice slice, const char *name, qn_response *response,
+                             qn_error *error) {
   int descriptor;
   int64_t size;
   double bytes = (double)slice.count * (double)qn_trajectory_describe(trajectory)->atoms * BYTES_PER_ATOM;
-  qn_status status = bytes > MOST_SLICE_BYTES ? qn_error_set(error, QN_UNSUPPORTED,
-                         "a slice of %.3g bytes is too large for NetCDF; at most %.3g are accepted: take fewer frames, format=xyz, or the whole file", bytes, MOST_SLICE_BYTES)
-                                              : qn_slice_write_netcdf(trajectory, slice, &descriptor, &size, error);
+  qn_status status = bytes > MOST_SLICE_BYTES
+                         ? qn_error_set(error, QN_UNSUPPORTED,
+                                        "a slice of %.3g bytes is too large for NetCDF; at most %.3g are accepted: "
+                                        "take fewer frames, format=xyz, or the whole file",
+                                        bytes, MOST_SLICE_BYTES)
+                         : qn_slice_write_netcdf(trajectory, slice, &descriptor, &size, error);
   qn_trajectory_close(trajectory);
   if (status == QN_OK) qn_reply_file(response, "application/x-netcdf", descriptor, (size_t)size, "%s.nc", name);
   return status;
 }
 
-static void send_slice(qn_store *store, const qn_request *request, const qn_artifact_row *row, bool xyz, const char *name, qn_response *response) {
+static void send_slice(qn_store *store, const qn_request *request, const qn_artifact_row *row, bool xyz,
+                       const char *name, qn_response *response) {
   const char *frames = qn_request_query(request, "frames");
   int descriptor;
   int64_t size;
@@ -78,13 +44,14 @@ static void send_slice(qn_store *store, const qn_request *request, const qn_arti
   qn_trajectory *trajectory;
   qn_slice slice;
   qn_error error;
-  if (!qn_handler_open(store, request, row, &descriptor, &size, path, response)) return;
+  if (!qn_artifacts_open(store, request, row, &descriptor, &size, path, response)) return;
   close(descriptor); /* only its path was wanted */
   if (qn_trajectory_open(&trajectory, path, &error) != QN_OK) {
     qn_problem_from_error(response, request, &error);
     return;
   }
-  if (qn_slice_parse(frames != NULL ? frames : ":", qn_trajectory_describe(trajectory)->frames, &slice, &error) != QN_OK) {
+  if (qn_slice_parse(frames != NULL ? frames : ":", qn_trajectory_describe(trajectory)->frames, &slice, &error) !=
+      QN_OK) {
     qn_faults faults = {0};
     qn_faults_add(&faults, "?frames", "%s", error.message);
     qn_problem_from_faults(response, request, &faults);
@@ -92,13 +59,15 @@ static void send_slice(qn_store *store, const qn_request *request, const qn_arti
     qn_trajectory_close(trajectory);
     return;
   }
-  snprintf(tag, sizeof tag, "%.64s-%lld-%lld-%lld-%s", row->sha256, (long long)slice.first, (long long)slice.count, (long long)slice.step, xyz ? "xyz" : "nc");
+  snprintf(tag, sizeof tag, "%.64s-%lld-%lld-%lld-%s", row->sha256, (long long)slice.first, (long long)slice.count,
+           (long long)slice.step, xyz ? "xyz" : "nc");
   if (row->sha256[0] != '\0' && qn_reply_not_modified(response, request, tag)) {
     qn_trajectory_close(trajectory);
     return;
   }
   if (xyz) qn_response_header(response, "Content-Disposition", "attachment; filename=\"%s.xyz\"", name);
-  qn_status status = xyz ? qn_slice_stream_xyz(trajectory, slice, response, &error) : send_netcdf(trajectory, slice, name, response, &error);
+  qn_status status = xyz ? qn_slice_stream_xyz(trajectory, slice, response, &error)
+                         : send_netcdf(trajectory, slice, name, response, &error);
   if (status != QN_OK) qn_problem_from_error(response, request, &error);
 }
 
@@ -113,11 +82,11 @@ void qn_get_trajectory_data(qn_store *store, const qn_request *request, qn_respo
     qn_faults_fini(&faults);
     return;
   }
-  if (!qn_handler_artifact(store, request, "trajectory", &row, response)) return;
+  if (!qn_artifacts_find(store, request, "trajectory", &row, response)) return;
   snprintf(name, sizeof name, "simulation-%lld-stage-%d", (long long)row.simulation, row.stage);
   snprintf(file, sizeof file, "%s.nc", name);
   if (format != 1 && qn_request_query(request, "frames") == NULL)
-    qn_handler_send_artifact(store, request, &row, "application/x-netcdf", file, response);
+    qn_artifacts_send(store, request, &row, "application/x-netcdf", file, response);
   else
     send_slice(store, request, &row, format == 1, name, response);
   qn_artifact_row_fini(&row);

@@ -90,11 +90,13 @@ static void list_sampled(const qn_protocol *protocol, char *text, size_t size) {
   size_t used = 0;
   text[0] = '\0';
   for (int s = 0; s < protocol->stage_count && used < size; s++)
-    if (protocol->stages[s].sample_every > 0.0) used += (size_t)snprintf(text + used, size - used, "%s%d", used > 0 ? ", " : "", s);
+    if (protocol->stages[s].sample_every > 0.0)
+      used += (size_t)snprintf(text + used, size - used, "%s%d", used > 0 ? ", " : "", s);
 }
 
 /* The analysis itself says what it can do with the frames that will come: its own checks, made before the work starts. */
-static void check_parameters(const qn_simulation_spec *spec, const qn_analysis_spec *analysis, const char *pointer, qn_faults *faults) {
+static void check_parameters(const qn_simulation_spec *spec, const qn_analysis_spec *analysis, const char *pointer,
+                             qn_faults *faults) {
   const qn_protocol *protocol = &spec->protocol;
   double temperature = qn_spec_start_temperature(spec);
   for (int s = 0; s < analysis->stage; s++) temperature = qn_stage_final_target(&protocol->stages[s], temperature);
@@ -103,24 +105,32 @@ static void check_parameters(const qn_simulation_spec *spec, const qn_analysis_s
   int64_t frames = qn_stage_steps(stage, temperature, protocol->timestep) / every + 1;
   qn_analysis *trial = NULL;
   qn_error error;
-  if (analysis->type->alloc(&trial, analysis->parameters, frames, (double)every * protocol->timestep, 1, &error) == QN_OK) analysis->type->free(trial);
-  else if (error.status == QN_INVALID) qn_faults_add(faults, pointer, "%s", error.message);
+  if (analysis->type->alloc(&trial, analysis->parameters, frames, (double)every * protocol->timestep, 1, &error) ==
+      QN_OK)
+    analysis->type->free(trial);
+  else if (error.status == QN_INVALID)
+    qn_faults_add(faults, pointer, "%s", error.message);
 }
 
-void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer, qn_faults *faults) {
+void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer,
+                           qn_faults *faults) {
   const qn_protocol *protocol = &spec->protocol;
   char at[QN_POINTER_SIZE], sampled[256];
   snprintf(at, sizeof at, "%.150s/stage", pointer);
   list_sampled(protocol, sampled, sizeof sampled);
   if (sampled[0] == '\0') {
-    qn_faults_add(faults, pointer, "no stage of the simulation keeps frames; set sample_every_ps in the stage to be analysed");
+    qn_faults_add(faults, pointer,
+                  "no stage of the simulation keeps frames; set sample_every_ps in the stage to be analysed");
     return;
   }
   if (analysis->stage < 0) { /* frames of a hold are of one temperature, those of a quench are not */
     for (int s = 0; s < protocol->stage_count; s++)
       if (protocol->stages[s].sample_every > 0.0 && protocol->stages[s].kind == QN_STAGE_HOLD) analysis->stage = s;
     if (analysis->stage < 0)
-      qn_faults_add(faults, pointer, "no hold of the simulation keeps frames; set sample_every_ps in the hold to be analysed, or name the stage; with frames: %s", sampled);
+      qn_faults_add(faults, pointer,
+                    "no hold of the simulation keeps frames; set sample_every_ps in the hold to be analysed, or name "
+                    "the stage; with frames: %s",
+                    sampled);
   } else if (analysis->stage >= protocol->stage_count || !(protocol->stages[analysis->stage].sample_every > 0.0)) {
     qn_faults_add(faults, at, "stage %d keeps no frames; with frames: %s", analysis->stage, sampled);
     return;

@@ -11,7 +11,8 @@ static const int SITES[] = {4, 2, 2};
 static const qn_bounds CONSTANT = {1.0, 20.0, "A"};
 
 /* Adds a species; a fault names what is wrong with it. */
-static bool add_species(qn_lattice *lattice, const char *symbol, double fraction, const char *pointer, qn_faults *faults) {
+static bool add_species(qn_lattice *lattice, const char *symbol, double fraction, const char *pointer,
+                        qn_faults *faults) {
   if (!qn_potential_is_symbol(symbol)) {
     qn_faults_add(faults, pointer, "\"%.20s\" is no chemical symbol; one like \"Cu\" is needed", symbol);
     return false;
@@ -25,13 +26,17 @@ static bool add_species(qn_lattice *lattice, const char *symbol, double fraction
   return true;
 }
 
-static int by_symbol(const void *a, const void *b) { return strcmp(((const qn_species *)a)->symbol, ((const qn_species *)b)->symbol); }
+static int by_symbol(const void *a, const void *b) {
+  return strcmp(((const qn_species *)a)->symbol, ((const qn_species *)b)->symbol);
+}
 
 static void parse_composition(qn_lattice *lattice, const json_t *value, const char *pointer, qn_faults *faults) {
   qn_reader reader;
   qn_reader_begin(&reader, value, pointer, faults);
   if (reader.object == NULL) return;
-  if (json_object_size(reader.object) == 0) qn_reader_fault(&reader, NULL, "is empty; fractions that add up to 1 are needed, such as {\"Cu\": 0.5, \"Zr\": 0.5}");
+  if (json_object_size(reader.object) == 0)
+    qn_reader_fault(&reader, NULL,
+                    "is empty; fractions that add up to 1 are needed, such as {\"Cu\": 0.5, \"Zr\": 0.5}");
   const char *key;
   json_t *number;
   double sum = 0.0;
@@ -47,7 +52,8 @@ static void parse_composition(qn_lattice *lattice, const json_t *value, const ch
     good = add_species(lattice, key, fraction, at, faults) && good;
     sum += fraction;
   }
-  if (good && fabs(sum - 1.0) > 1e-6) qn_reader_fault(&reader, NULL, "the fractions add up to %.9g; they must add up to 1 within 1e-6", sum);
+  if (good && fabs(sum - 1.0) > 1e-6)
+    qn_reader_fault(&reader, NULL, "the fractions add up to %.9g; they must add up to 1 within 1e-6", sum);
 
   /* The order of the species decides which sites they get, so it must not hang on the order of the keys. */
   qn_species sorted[QN_MAX_SPECIES];
@@ -67,8 +73,11 @@ static void parse_order(qn_lattice *lattice, int crystal, const json_t *value, c
   int sites = crystal >= 0 ? SITES[crystal] : 4, least = crystal == QN_CRYSTAL_B2 ? 2 : 1;
   int count = json_is_array(value) ? (int)json_array_size(value) : 0;
   if (!json_is_array(value) || count < least || count > sites) {
-    if (crystal == QN_CRYSTAL_B2) qn_faults_add(faults, pointer, "must be an array of 2 symbols: the species at the corners, then at the centres");
-    else qn_faults_add(faults, pointer, "must be an array of %d to %d symbols, which fill the sites of each cell in turn", least, sites);
+    if (crystal == QN_CRYSTAL_B2)
+      qn_faults_add(faults, pointer, "must be an array of 2 symbols: the species at the corners, then at the centres");
+    else
+      qn_faults_add(faults, pointer, "must be an array of %d to %d symbols, which fill the sites of each cell in turn",
+                    least, sites);
     return;
   }
   for (int i = 0; i < count; i++) {
@@ -81,8 +90,10 @@ static void parse_order(qn_lattice *lattice, int crystal, const json_t *value, c
     }
     bool twice = false;
     for (int s = 0; s < lattice->species_count; s++) twice = twice || strcmp(lattice->species[s].symbol, symbol) == 0;
-    if (twice) qn_faults_add(faults, at, "%s is named twice", symbol);
-    else add_species(lattice, symbol, (double)(sites / count + (i < sites % count)) / sites, at, faults);
+    if (twice)
+      qn_faults_add(faults, at, "%s is named twice", symbol);
+    else
+      add_species(lattice, symbol, (double)(sites / count + (i < sites % count)) / sites, at, faults);
   }
 }
 
@@ -91,7 +102,8 @@ static void parse_cells(qn_lattice *lattice, int crystal, qn_reader *reader) {
   char pointer[QN_POINTER_SIZE];
   qn_reader_pointer(reader, "cells", pointer);
   if (!json_is_array(value) || json_array_size(value) != 3) {
-    qn_faults_add(reader->faults, pointer, "%s: the number of cells along x, y and z is needed, such as [8, 8, 8]", value == NULL ? "is missing" : "must be an array of 3 integers");
+    qn_faults_add(reader->faults, pointer, "%s: the number of cells along x, y and z is needed, such as [8, 8, 8]",
+                  value == NULL ? "is missing" : "must be an array of 3 integers");
     return;
   }
   bool good = crystal >= 0;
@@ -110,7 +122,8 @@ static void parse_cells(qn_lattice *lattice, int crystal, qn_reader *reader) {
   if (!good) return;
   int64_t sites = qn_lattice_sites(lattice);
   if (sites < 2 || sites > QN_MOST_ATOMS)
-    qn_faults_add(reader->faults, pointer, "%lld atoms; 2 to %lld are accepted", (long long)sites, (long long)QN_MOST_ATOMS);
+    qn_faults_add(reader->faults, pointer, "%lld atoms; 2 to %lld are accepted", (long long)sites,
+                  (long long)QN_MOST_ATOMS);
 }
 
 static void parse_lattice(qn_lattice *lattice, qn_reader *reader) {
@@ -121,11 +134,16 @@ static void parse_lattice(qn_lattice *lattice, qn_reader *reader) {
   const json_t *composition = qn_reader_take(reader, "composition"), *ordered = qn_reader_take(reader, "ordered");
   char pointer[QN_POINTER_SIZE];
   if (composition != NULL && ordered != NULL)
-    qn_reader_fault(reader, NULL, "has both composition (random species) and ordered (species by site); exactly one of them is accepted");
+    qn_reader_fault(
+        reader, NULL,
+        "has both composition (random species) and ordered (species by site); exactly one of them is accepted");
   else if (composition == NULL && ordered == NULL)
-    qn_reader_fault(reader, NULL, "needs composition (random species), such as {\"Cu\": 0.5, \"Zr\": 0.5}, or ordered (species by site), such as [\"Cu\", \"Zr\"]");
+    qn_reader_fault(reader, NULL,
+                    "needs composition (random species), such as {\"Cu\": 0.5, \"Zr\": 0.5}, or ordered (species by "
+                    "site), such as [\"Cu\", \"Zr\"]");
   else if (composition != NULL && crystal == QN_CRYSTAL_B2)
-    qn_reader_fault(reader, "composition", "b2 takes ordered: the species at the corners and at the centres; for random species take bcc");
+    qn_reader_fault(reader, "composition",
+                    "b2 takes ordered: the species at the corners and at the centres; for random species take bcc");
   else if (composition != NULL) {
     qn_reader_pointer(reader, "composition", pointer);
     parse_composition(lattice, composition, pointer, reader->faults);
@@ -143,26 +161,29 @@ bool qn_spec_parse_initial(qn_simulation_spec *spec, const json_t *value, const 
   if (reader.object == NULL) return false;
   static const int64_t any_stage = -1;
   switch (qn_reader_word(&reader, "type", TYPES, -1)) {
-    case QN_INITIAL_LATTICE:
-      spec->initial = QN_INITIAL_LATTICE;
-      parse_lattice(&spec->lattice, &reader);
-      return true;
-    case QN_INITIAL_SNAPSHOT:
-      spec->initial = QN_INITIAL_SNAPSHOT;
-      spec->snapshot_simulation = qn_reader_integer(&reader, "simulation", 1, QN_MOST_ID, NULL);
-      spec->snapshot_stage = (int)qn_reader_integer(&reader, "stage", 0, QN_MAX_STAGES - 1, &any_stage);
-      spec->snapshot_temperature = qn_reader_number(&reader, "temperature_k", qn_temperature_bounds, 0.0);
-      qn_reader_end(&reader, "a snapshot");
-      return true;
-    default: return false;
+  case QN_INITIAL_LATTICE:
+    spec->initial = QN_INITIAL_LATTICE;
+    parse_lattice(&spec->lattice, &reader);
+    return true;
+  case QN_INITIAL_SNAPSHOT:
+    spec->initial = QN_INITIAL_SNAPSHOT;
+    spec->snapshot_simulation = qn_reader_integer(&reader, "simulation", 1, QN_MOST_ID, NULL);
+    spec->snapshot_stage = (int)qn_reader_integer(&reader, "stage", 0, QN_MAX_STAGES - 1, &any_stage);
+    spec->snapshot_temperature = qn_reader_number(&reader, "temperature_k", qn_temperature_bounds, 0.0);
+    qn_reader_end(&reader, "a snapshot");
+    return true;
+  default:
+    return false;
   }
 }
 
 static json_t *render_species(const qn_lattice *lattice) {
   json_t *list = lattice->ordered ? json_array() : json_object();
   for (int s = 0; s < lattice->species_count; s++) {
-    if (lattice->ordered) json_array_append_new(list, json_string(lattice->species[s].symbol));
-    else json_object_set_new(list, lattice->species[s].symbol, qn_json_number(lattice->fraction[s]));
+    if (lattice->ordered)
+      json_array_append_new(list, json_string(lattice->species[s].symbol));
+    else
+      json_object_set_new(list, lattice->species[s].symbol, qn_json_number(lattice->fraction[s]));
   }
   return list;
 }
@@ -173,7 +194,8 @@ json_t *qn_spec_render_initial(const qn_simulation_spec *spec) {
   if (spec->initial == QN_INITIAL_SNAPSHOT) {
     json_object_set_new(object, "simulation", json_integer(spec->snapshot_simulation));
     if (spec->snapshot_stage >= 0) json_object_set_new(object, "stage", json_integer(spec->snapshot_stage));
-    if (spec->snapshot_temperature > 0.0) json_object_set_new(object, "temperature_k", qn_json_number(spec->snapshot_temperature));
+    if (spec->snapshot_temperature > 0.0)
+      json_object_set_new(object, "temperature_k", qn_json_number(spec->snapshot_temperature));
     return object;
   }
   const qn_lattice *lattice = &spec->lattice;

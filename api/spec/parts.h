@@ -29,16 +29,17 @@ double qn_spec_round(double value);
 
 /* The state that one stage leaves to the next. */
 typedef struct qn_stage_walk {
-  double timestep;        /* ps; NAN after a fault */
-  double temperature;     /* target, K; 0 when none came yet, NAN after a fault */
-  bool lattice;           /* the simulation starts from a lattice */
-  bool mean_length;       /* mean lengths of the box are known */
-  bool open;              /* a surface was cut */
-  bool cut[3];            /* along these axes */
+  double timestep;                       /* ps; NAN after a fault */
+  double temperature;                    /* target, K; 0 when none came yet, NAN after a fault */
+  bool lattice;                          /* the simulation starts from a lattice */
+  bool mean_length;                      /* mean lengths of the box are known */
+  bool open;                             /* a surface was cut */
+  bool cut[3];                           /* along these axes */
   double steps, frames, rows, snapshots; /* totals so far */
 } qn_stage_walk;
 
-void qn_spec_parse_stage(qn_stage *stage, qn_stage_walk *walk, const json_t *value, const char *pointer, qn_faults *faults);
+void qn_spec_parse_stage(qn_stage *stage, qn_stage_walk *walk, const json_t *value, const char *pointer,
+                         qn_faults *faults);
 json_t *qn_spec_render_stage(const qn_stage *stage);
 
 /* `reader` stands at the object with "type", "stage" and the parameters; unknown keys are noted too. */

@@ -38,9 +38,10 @@ static void resolve_temperature(qn_simulation_spec *spec, const qn_simulation_sp
       if (fabs(target - spec->snapshot_temperature) < fabs(nearest - spec->snapshot_temperature)) nearest = target;
     }
   if (fabs(nearest - spec->snapshot_temperature) > 1e-6)
-    qn_faults_add(faults, "/initial/temperature_k", "stage %d keeps no snapshot at %.9g K; the nearest is at %.9g K", spec->snapshot_stage,
-                  spec->snapshot_temperature, nearest);
-  else spec->snapshot_temperature = nearest;
+    qn_faults_add(faults, "/initial/temperature_k", "stage %d keeps no snapshot at %.9g K; the nearest is at %.9g K",
+                  spec->snapshot_stage, spec->snapshot_temperature, nearest);
+  else
+    spec->snapshot_temperature = nearest;
 }
 
 /* Frames of the whole run. */
@@ -62,7 +63,9 @@ static void inherit_atoms(qn_simulation_spec *spec, const qn_simulation_spec *pa
   spec->lattice.species_count = parent->lattice.species_count;
   memcpy(spec->lattice.species, parent->lattice.species, sizeof spec->lattice.species);
   double heavy = count_frames(spec) * (double)qn_lattice_sites(&parent->lattice);
-  if (heavy > QN_MOST_ATOM_FRAMES) qn_faults_add(faults, "/stages", "%.4g atoms x frames in all; at most %.12g are accepted", heavy, QN_MOST_ATOM_FRAMES);
+  if (heavy > QN_MOST_ATOM_FRAMES)
+    qn_faults_add(faults, "/stages", "%.4g atoms x frames in all; at most %.12g are accepted", heavy,
+                  QN_MOST_ATOM_FRAMES);
 }
 
 void qn_spec_resolve_snapshot(qn_simulation_spec *spec, const qn_simulation_spec *parent, qn_faults *faults) {
@@ -71,8 +74,10 @@ void qn_spec_resolve_snapshot(qn_simulation_spec *spec, const qn_simulation_spec
   if (spec->snapshot_stage < 0)
     for (int s = 0; s < parent->protocol.stage_count; s++)
       if (parent->protocol.stages[s].snapshot) spec->snapshot_stage = s;
-  if (spec->snapshot_stage < 0 || spec->snapshot_stage >= parent->protocol.stage_count || !parent->protocol.stages[spec->snapshot_stage].snapshot) {
-    qn_faults_add(faults, "/initial/stage", "that stage of simulation %lld keeps no snapshot; those that do: %s", (long long)spec->snapshot_simulation, kept);
+  if (spec->snapshot_stage < 0 || spec->snapshot_stage >= parent->protocol.stage_count ||
+      !parent->protocol.stages[spec->snapshot_stage].snapshot) {
+    qn_faults_add(faults, "/initial/stage", "that stage of simulation %lld keeps no snapshot; those that do: %s",
+                  (long long)spec->snapshot_simulation, kept);
     return;
   }
   resolve_temperature(spec, parent, faults);
@@ -84,7 +89,8 @@ void qn_spec_resolve_snapshot(qn_simulation_spec *spec, const qn_simulation_spec
     if (spec->protocol.stages[s].kind != QN_STAGE_SURFACE && spec->protocol.stages[s].ensemble == QN_ENSEMBLE_NPT) {
       char pointer[QN_POINTER_SIZE];
       snprintf(pointer, sizeof pointer, "/stages/%d/ensemble", s);
-      qn_faults_add(faults, pointer, "npt would close the vacuum of the surface that the snapshot has; accepted here: nve, nvt");
+      qn_faults_add(faults, pointer,
+                    "npt would close the vacuum of the surface that the snapshot has; accepted here: nve, nvt");
     }
 }
 
@@ -111,18 +117,25 @@ static void resolve_masses(qn_lattice *lattice, const qn_potential_facts *potent
   char known[160] = "";
   size_t used = 0;
   for (int s = 0; s < potential->species_count && used < sizeof known; s++)
-    used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", s > 0 ? ", " : "", potential->species[s].symbol);
+    used +=
+        (size_t)snprintf(known + used, sizeof known - used, "%s%s", s > 0 ? ", " : "", potential->species[s].symbol);
   for (int s = 0; s < lattice->species_count; s++) {
     qn_species *species = &lattice->species[s];
     int index = find_species(potential, species->symbol);
     char pointer[QN_POINTER_SIZE];
-    if (lattice->ordered) snprintf(pointer, sizeof pointer, "/initial/ordered/%d", s);
-    else snprintf(pointer, sizeof pointer, "/initial/composition/%s", species->symbol);
-    if (index < 0) qn_faults_add(faults, pointer, "the potential does not know %s; it knows %s", species->symbol, known);
-    else species->mass = potential->species[index].mass;
+    if (lattice->ordered)
+      snprintf(pointer, sizeof pointer, "/initial/ordered/%d", s);
+    else
+      snprintf(pointer, sizeof pointer, "/initial/composition/%s", species->symbol);
+    if (index < 0)
+      qn_faults_add(faults, pointer, "the potential does not know %s; it knows %s", species->symbol, known);
+    else
+      species->mass = potential->species[index].mass;
     double sites = (double)qn_lattice_sites(lattice);
     if (lattice->fraction[s] * sites < 0.5)
-      qn_faults_add(faults, pointer, "%.6g of %.0f sites is less than half an atom of %s; leave it out or take more cells", lattice->fraction[s], sites, species->symbol);
+      qn_faults_add(faults, pointer,
+                    "%.6g of %.0f sites is less than half an atom of %s; leave it out or take more cells",
+                    lattice->fraction[s], sites, species->symbol);
   }
 }
 
@@ -133,13 +146,15 @@ static void resolve_constant(qn_lattice *lattice, const qn_potential_facts *pote
     int index = find_species(potential, lattice->species[s].symbol);
     double atoms = atoms_per_cell(potential->lattice[index]), edge = potential->lattice_constant_a[index];
     if (!(atoms > 0.0 && edge > 0.0)) {
-      qn_faults_add(faults, "/initial/lattice_constant_a", "is needed: the potential states no lattice with a known volume for %s (\"%s\", %.9g A)",
+      qn_faults_add(faults, "/initial/lattice_constant_a",
+                    "is needed: the potential states no lattice with a known volume for %s (\"%s\", %.9g A)",
                     lattice->species[s].symbol, potential->lattice[index], edge);
       return;
     }
     volume += lattice->fraction[s] * edge * edge * edge / atoms;
   }
-  double sites = (double)qn_lattice_sites(lattice) / ((double)lattice->cells[0] * lattice->cells[1] * lattice->cells[2]);
+  double sites =
+      (double)qn_lattice_sites(lattice) / ((double)lattice->cells[0] * lattice->cells[1] * lattice->cells[2]);
   /* 1e-6 A is far below anything physical and keeps the canonical number short. */
   lattice->constant = round(cbrt(volume * sites) * 1e6) / 1e6;
 }
@@ -150,20 +165,24 @@ static void check_box(const qn_lattice *lattice, const qn_potential_facts *poten
     if (!(length < potential->smallest_length_a)) continue;
     char pointer[QN_POINTER_SIZE];
     snprintf(pointer, sizeof pointer, "/initial/cells/%d", axis);
-    qn_faults_add(faults, pointer, "the box is %.4g A long along %c, too small for the cutoff of %.4g A: at least %.0f cells of %.6g A are needed (%.4g A)", length,
-                  "xyz"[axis], potential->cutoff_a, ceil(potential->smallest_length_a / lattice->constant), lattice->constant,
-                  potential->smallest_length_a);
+    qn_faults_add(faults, pointer,
+                  "the box is %.4g A long along %c, too small for the cutoff of %.4g A: at least %.0f cells of %.6g A "
+                  "are needed (%.4g A)",
+                  length, "xyz"[axis], potential -> cutoff_a, ceil(potential->smallest_length_a / lattice->constant),
+                  lattice -> constant, potential -> smallest_length_a);
   }
 }
 
 void qn_spec_resolve_potential(qn_simulation_spec *spec, const qn_potential_facts *potential, qn_faults *faults) {
   if (spec->potential_sha256[0] != '\0' && strcmp(spec->potential_sha256, potential->sha256) != 0)
-    qn_faults_add(faults, "/potential_sha256", "%s has another text: its SHA-256 is %s", spec->potential, potential->sha256);
+    qn_faults_add(faults, "/potential_sha256", "%s has another text: its SHA-256 is %s", spec->potential,
+                  potential->sha256);
   memcpy(spec->potential_sha256, potential->sha256, sizeof spec->potential_sha256);
   if (spec->initial == QN_INITIAL_SNAPSHOT) {
     for (int s = 0; s < spec->lattice.species_count; s++)
       if (find_species(potential, spec->lattice.species[s].symbol) < 0)
-        qn_faults_add(faults, "/potential", "%s does not know %s, which simulation %lld has", spec->potential, spec->lattice.species[s].symbol, (long long)spec->snapshot_simulation);
+        qn_faults_add(faults, "/potential", "%s does not know %s, which simulation %lld has", spec->potential,
+                      spec->lattice.species[s].symbol, (long long)spec->snapshot_simulation);
     return;
   }
   const int before = qn_faults_total(faults);

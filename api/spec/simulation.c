@@ -28,11 +28,21 @@ static void parse_stages(qn_simulation_spec *spec, qn_reader *reader, bool start
   const json_t *list = qn_reader_take(reader, "stages");
   const size_t count = json_array_size(list);
   if (!json_is_array(list) || count < 1 || count > QN_MAX_STAGES) {
-    qn_reader_fault(reader, "stages", "%s: 1 to %d stages are needed (hold, quench, surface)", list == NULL ? "is missing" : !json_is_array(list) ? "must be an array" : count == 0 ? "is empty" : "is too long", QN_MAX_STAGES);
+    qn_reader_fault(reader, "stages", "%s: 1 to %d stages are needed (hold, quench, surface)",
+                    list == NULL           ? "is missing"
+                    : !json_is_array(list) ? "must be an array"
+                    : count == 0           ? "is empty"
+                                           : "is too long",
+                    QN_MAX_STAGES);
     return;
   }
   bool lattice = spec->initial == QN_INITIAL_LATTICE;
-  qn_stage_walk walk = {.timestep = protocol->timestep, .temperature = !start_known ? NAN : lattice ? 0.0 : spec->snapshot_temperature, .lattice = lattice, .mean_length = !lattice};
+  qn_stage_walk walk = {.timestep = protocol->timestep,
+                        .temperature = !start_known ? NAN
+                                       : lattice    ? 0.0
+                                                    : spec->snapshot_temperature,
+                        .lattice = lattice,
+                        .mean_length = !lattice};
   for (size_t s = 0; s < count; s++) {
     char pointer[QN_POINTER_SIZE];
     snprintf(pointer, sizeof pointer, "/stages/%zu", s);
@@ -44,9 +54,12 @@ static void parse_stages(qn_simulation_spec *spec, qn_reader *reader, bool start
   check_most(reader->faults, walk.rows, QN_MOST_THERMO_ROWS, "thermo rows");
   check_most(reader->faults, walk.snapshots, QN_MOST_SNAPSHOTS, "snapshots");
   if (lattice && spec->lattice.cells[0] > 0)
-    check_most(reader->faults, walk.frames * (double)qn_lattice_sites(&spec->lattice), QN_MOST_ATOM_FRAMES, "atoms x frames");
+    check_most(reader->faults, walk.frames * (double)qn_lattice_sites(&spec->lattice), QN_MOST_ATOM_FRAMES,
+               "atoms x frames");
   if (lattice && walk.temperature == 0.0)
-    qn_reader_fault(reader, "stages", "no stage has a temperature; a hold is needed, at whose temperature_k the atoms get their velocities");
+    qn_reader_fault(
+        reader, "stages",
+        "no stage has a temperature; a hold is needed, at whose temperature_k the atoms get their velocities");
 }
 
 static void parse_analyses(qn_simulation_spec *spec, qn_reader *reader, bool stages_good) {
@@ -77,7 +90,8 @@ static void parse_analyses(qn_simulation_spec *spec, qn_reader *reader, bool sta
 static void check_hash(const qn_reader *reader, const char *hash) {
   size_t hexes = strspn(hash, "0123456789abcdef");
   if (hash[0] != '\0' && (hexes != QN_HASH_SIZE - 1 || hash[hexes] != '\0'))
-    qn_reader_fault(reader, "potential_sha256", "must be 64 lower-case hex digits, the SHA-256 of the potential's text");
+    qn_reader_fault(reader, "potential_sha256",
+                    "must be 64 lower-case hex digits, the SHA-256 of the potential's text");
 }
 
 static void parse_root(qn_simulation_spec *spec, const json_t *root, qn_faults *faults) {
@@ -98,7 +112,9 @@ static void parse_root(qn_simulation_spec *spec, const json_t *root, qn_faults *
 
   const json_t *initial = qn_reader_take(&reader, "initial");
   if (initial == NULL)
-    qn_reader_fault(&reader, "initial", "is missing: an object is needed, such as {\"type\": \"lattice\", \"structure\": \"fcc\", \"cells\": [8, 8, 8], \"composition\": {\"Cu\": 0.5, \"Zr\": 0.5}}");
+    qn_reader_fault(&reader, "initial",
+                    "is missing: an object is needed, such as {\"type\": \"lattice\", \"structure\": \"fcc\", "
+                    "\"cells\": [8, 8, 8], \"composition\": {\"Cu\": 0.5, \"Zr\": 0.5}}");
   bool start_known = initial != NULL && qn_spec_parse_initial(spec, initial, "/initial", faults);
 
   const int before = qn_faults_total(faults);
@@ -119,7 +135,8 @@ void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec 
 
   /* The engine's own check has the last word. A quench as first stage from a snapshot was refused above when its start is not known. */
   qn_error error;
-  if (qn_protocol_check(&spec->protocol, qn_spec_start_temperature(spec), spec->initial == QN_INITIAL_SNAPSHOT, &error) != QN_OK)
+  if (qn_protocol_check(&spec->protocol, qn_spec_start_temperature(spec), spec->initial == QN_INITIAL_SNAPSHOT,
+                        &error) != QN_OK)
     qn_faults_add(faults, "/stages", "%s", error.message);
 }
 
@@ -136,12 +153,14 @@ static json_t *render_work(const qn_simulation_spec *spec) {
   const qn_protocol *protocol = &spec->protocol;
   json_t *root = json_object(), *stages = json_array();
   json_object_set_new(root, "potential", qn_json_text(spec->potential));
-  if (spec->potential_sha256[0] != '\0') json_object_set_new(root, "potential_sha256", json_string(spec->potential_sha256));
+  if (spec->potential_sha256[0] != '\0')
+    json_object_set_new(root, "potential_sha256", json_string(spec->potential_sha256));
   json_object_set_new(root, "initial", qn_spec_render_initial(spec));
   json_object_set_new(root, "seed", json_integer((json_int_t)protocol->seed));
   json_object_set_new(root, "timestep_fs", qn_json_number(qn_spec_round(protocol->timestep / PS_PER_FS)));
   json_object_set_new(root, "precision", json_string(PRECISIONS[protocol->precision]));
-  for (int s = 0; s < protocol->stage_count; s++) json_array_append_new(stages, qn_spec_render_stage(&protocol->stages[s]));
+  for (int s = 0; s < protocol->stage_count; s++)
+    json_array_append_new(stages, qn_spec_render_stage(&protocol->stages[s]));
   json_object_set_new(root, "stages", stages);
   return root;
 }

@@ -3,8 +3,8 @@
 
 #include "api/spec/parts.h"
 
-static const char *const KINDS[] = {"hold", "quench", "surface", NULL};      /* in the order of qn_stage_kind */
-static const char *const ENSEMBLES[] = {"nve", "nvt", "npt", NULL};          /* in the order of qn_ensemble */
+static const char *const KINDS[] = {"hold", "quench", "surface", NULL}; /* in the order of qn_stage_kind */
+static const char *const ENSEMBLES[] = {"nve", "nvt", "npt", NULL};     /* in the order of qn_ensemble */
 static const char *const QUENCH_ENSEMBLES[] = {"nvt", "npt", NULL};
 static const char *const BAROSTATS[] = {"isotropic", "anisotropic", NULL};
 static const char *const VOLUMES[] = {"current", "mean", NULL};
@@ -32,17 +32,18 @@ static void read_coupling(qn_stage *stage, const qn_stage_walk *walk, qn_reader 
   if (stage->ensemble == QN_ENSEMBLE_NVE) return;
   stage->thermostat_time = qn_reader_number(reader, "thermostat_ps", THERMOSTAT, 0.1);
   if (stage->thermostat_time < LEAST_COUPLING_STEPS * walk->timestep)
-    qn_reader_fault(reader, "thermostat_ps", "is %g ps; at least %g timesteps are needed: %g ps", stage->thermostat_time, LEAST_COUPLING_STEPS,
-                    LEAST_COUPLING_STEPS * walk->timestep);
+    qn_reader_fault(reader, "thermostat_ps", "is %g ps; at least %g timesteps are needed: %g ps",
+                    stage->thermostat_time, LEAST_COUPLING_STEPS, LEAST_COUPLING_STEPS * walk->timestep);
   if (!npt) return;
   stage->pressure = qn_reader_number(reader, "pressure_gpa", PRESSURE, 0.0);
   stage->barostat_time = qn_reader_number(reader, "barostat_ps", BAROSTAT, 1.0);
   if (stage->barostat_time < LEAST_COUPLING_STEPS * walk->timestep)
-    qn_reader_fault(reader, "barostat_ps", "is %g ps; at least %g timesteps are needed: %g ps", stage->barostat_time, LEAST_COUPLING_STEPS,
-                    LEAST_COUPLING_STEPS * walk->timestep);
+    qn_reader_fault(reader, "barostat_ps", "is %g ps; at least %g timesteps are needed: %g ps", stage->barostat_time,
+                    LEAST_COUPLING_STEPS, LEAST_COUPLING_STEPS * walk->timestep);
   stage->anisotropic = qn_reader_word(reader, "barostat", BAROSTATS, 0) == 1;
   if (walk->open)
-    qn_reader_fault(reader, "ensemble", "npt would close the vacuum of the surface that was cut before; accepted here: nve, nvt");
+    qn_reader_fault(reader, "ensemble",
+                    "npt would close the vacuum of the surface that was cut before; accepted here: nve, nvt");
 }
 
 /* Intervals of a stage that lasts `duration` ps (NAN when that is not known for a fault elsewhere). */
@@ -50,11 +51,18 @@ static void read_intervals(qn_stage *stage, qn_stage_walk *walk, double duration
   double usual = fmax(USUAL_THERMO_PS, duration / USUAL_THERMO_ROWS);
   usual = qn_spec_round(fmin(fmax(walk->timestep * round(usual / walk->timestep), walk->timestep), duration));
   stage->sample_every = qn_reader_number(reader, "sample_every_ps", INTERVAL, 0.0);
-  stage->thermo_every = qn_reader_number(reader, "thermo_every_ps", INTERVAL, isfinite(usual) ? usual : USUAL_THERMO_PS);
-  const struct { const char *key; double every; } intervals[] = {{"sample_every_ps", stage->sample_every}, {"thermo_every_ps", stage->thermo_every}};
+  stage->thermo_every =
+      qn_reader_number(reader, "thermo_every_ps", INTERVAL, isfinite(usual) ? usual : USUAL_THERMO_PS);
+  const struct {
+    const char *key;
+    double every;
+  } intervals[] = {{"sample_every_ps", stage->sample_every}, {"thermo_every_ps", stage->thermo_every}};
   for (int i = 0; i < 2; i++)
-    if (intervals[i].every > 0.0 && (intervals[i].every < walk->timestep * (1.0 - 1e-9) || intervals[i].every > duration * (1.0 + 1e-9)))
-      qn_reader_fault(reader, intervals[i].key, "is %.9g ps; 0 (none) or a time from the timestep (%.9g ps) to the duration of the stage (%.9g ps) is accepted",
+    if (intervals[i].every > 0.0 &&
+        (intervals[i].every < walk->timestep * (1.0 - 1e-9) || intervals[i].every > duration * (1.0 + 1e-9)))
+      qn_reader_fault(reader, intervals[i].key,
+                      "is %.9g ps; 0 (none) or a time from the timestep (%.9g ps) to the duration of the stage (%.9g "
+                      "ps) is accepted",
                       intervals[i].every, walk->timestep, duration);
   stage->snapshot = qn_reader_flag(reader, "snapshot", false);
 
@@ -67,7 +75,8 @@ static void parse_hold(qn_stage *stage, qn_stage_walk *walk, qn_reader *reader) 
   int ensemble = qn_reader_word(reader, "ensemble", ENSEMBLES, -1);
   if (ensemble >= 0) stage->ensemble = (qn_ensemble)ensemble;
   /* Without an ensemble every key of a hold may be meant: npt, which has most of them, is assumed. */
-  else stage->ensemble = QN_ENSEMBLE_NPT;
+  else
+    stage->ensemble = QN_ENSEMBLE_NPT;
 
   /* A run at constant energy needs a temperature only to give its atoms velocities. */
   bool needed = stage->ensemble != QN_ENSEMBLE_NVE || (walk->lattice && walk->temperature == 0.0);
@@ -79,7 +88,9 @@ static void parse_hold(qn_stage *stage, qn_stage_walk *walk, qn_reader *reader) 
   if (stage->ensemble != QN_ENSEMBLE_NPT || ensemble < 0) {
     stage->mean_volume = qn_reader_word(reader, "volume", VOLUMES, 0) == 1;
     if (stage->mean_volume && !walk->mean_length)
-      qn_reader_fault(reader, "volume", "\"mean\" needs an npt stage or a snapshot as start before it, and no surface between; accepted here: current");
+      qn_reader_fault(reader, "volume",
+                      "\"mean\" needs an npt stage or a snapshot as start before it, and no surface between; accepted "
+                      "here: current");
   }
   read_intervals(stage, walk, stage->duration < walk->timestep ? NAN : stage->duration, reader);
   if (stage->snapshot) walk->snapshots += 1.0;
@@ -91,8 +102,11 @@ static void parse_hold(qn_stage *stage, qn_stage_walk *walk, qn_reader *reader) 
 
 static void parse_quench(qn_stage *stage, qn_stage_walk *walk, qn_reader *reader) {
   if (walk->temperature == 0.0) {
-    if (walk->lattice) qn_reader_fault(reader, NULL, "a quench needs a temperature to begin at; put a hold before it");
-    else qn_reader_fault(reader, NULL, "a quench needs a temperature to begin at; state initial.temperature_k or put a hold before it");
+    if (walk->lattice)
+      qn_reader_fault(reader, NULL, "a quench needs a temperature to begin at; put a hold before it");
+    else
+      qn_reader_fault(reader, NULL,
+                      "a quench needs a temperature to begin at; state initial.temperature_k or put a hold before it");
   }
   int ensemble = qn_reader_word(reader, "ensemble", QUENCH_ENSEMBLES, 1);
   stage->ensemble = ensemble == 0 ? QN_ENSEMBLE_NVT : QN_ENSEMBLE_NPT;
@@ -102,16 +116,21 @@ static void parse_quench(qn_stage *stage, qn_stage_walk *walk, qn_reader *reader
   stage->step = qn_reader_number(reader, "step_k", STEP, 0.0);
   qn_reader_word(reader, "ramp", RAMPS, 0);
   if (stepped == ramped)
-    qn_reader_fault(reader, NULL, "%s; exactly one is needed: step_k (K a step) or \"ramp\": \"linear\"", stepped ? "has both step_k and ramp" : "has neither step_k nor ramp");
+    qn_reader_fault(reader, NULL, "%s; exactly one is needed: step_k (K a step) or \"ramp\": \"linear\"",
+                    stepped ? "has both step_k and ramp" : "has neither step_k nor ramp");
 
   double before = walk->temperature == 0.0 ? NAN : walk->temperature;
   double duration = fabs(stage->to - before) / stage->rate * PS_PER_NS;
-  if (stage->to == before) qn_reader_fault(reader, "to_k", "is the temperature before the quench already: %.9g K", before);
-  else if (duration < walk->timestep) qn_reader_fault(reader, "rate_k_per_ns", "so high that the quench takes %.3g ps, less than a timestep", duration);
+  if (stage->to == before)
+    qn_reader_fault(reader, "to_k", "is the temperature before the quench already: %.9g K", before);
+  else if (duration < walk->timestep)
+    qn_reader_fault(reader, "rate_k_per_ns", "so high that the quench takes %.3g ps, less than a timestep", duration);
   else if (stage->step / stage->rate * PS_PER_NS < walk->timestep && stage->step > 0.0)
-    qn_reader_fault(reader, "rate_k_per_ns", "so high that a step of %.9g K takes %.3g ps, less than a timestep", stage->step, stage->step / stage->rate * PS_PER_NS);
+    qn_reader_fault(reader, "rate_k_per_ns", "so high that a step of %.9g K takes %.3g ps, less than a timestep",
+                    stage->step, stage->step / stage->rate * PS_PER_NS);
   if (duration > DURATION.maximum)
-    qn_reader_fault(reader, "rate_k_per_ns", "so low that the quench takes %.3g ps; at most %.9g ps are accepted", duration, DURATION.maximum);
+    qn_reader_fault(reader, "rate_k_per_ns", "so low that the quench takes %.3g ps; at most %.9g ps are accepted",
+                    duration, DURATION.maximum);
   read_coupling(stage, walk, reader);
   read_intervals(stage, walk, duration < walk->timestep ? NAN : duration, reader);
   if (stage->snapshot) walk->snapshots += stage->step > 0.0 ? ceil(fabs(stage->to - before) / stage->step) : 1.0;
@@ -135,25 +154,36 @@ static void parse_surface(qn_stage *stage, qn_stage_walk *walk, qn_reader *reade
   walk->mean_length = false;
 }
 
-void qn_spec_parse_stage(qn_stage *stage, qn_stage_walk *walk, const json_t *value, const char *pointer, qn_faults *faults) {
+void qn_spec_parse_stage(qn_stage *stage, qn_stage_walk *walk, const json_t *value, const char *pointer,
+                         qn_faults *faults) {
   *stage = (qn_stage){0};
   qn_reader reader;
   qn_reader_begin(&reader, value, pointer, faults);
   int kind = reader.object != NULL ? qn_reader_word(&reader, "type", KINDS, -1) : -1;
   switch (kind) {
-    case QN_STAGE_HOLD: parse_hold(stage, walk, &reader); break;
-    case QN_STAGE_QUENCH: parse_quench(stage, walk, &reader); break;
-    case QN_STAGE_SURFACE: parse_surface(stage, walk, &reader); break;
-    default: /* what it would have left behind is not known: checks that hang on it stay silent */
-      walk->temperature = NAN;
-      walk->mean_length = true;
-      return;
+  case QN_STAGE_HOLD:
+    parse_hold(stage, walk, &reader);
+    break;
+  case QN_STAGE_QUENCH:
+    parse_quench(stage, walk, &reader);
+    break;
+  case QN_STAGE_SURFACE:
+    parse_surface(stage, walk, &reader);
+    break;
+  default: /* what it would have left behind is not known: checks that hang on it stay silent */
+    walk->temperature = NAN;
+    walk->mean_length = true;
+    return;
   }
   stage->kind = (qn_stage_kind)kind;
 }
 
-static void set_number(json_t *object, const char *key, double value) { json_object_set_new(object, key, qn_json_number(value)); }
-static void set_word(json_t *object, const char *key, const char *word) { json_object_set_new(object, key, json_string(word)); }
+static void set_number(json_t *object, const char *key, double value) {
+  json_object_set_new(object, key, qn_json_number(value));
+}
+static void set_word(json_t *object, const char *key, const char *word) {
+  json_object_set_new(object, key, json_string(word));
+}
 
 json_t *qn_spec_render_stage(const qn_stage *stage) {
   json_t *object = json_object();
@@ -180,8 +210,10 @@ json_t *qn_spec_render_stage(const qn_stage *stage) {
   } else {
     set_number(object, "to_k", stage->to);
     set_number(object, "rate_k_per_ns", stage->rate);
-    if (stage->step > 0.0) set_number(object, "step_k", stage->step);
-    else set_word(object, "ramp", RAMPS[0]);
+    if (stage->step > 0.0)
+      set_number(object, "step_k", stage->step);
+    else
+      set_word(object, "ramp", RAMPS[0]);
   }
   return object;
 }

@@ -13,6 +13,6 @@ int qn_command_routes(const qn_config *config, const char *const *arguments, int
   const qn_route *routes = qn_routes(&count);
   for (size_t i = 0; i < count; i++)
     printf("%s %s %s %s %zu\n", routes[i].method, routes[i].pattern, routes[i].operation,
-           routes[i].scope == QN_SCOPE_NONE ? "none" : qn_token_scope_name(routes[i].scope), routes[i].body_limit);
+           qn_scope_name(routes[i].scope), routes[i].body_limit);
   return QN_EXIT_OK;
 }

@@ -28,7 +28,7 @@ static qn_status list(qn_store *store, qn_error *error) {
   printf("%-6s %-24s %-8s %-28s %-28s %-28s %s\n", "ID", "NAME", "SCOPE", "CREATED", "EXPIRES", "REVOKED", "LAST USED");
   for (int i = 0; i < count; i++) {
     const qn_token_row *row = &rows[i];
-    printf("%-6lld %-24s %-8s %-28s %-28s %-28s %s\n", (long long)row->id, row->name, qn_token_scope_name(row->scope), row->created_at,
+    printf("%-6lld %-24s %-8s %-28s %-28s %-28s %s\n", (long long)row->id, row->name, qn_scope_name(row->scope), row->created_at,
            row->expires_at[0] != '\0' ? row->expires_at : "-", row->revoked_at[0] != '\0' ? row->revoked_at : "-",
            row->last_used_at[0] != '\0' ? row->last_used_at : "-");
   }

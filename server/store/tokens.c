@@ -41,16 +41,6 @@ qn_scope qn_token_scope_parse(const char *name) {
   return QN_SCOPE_NONE;
 }
 
-const char *qn_token_scope_name(qn_scope scope) {
-  switch (scope) {
-    case QN_SCOPE_READ: return "read";
-    case QN_SCOPE_SUBMIT: return "submit";
-    case QN_SCOPE_ADMIN: return "admin";
-    case QN_SCOPE_NONE: break;
-  }
-  return "none";
-}
-
 typedef struct creation {
   const char *name, *secret;
   qn_scope scope;
@@ -76,7 +66,7 @@ static qn_status create(qn_connection *connection, void *context, qn_error *erro
   SHA256((const unsigned char *)c->secret, strlen(c->secret), hash);
   qn_params params = {0};
   qn_params_text(&params, c->name);
-  qn_params_text(&params, qn_token_scope_name(c->scope));
+  qn_params_text(&params, qn_scope_name(c->scope));
   qn_params_bytes(&params, hash, sizeof hash);
   if (c->lifetime > 0) qn_params_real(&params, c->lifetime);
   else qn_params_text(&params, NULL);

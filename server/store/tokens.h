@@ -27,6 +27,5 @@ qn_status qn_token_count(qn_store *store, int64_t *count, qn_error *error);
 
 /* "read", "submit", "admin"; QN_SCOPE_NONE for any other word. */
 qn_scope qn_token_scope_parse(const char *name);
-const char *qn_token_scope_name(qn_scope scope);
 
 #endif

@@ -28,7 +28,8 @@ static const char *find_header(const void *context, const char *name) {
 static void split_headers(headers *all, const char *lines) {
   snprintf(all->text, sizeof all->text, "%s", lines != NULL ? lines : "");
   char *rest = NULL;
-  for (char *line = strtok_r(all->text, "\n", &rest); line != NULL && all->count < 16; line = strtok_r(NULL, "\n", &rest)) {
+  for (char *line = strtok_r(all->text, "\n", &rest); line != NULL && all->count < 16;
+       line = strtok_r(NULL, "\n", &rest)) {
     char *colon = strstr(line, ": ");
     assert_non_null(colon);
     *colon = '\0';
@@ -41,8 +42,10 @@ static void decode(char *text) {
   char *out = text;
   for (; *text != '\0'; text++) {
     unsigned byte;
-    if (*text == '%' && sscanf(text + 1, "%2x", &byte) == 1) *out++ = (char)byte, text += 2;
-    else *out++ = *text;
+    if (*text == '%' && sscanf(text + 1, "%2x", &byte) == 1)
+      *out++ = (char)byte, text += 2;
+    else
+      *out++ = *text;
   }
   *out = '\0';
 }
@@ -50,7 +53,8 @@ static void decode(char *text) {
 static int split_query(char *query, qn_pair *pairs) {
   int count = 0;
   char *rest = NULL;
-  for (char *pair = query != NULL ? strtok_r(query, "&", &rest) : NULL; pair != NULL && count < 32; pair = strtok_r(NULL, "&", &rest)) {
+  for (char *pair = query != NULL ? strtok_r(query, "&", &rest) : NULL; pair != NULL && count < 32;
+       pair = strtok_r(NULL, "&", &rest)) {
     char *equals = strchr(pair, '=');
     if (equals != NULL) *equals = '\0';
     decode(pair);
@@ -77,7 +81,8 @@ static void take_body(client_answer *answer, const qn_response *response) {
   fclose(file);
 }
 
-client_answer client_send(qn_store *store, qn_scope scope, const char *method, const char *target, const char *lines, const char *body, size_t size) {
+client_answer client_send(qn_store *store, qn_scope scope, const char *method, const char *target, const char *lines,
+                          const char *body, size_t size) {
   char copy[4096];
   headers all = {0};
   qn_pair pairs[32];
@@ -86,14 +91,27 @@ client_answer client_send(qn_store *store, qn_scope scope, const char *method, c
   if (query != NULL) *query++ = '\0';
   decode(copy);
   split_headers(&all, lines);
-  if (body != NULL && find_header(&all, "Content-Type") == NULL) all.name[all.count] = "Content-Type", all.value[all.count++] = "application/json";
-  qn_request request = {.method = method, .path = copy, .query_count = split_query(query, pairs), .query = pairs, .body = body, .body_size = size,
-                        .principal = {.name = "tester", .scope = scope}, .request_id = "r-1", .header = find_header, .header_context = &all};
+  if (body != NULL && find_header(&all, "Content-Type") == NULL)
+    all.name[all.count] = "Content-Type", all.value[all.count++] = "application/json";
+  qn_request request = {.method = method,
+                        .path = copy,
+                        .query_count = split_query(query, pairs),
+                        .query = pairs,
+                        .body = body,
+                        .body_size = size,
+                        .principal = {.name = "tester", .scope = scope},
+                        .request_id = "r-1",
+                        .header = find_header,
+                        .header_context = &all};
   qn_response response;
   qn_response_init(&response);
   qn_api_answer(store, &request, &response);
 
-  client_answer answer = {.status = response.status, .kind = response.kind, .job = response.job, .last_event = response.last_event, .header_count = response.header_count};
+  client_answer answer = {.status = response.status,
+                          .kind = response.kind,
+                          .job = response.job,
+                          .last_event = response.last_event,
+                          .header_count = response.header_count};
   snprintf(answer.type, sizeof answer.type, "%s", response.content_type != NULL ? response.content_type : "");
   for (int i = 0; i < response.header_count; i++) {
     snprintf(answer.header[i].name, sizeof answer.header[i].name, "%s", response.header[i].name);
@@ -106,7 +124,9 @@ client_answer client_send(qn_store *store, qn_scope scope, const char *method, c
   return answer;
 }
 
-client_answer client_get(qn_store *store, const char *target) { return client_send(store, QN_SCOPE_ADMIN, "GET", target, NULL, NULL, 0); }
+client_answer client_get(qn_store *store, const char *target) {
+  return client_send(store, QN_SCOPE_ADMIN, "GET", target, NULL, NULL, 0);
+}
 
 client_answer client_post(qn_store *store, const char *target, const char *body) {
   return client_send(store, QN_SCOPE_ADMIN, "POST", target, NULL, body, strlen(body));
@@ -130,12 +150,14 @@ const char *client_text(const client_answer *answer, const char *key) {
 }
 
 void client_expect_problem(const client_answer *answer, int status, const char *code) {
-  if (answer->status != status || strcmp(client_text(answer, "code"), code) != 0) print_error("wanted %d %s, got %d: %s\n", status, code, answer->status, answer->text);
+  if (answer->status != status || strcmp(client_text(answer, "code"), code) != 0)
+    print_error("wanted %d %s, got %d: %s\n", status, code, answer->status, answer->text);
   assert_int_equal(answer->status, status);
   assert_string_equal(answer->type, "application/problem+json");
   assert_string_equal(client_text(answer, "code"), code);
   assert_int_equal(json_integer_value(json_object_get(answer->json, "status")), status);
-  assert_true(strlen(client_text(answer, "title")) > 0 && strlen(client_text(answer, "detail")) > 0 && strlen(client_text(answer, "type")) > 0);
+  assert_true(strlen(client_text(answer, "title")) > 0 && strlen(client_text(answer, "detail")) > 0 &&
+              strlen(client_text(answer, "type")) > 0);
   assert_string_equal(client_text(answer, "request_id"), "r-1");
   assert_true(strlen(client_text(answer, "instance")) > 0);
 }
@@ -146,7 +168,8 @@ const char *client_fault(const client_answer *answer, const char *pointer) {
   const bool query = pointer[0] == '?';
   json_array_foreach(json_object_get(answer->json, "errors"), i, fault) {
     const char *at = json_string_value(json_object_get(fault, query ? "parameter" : "pointer"));
-    if (at != NULL && strcmp(at, query ? pointer + 1 : pointer) == 0) return json_string_value(json_object_get(fault, "detail"));
+    if (at != NULL && strcmp(at, query ? pointer + 1 : pointer) == 0)
+      return json_string_value(json_object_get(fault, "detail"));
   }
   return NULL;
 }

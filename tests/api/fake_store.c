@@ -23,14 +23,17 @@ static qn_status broken(const qn_store *store, qn_error *error) {
   return store->broken == QN_OK ? QN_OK : qn_error_set(error, store->broken, "storage is broken on purpose");
 }
 
-#define FAIL_WHEN_BROKEN(store) \
-  do { if (broken(store, error) != QN_OK) return (store)->broken; } while (0)
+#define FAIL_WHEN_BROKEN(store)                                                                                        \
+  do {                                                                                                                 \
+    if (broken(store, error) != QN_OK) return (store)->broken;                                                         \
+  } while (0)
 
 char *fake_setfl(const char *symbol, int points) {
   char *text;
   size_t size;
   FILE *file = open_memstream(&text, &size);
-  fprintf(file, "made for a test\nno physics\nnone\n1 %s\n%d 0.1 %d 0.05 %.3f\n29 63.5 3.6 fcc\n", symbol, points, points, 0.05 * (points - 1));
+  fprintf(file, "made for a test\nno physics\nnone\n1 %s\n%d 0.1 %d 0.05 %.3f\n29 63.5 3.6 fcc\n", symbol, points,
+          points, 0.05 * (points - 1));
   for (int i = 0; i < points; i++) fprintf(file, "%.6f\n", -sqrt(0.1 * i));
   for (int i = 0; i < 2 * points; i++) fprintf(file, "%.6f\n", 1.0 / (1.0 + i % points));
   fclose(file);
@@ -40,11 +43,17 @@ char *fake_setfl(const char *symbol, int points) {
 qn_store *fake_store_alloc(void) {
   qn_store *store = calloc(1, sizeof *store);
   assert_non_null(store);
-  qn_potential_facts facts = {.finnis_sinclair = true, .cutoff_a = 7.6, .smallest_length_a = 15.2, .species_count = 2,
-                              .species = {{"Cu", 63.546}, {"Zr", 91.224}}, .lattice = {"fcc", "hcp"}, .lattice_constant_a = {3.639087, 3.233891}};
+  qn_potential_facts facts = {.finnis_sinclair = true,
+                              .cutoff_a = 7.6,
+                              .smallest_length_a = 15.2,
+                              .species_count = 2,
+                              .species = {{"Cu", 63.546}, {"Zr", 91.224}},
+                              .lattice = {"fcc", "hcp"},
+                              .lattice_constant_a = {3.639087, 3.233891}};
   memset(facts.sha256, 'a', 64);
   qn_error error;
-  assert_int_equal(qn_potential_row_make("cu-zr", "a paper", "CDDL-1.0", &facts, 2232370, &store->potentials[0], &error), QN_OK);
+  assert_int_equal(
+      qn_potential_row_make("cu-zr", "a paper", "CDDL-1.0", &facts, 2232370, &store->potentials[0], &error), QN_OK);
   store->potentials[0].id = ++store->last_id;
   store->potential_text[0] = fake_setfl("Cu", 40);
   store->potential_count = 1;
@@ -67,27 +76,29 @@ void fake_store_free(qn_store *store) {
 }
 
 /* Rows of an array, newest first, below the cursor; `clone` copies one, `keep` chooses. */
-#define LIST(rows_, count_, type_, keep_, clone_)                                                        \
-  do {                                                                                                   \
-    page->rows = calloc((size_t)query.limit, sizeof(type_));                                             \
-    for (int i = (count_) - 1; i >= 0; i--) {                                                            \
-      const type_ *row = &(rows_)[i];                                                                    \
-      if ((query.before > 0 && row->id >= query.before) || !(keep_)) continue;                           \
-      if (page->count == query.limit) {                                                                  \
-        page->more = true;                                                                               \
-        break;                                                                                           \
-      }                                                                                                  \
-      page->rows[page->count++] = clone_(row);                                                           \
-    }                                                                                                    \
-    return QN_OK;                                                                                        \
+#define LIST(rows_, count_, type_, keep_, clone_)                                                                      \
+  do {                                                                                                                 \
+    page->rows = calloc((size_t)query.limit, sizeof(type_));                                                           \
+    for (int i = (count_)-1; i >= 0; i--) {                                                                            \
+      const type_ *row = &(rows_)[i];                                                                                  \
+      if ((query.before > 0 && row->id >= query.before) || !(keep_)) continue;                                         \
+      if (page->count == query.limit) {                                                                                \
+        page->more = true;                                                                                             \
+        break;                                                                                                         \
+      }                                                                                                                \
+      page->rows[page->count++] = clone_(row);                                                                         \
+    }                                                                                                                  \
+    return QN_OK;                                                                                                      \
   } while (0)
 
 /* ---- potentials ---- */
 
 static qn_potential_row clone_potential(const qn_potential_row *row) {
   qn_potential_row made = *row;
-  made.name = copy(row->name), made.sha256 = copy(row->sha256), made.species = copy(row->species), made.format = copy(row->format);
-  made.citation = copy(row->citation), made.licence = copy(row->licence), made.created_at = copy("2026-01-02T03:04:05Z"), made.details = copy(row->details);
+  made.name = copy(row->name), made.sha256 = copy(row->sha256), made.species = copy(row->species),
+  made.format = copy(row->format);
+  made.citation = copy(row->citation), made.licence = copy(row->licence),
+  made.created_at = copy("2026-01-02T03:04:05Z"), made.details = copy(row->details);
   return made;
 }
 
@@ -97,11 +108,13 @@ static int find_potential(const qn_store *store, const char *name) {
   return -1;
 }
 
-qn_status qn_store_add_potential(qn_store *store, const qn_potential_row *row, const char *text, size_t size, int64_t *id, bool *created, qn_error *error) {
+qn_status qn_store_add_potential(qn_store *store, const qn_potential_row *row, const char *text, size_t size,
+                                 int64_t *id, bool *created, qn_error *error) {
   FAIL_WHEN_BROKEN(store);
   int known = find_potential(store, row->name);
   *created = known < 0;
-  if (known >= 0 && strcmp(store->potentials[known].sha256, row->sha256) != 0) return qn_error_set(error, QN_CONFLICT, "%s has another text", row->name);
+  if (known >= 0 && strcmp(store->potentials[known].sha256, row->sha256) != 0)
+    return qn_error_set(error, QN_CONFLICT, "%s has another text", row->name);
   int at = known >= 0 ? known : store->potential_count++;
   if (known < 0) {
     store->potentials[at] = clone_potential(row);
@@ -138,20 +151,37 @@ qn_status qn_store_get_potential_text(qn_store *store, const char *name, char **
 
 static int64_t add_job(qn_store *store, const char *kind, int64_t resource, const char *by) {
   qn_job_row *job = &store->jobs[store->job_count++];
-  *job = (qn_job_row){.id = ++store->last_id, .kind = copy(kind), .resource = resource, .state = QN_JOB_QUEUED, .max_attempts = 3, .eta_s = NAN,
-                      .waiting = copy("for a worker"), .error = copy(""), .worker = copy(""), .submitted_by = copy(by),
-                      .created_at = copy("2026-01-02T03:04:05Z"), .started_at = copy(""), .finished_at = copy("")};
+  *job = (qn_job_row){.id = ++store->last_id,
+                      .kind = copy(kind),
+                      .resource = resource,
+                      .state = QN_JOB_QUEUED,
+                      .max_attempts = 3,
+                      .eta_s = NAN,
+                      .waiting = copy("for a worker"),
+                      .error = copy(""),
+                      .worker = copy(""),
+                      .submitted_by = copy(by),
+                      .created_at = copy("2026-01-02T03:04:05Z"),
+                      .started_at = copy(""),
+                      .finished_at = copy("")};
   return job->id;
 }
 
-static void add_analysis(qn_store *store, int64_t simulation, const char *type, const char *spec, const char *sha256, const char *by, qn_submitted *submitted) {
+static void add_analysis(qn_store *store, int64_t simulation, const char *type, const char *spec, const char *sha256,
+                         const char *by, qn_submitted *submitted) {
   for (int i = 0; i < store->analysis_count; i++)
     if (store->analyses[i].simulation == simulation && strcmp(store->analyses[i].sha256, sha256) == 0) {
       *submitted = (qn_submitted){store->analyses[i].id, store->analyses[i].job, false};
       return;
     }
   qn_analysis_row *row = &store->analyses[store->analysis_count++];
-  *row = (qn_analysis_row){.id = ++store->last_id, .simulation = simulation, .type = copy(type), .spec = copy(spec), .sha256 = copy(sha256), .created_at = copy("2026-01-02T03:04:05Z"), .state = QN_JOB_QUEUED};
+  *row = (qn_analysis_row){.id = ++store->last_id,
+                           .simulation = simulation,
+                           .type = copy(type),
+                           .spec = copy(spec),
+                           .sha256 = copy(sha256),
+                           .created_at = copy("2026-01-02T03:04:05Z"),
+                           .state = QN_JOB_QUEUED};
   row->job = add_job(store, "analysis", row->id, by);
   *submitted = (qn_submitted){row->id, row->job, true};
 }
@@ -163,19 +193,26 @@ static void add_simulation(qn_store *store, const qn_submission *submission, con
       return;
     }
   qn_simulation_row *row = &store->simulations[store->simulation_count++];
-  *row = (qn_simulation_row){.id = ++store->last_id, .name = copy(submission->name), .sha256 = copy(submission->sha256), .spec = copy(submission->spec),
-                             .potential = copy(submission->potential), .potential_sha256 = copy(store->potentials[0].sha256),
-                             .engine_version = copy(""), .created_at = copy("2026-01-02T03:04:05Z"), .state = QN_JOB_QUEUED};
+  *row = (qn_simulation_row){.id = ++store->last_id,
+                             .name = copy(submission->name),
+                             .sha256 = copy(submission->sha256),
+                             .spec = copy(submission->spec),
+                             .potential = copy(submission->potential),
+                             .potential_sha256 = copy(store->potentials[0].sha256),
+                             .engine_version = copy(""),
+                             .created_at = copy("2026-01-02T03:04:05Z"),
+                             .state = QN_JOB_QUEUED};
   row->job = add_job(store, "simulation", row->id, by);
   *submitted = (qn_submitted){row->id, row->job, true};
 }
 
-qn_status qn_store_submit(qn_store *store, const qn_submission *submission, const qn_idempotency *idempotency, const qn_principal *principal,
-                          qn_submitted *submitted, qn_error *error) {
+qn_status qn_store_submit(qn_store *store, const qn_submission *submission, const qn_idempotency *idempotency,
+                          const qn_principal *principal, qn_submitted *submitted, qn_error *error) {
   FAIL_WHEN_BROKEN(store);
   for (int i = 0; idempotency->key != NULL && i < store->key_count; i++) {
     if (strcmp(store->keys[i].key, idempotency->key) != 0) continue;
-    if (strcmp(store->keys[i].body, idempotency->body_sha256) != 0) return qn_error_set(error, QN_INVALID, "the key was used with another body");
+    if (strcmp(store->keys[i].body, idempotency->body_sha256) != 0)
+      return qn_error_set(error, QN_INVALID, "the key was used with another body");
     *submitted = store->keys[i].answer;
     return QN_OK;
   }
@@ -184,9 +221,11 @@ qn_status qn_store_submit(qn_store *store, const qn_submission *submission, cons
     qn_submitted child;
     add_simulation(store, submission, principal->name, submitted);
     for (int i = 0; i < submission->child_count; i++)
-      add_analysis(store, submitted->id, submission->children[i].type, submission->children[i].spec, submission->children[i].sha256, principal->name, &child);
+      add_analysis(store, submitted->id, submission->children[i].type, submission->children[i].spec,
+                   submission->children[i].sha256, principal->name, &child);
   } else {
-    add_analysis(store, submission->parent, submission->type, submission->spec, submission->sha256, principal->name, submitted);
+    add_analysis(store, submission->parent, submission->type, submission->spec, submission->sha256, principal->name,
+                 submitted);
   }
   if (idempotency->key != NULL) {
     fake_key *key = &store->keys[store->key_count++];
@@ -201,8 +240,10 @@ qn_status qn_store_submit(qn_store *store, const qn_submission *submission, cons
 
 static qn_job_row clone_job(const qn_job_row *row) {
   qn_job_row made = *row;
-  made.kind = copy(row->kind), made.waiting = copy(row->waiting), made.error = copy(row->error), made.worker = copy(row->worker);
-  made.submitted_by = copy(row->submitted_by), made.created_at = copy(row->created_at), made.started_at = copy(row->started_at), made.finished_at = copy(row->finished_at);
+  made.kind = copy(row->kind), made.waiting = copy(row->waiting), made.error = copy(row->error),
+  made.worker = copy(row->worker);
+  made.submitted_by = copy(row->submitted_by), made.created_at = copy(row->created_at),
+  made.started_at = copy(row->started_at), made.finished_at = copy(row->finished_at);
   return made;
 }
 
@@ -212,9 +253,11 @@ static qn_job_row *find_job(qn_store *store, int64_t id) {
   return NULL;
 }
 
-qn_status qn_store_list_jobs(qn_store *store, const char *state, qn_page_query query, qn_job_page *page, qn_error *error) {
+qn_status qn_store_list_jobs(qn_store *store, const char *state, qn_page_query query, qn_job_page *page,
+                             qn_error *error) {
   FAIL_WHEN_BROKEN(store);
-  LIST(store->jobs, store->job_count, qn_job_row, state == NULL || strcmp(state, qn_job_state_name(row->state)) == 0, clone_job);
+  LIST(store->jobs, store->job_count, qn_job_row, state == NULL || strcmp(state, qn_job_state_name(row->state)) == 0,
+       clone_job);
 }
 
 qn_status qn_store_get_job(qn_store *store, int64_t id, qn_job_row *row, qn_error *error) {
@@ -225,7 +268,8 @@ qn_status qn_store_get_job(qn_store *store, int64_t id, qn_job_row *row, qn_erro
   return QN_OK;
 }
 
-qn_status qn_store_cancel_job(qn_store *store, int64_t id, const qn_principal *principal, qn_job_row *row, qn_error *error) {
+qn_status qn_store_cancel_job(qn_store *store, int64_t id, const qn_principal *principal, qn_job_row *row,
+                              qn_error *error) {
   (void)principal;
   FAIL_WHEN_BROKEN(store);
   qn_job_row *job = find_job(store, id);
@@ -237,18 +281,21 @@ qn_status qn_store_cancel_job(qn_store *store, int64_t id, const qn_principal *p
   return QN_OK;
 }
 
-qn_status qn_store_retry_job(qn_store *store, int64_t id, const qn_principal *principal, qn_job_row *row, qn_error *error) {
+qn_status qn_store_retry_job(qn_store *store, int64_t id, const qn_principal *principal, qn_job_row *row,
+                             qn_error *error) {
   (void)principal;
   FAIL_WHEN_BROKEN(store);
   qn_job_row *job = find_job(store, id);
   if (job == NULL) return qn_error_set(error, QN_NOT_FOUND, "there is no job %lld", (long long)id);
-  if (job->state != QN_JOB_FAILED && job->state != QN_JOB_CANCELLED) return qn_error_set(error, QN_CONFLICT, "the job is %s", qn_job_state_name(job->state));
+  if (job->state != QN_JOB_FAILED && job->state != QN_JOB_CANCELLED)
+    return qn_error_set(error, QN_CONFLICT, "the job is %s", qn_job_state_name(job->state));
   job->state = QN_JOB_QUEUED;
   *row = clone_job(job);
   return QN_OK;
 }
 
-qn_status qn_store_list_events(qn_store *store, int64_t job, int64_t after, int limit, qn_event_page *page, qn_error *error) {
+qn_status qn_store_list_events(qn_store *store, int64_t job, int64_t after, int limit, qn_event_page *page,
+                               qn_error *error) {
   (void)job, (void)after, (void)limit;
   FAIL_WHEN_BROKEN(store);
   *page = (qn_event_page){.final = true};
@@ -259,8 +306,10 @@ qn_status qn_store_list_events(qn_store *store, int64_t job, int64_t after, int 
 
 static qn_simulation_row clone_simulation(const qn_simulation_row *row) {
   qn_simulation_row made = *row;
-  made.name = copy(row->name), made.sha256 = copy(row->sha256), made.spec = copy(row->spec), made.potential = copy(row->potential);
-  made.potential_sha256 = copy(row->potential_sha256), made.engine_version = copy(row->engine_version), made.created_at = copy(row->created_at);
+  made.name = copy(row->name), made.sha256 = copy(row->sha256), made.spec = copy(row->spec),
+  made.potential = copy(row->potential);
+  made.potential_sha256 = copy(row->potential_sha256), made.engine_version = copy(row->engine_version),
+  made.created_at = copy(row->created_at);
   return made;
 }
 
@@ -279,23 +328,36 @@ qn_status qn_store_get_simulation(qn_store *store, int64_t id, qn_simulation_row
   return qn_error_set(error, QN_NOT_FOUND, "there is no simulation %lld", (long long)id);
 }
 
-int64_t fake_store_add_artifact(qn_store *store, const char *kind, const char *path, const char *sha256, int64_t frames) {
+int64_t fake_store_add_artifact(qn_store *store, const char *kind, const char *path, const char *sha256,
+                                int64_t frames) {
   qn_artifact_row *row = &store->artifacts[store->artifact_count++];
-  *row = (qn_artifact_row){.id = ++store->last_id, .simulation = 1, .kind = copy(kind), .stage = 1, .temperature_k = 1500, .path = copy(path), .frames = frames,
-                           .size = 100, .interval_ps = frames > 0 ? 0.05 : 0, .sha256 = copy(sha256), .created_at = copy("2026-01-02T03:04:05Z")};
+  *row = (qn_artifact_row){.id = ++store->last_id,
+                           .simulation = 1,
+                           .kind = copy(kind),
+                           .stage = 1,
+                           .temperature_k = 1500,
+                           .path = copy(path),
+                           .frames = frames,
+                           .size = 100,
+                           .interval_ps = frames > 0 ? 0.05 : 0,
+                           .sha256 = copy(sha256),
+                           .created_at = copy("2026-01-02T03:04:05Z")};
   return row->id;
 }
 
 static qn_artifact_row clone_artifact(const qn_artifact_row *row) {
   qn_artifact_row made = *row;
-  made.kind = copy(row->kind), made.path = copy(row->path), made.sha256 = copy(row->sha256), made.created_at = copy(row->created_at);
+  made.kind = copy(row->kind), made.path = copy(row->path), made.sha256 = copy(row->sha256),
+  made.created_at = copy(row->created_at);
   return made;
 }
 
-qn_status qn_store_list_artifacts(qn_store *store, int64_t simulation, const char *kind, qn_page_query query, qn_artifact_page *page, qn_error *error) {
+qn_status qn_store_list_artifacts(qn_store *store, int64_t simulation, const char *kind, qn_page_query query,
+                                  qn_artifact_page *page, qn_error *error) {
   FAIL_WHEN_BROKEN(store);
   LIST(store->artifacts, store->artifact_count, qn_artifact_row,
-       (simulation == 0 || row->simulation == simulation) && (kind == NULL || strcmp(kind, row->kind) == 0), clone_artifact);
+       (simulation == 0 || row->simulation == simulation) && (kind == NULL || strcmp(kind, row->kind) == 0),
+       clone_artifact);
 }
 
 qn_status qn_store_get_artifact(qn_store *store, int64_t id, qn_artifact_row *row, qn_error *error) {
@@ -308,7 +370,8 @@ qn_status qn_store_get_artifact(qn_store *store, int64_t id, qn_artifact_row *ro
   return qn_error_set(error, QN_NOT_FOUND, "there is no artifact %lld", (long long)id);
 }
 
-qn_status qn_store_open_artifact(qn_store *store, const qn_artifact_row *row, int *descriptor, char path[4096], qn_error *error) {
+qn_status qn_store_open_artifact(qn_store *store, const qn_artifact_row *row, int *descriptor, char path[4096],
+                                 qn_error *error) {
   FAIL_WHEN_BROKEN(store);
   snprintf(path, 4096, "%s", row->path);
   *descriptor = open(path, O_RDONLY);
@@ -317,13 +380,16 @@ qn_status qn_store_open_artifact(qn_store *store, const qn_artifact_row *row, in
 
 static qn_analysis_row clone_analysis(const qn_analysis_row *row) {
   qn_analysis_row made = *row;
-  made.type = copy(row->type), made.spec = copy(row->spec), made.sha256 = copy(row->sha256), made.created_at = copy(row->created_at);
+  made.type = copy(row->type), made.spec = copy(row->spec), made.sha256 = copy(row->sha256),
+  made.created_at = copy(row->created_at);
   return made;
 }
 
-qn_status qn_store_list_analyses(qn_store *store, int64_t simulation, qn_page_query query, qn_analysis_page *page, qn_error *error) {
+qn_status qn_store_list_analyses(qn_store *store, int64_t simulation, qn_page_query query, qn_analysis_page *page,
+                                 qn_error *error) {
   FAIL_WHEN_BROKEN(store);
-  LIST(store->analyses, store->analysis_count, qn_analysis_row, simulation == 0 || row->simulation == simulation, clone_analysis);
+  LIST(store->analyses, store->analysis_count, qn_analysis_row, simulation == 0 || row->simulation == simulation,
+       clone_analysis);
 }
 
 qn_status qn_store_get_analysis(qn_store *store, int64_t id, qn_analysis_row *row, qn_error *error) {
@@ -340,7 +406,8 @@ qn_status qn_store_get_curves(qn_store *store, int64_t analysis, qn_curve_page *
   (void)analysis;
   FAIL_WHEN_BROKEN(store);
   *page = (qn_curve_page){1, calloc(1, sizeof *page->rows)};
-  page->rows[0] = (qn_curve_row){copy("mean_squared_displacement"), copy("all"), copy("bulk"), copy("[\"lag_ps\",\"msd_a2\"]"), copy("[[0.05,0.1],[0.1,0.2]]")};
+  page->rows[0] = (qn_curve_row){copy("mean_squared_displacement"), copy("all"), copy("bulk"),
+                                 copy("[\"lag_ps\",\"msd_a2\"]"), copy("[[0.05,0.1],[0.1,0.2]]")};
   return QN_OK;
 }
 
@@ -348,32 +415,54 @@ qn_status qn_store_get_curves(qn_store *store, int64_t analysis, qn_curve_page *
 
 int64_t fake_store_add_result(qn_store *store, const char *quantity, double value, const char *simulation_name) {
   qn_result_row *row = &store->results[store->result_count++];
-  *row = (qn_result_row){.id = ++store->last_id, .simulation = 1, .analysis = 2, .quantity = copy(quantity), .species = copy("Cu"), .region = copy("bulk"),
-                         .unit = copy("m2/s"), .status = copy(isnan(value) ? "not_diffusive" : "ok"), .simulation_name = copy(simulation_name),
-                         .composition = copy("Cu50Zr50"), .potential = copy("cu-zr"), .potential_sha256 = copy(store->potentials[0].sha256),
-                         .engine_version = copy("0.1.0"), .spec_sha256 = copy("b"), .created_at = copy("2026-01-02T03:04:05Z"),
-                         .value = value, .standard_error = isnan(value) ? NAN : value / 10, .temperature_k = 1500, .window_start_ps = 1,
-                         .window_end_ps = 10.5, .samples = 12, .atoms = 500};
+  *row = (qn_result_row){.id = ++store->last_id,
+                         .simulation = 1,
+                         .analysis = 2,
+                         .quantity = copy(quantity),
+                         .species = copy("Cu"),
+                         .region = copy("bulk"),
+                         .unit = copy("m2/s"),
+                         .status = copy(isnan(value) ? "not_diffusive" : "ok"),
+                         .simulation_name = copy(simulation_name),
+                         .composition = copy("Cu50Zr50"),
+                         .potential = copy("cu-zr"),
+                         .potential_sha256 = copy(store->potentials[0].sha256),
+                         .engine_version = copy("0.1.0"),
+                         .spec_sha256 = copy("b"),
+                         .created_at = copy("2026-01-02T03:04:05Z"),
+                         .value = value,
+                         .standard_error = isnan(value) ? NAN : value / 10,
+                         .temperature_k = 1500,
+                         .window_start_ps = 1,
+                         .window_end_ps = 10.5,
+                         .samples = 12,
+                         .atoms = 500};
   return row->id;
 }
 
 static qn_result_row clone_result(const qn_result_row *row) {
   qn_result_row made = *row;
-  made.quantity = copy(row->quantity), made.species = copy(row->species), made.region = copy(row->region), made.unit = copy(row->unit);
-  made.status = copy(row->status), made.simulation_name = copy(row->simulation_name), made.composition = copy(row->composition);
-  made.potential = copy(row->potential), made.potential_sha256 = copy(row->potential_sha256), made.engine_version = copy(row->engine_version);
+  made.quantity = copy(row->quantity), made.species = copy(row->species), made.region = copy(row->region),
+  made.unit = copy(row->unit);
+  made.status = copy(row->status), made.simulation_name = copy(row->simulation_name),
+  made.composition = copy(row->composition);
+  made.potential = copy(row->potential), made.potential_sha256 = copy(row->potential_sha256),
+  made.engine_version = copy(row->engine_version);
   made.spec_sha256 = copy(row->spec_sha256), made.created_at = copy(row->created_at);
   return made;
 }
 
-qn_status qn_store_query_results(qn_store *store, const qn_result_query *wanted, qn_result_page *page, qn_error *error) {
+qn_status qn_store_query_results(qn_store *store, const qn_result_query *wanted, qn_result_page *page,
+                                 qn_error *error) {
   FAIL_WHEN_BROKEN(store);
   const qn_page_query query = wanted->page;
   store->last_query = *wanted;
   snprintf(store->last_quantity, sizeof store->last_quantity, "%s", wanted->quantity != NULL ? wanted->quantity : "");
   LIST(store->results, store->result_count, qn_result_row,
-       (wanted->quantity == NULL || strcmp(wanted->quantity, row->quantity) == 0) && (wanted->analysis == 0 || wanted->analysis == row->analysis) &&
-           !(row->temperature_k < wanted->temperature_min_k) && !(row->temperature_k > wanted->temperature_max_k), clone_result);
+       (wanted->quantity == NULL || strcmp(wanted->quantity, row->quantity) == 0) &&
+           (wanted->analysis == 0 || wanted->analysis == row->analysis) &&
+           !(row->temperature_k < wanted->temperature_min_k) && !(row->temperature_k > wanted->temperature_max_k),
+       clone_result);
 }
 
 /* ---- health ---- */

@@ -23,7 +23,7 @@ struct qn_store {
   qn_artifact_row artifacts[FAKE_ROWS];
   qn_result_row results[FAKE_ROWS];
   fake_key keys[FAKE_ROWS];
-  char last_spec[65536];     /* of the last submission */
+  char last_spec[65536]; /* of the last submission */
   qn_result_query last_query;
   char last_quantity[65];
 };
@@ -33,7 +33,8 @@ qn_store *fake_store_alloc(void);
 void fake_store_free(qn_store *store);
 
 int64_t fake_store_add_result(qn_store *store, const char *quantity, double value, const char *simulation_name);
-int64_t fake_store_add_artifact(qn_store *store, const char *kind, const char *path, const char *sha256, int64_t frames);
+int64_t fake_store_add_artifact(qn_store *store, const char *kind, const char *path, const char *sha256,
+                                int64_t frames);
 
 /* Text of a small eam/alloy potential of one element, malloc'ed. */
 char *fake_setfl(const char *symbol, int points);

@@ -32,8 +32,11 @@ static void write_parameter(FILE *out, const qn_parameter *parameter) {
   qn_json_spell(parameter->automatic ? 0.0 : parameter->minimum, minimum); /* 0 asks for the rule */
   qn_json_spell(parameter->maximum, maximum);
   qn_json_spell(parameter->fallback, fallback);
-  fprintf(out, "        %s:\n          type: %s\n          minimum: %s\n          maximum: %s\n          default: %s\n          description: \"%s\"\n", parameter->name,
-          parameter->automatic ? "[number, \"null\"]" : "number", minimum, maximum, parameter->automatic ? "null" : fallback, parameter->meaning);
+  fprintf(out,
+          "        %s:\n          type: %s\n          minimum: %s\n          maximum: %s\n          default: %s\n      "
+          "    description: \"%s\"\n",
+          parameter->name, parameter->automatic ? "[number, \"null\"]" : "number", minimum, maximum,
+          parameter->automatic ? "null" : fallback, parameter->meaning);
 }
 
 /* The section with its marks; malloc'ed. */
@@ -41,13 +44,20 @@ static char *section_of_table(void) {
   char *text;
   size_t size;
   FILE *out = open_memstream(&text, &size);
-  fprintf(out, "%s    # From the program's own table: `api_test_document --write openapi.yaml` writes this section anew.\n"
-               "    AnalysisSpec:\n      description: What to measure in the frames of one stage; GET /v1/analysis-types says the same.\n"
-               "      type: object\n      required: [type]\n      oneOf:\n", BEGIN);
-  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++) fprintf(out, "        - $ref: \"#/components/schemas/analysis.%s\"\n", (*type)->name);
+  fprintf(out,
+          "%s    # From the program's own table: `api_test_document --write openapi.yaml` writes this section anew.\n"
+          "    AnalysisSpec:\n      description: What to measure in the frames of one stage; GET /v1/analysis-types "
+          "says the same.\n"
+          "      type: object\n      required: [type]\n      oneOf:\n",
+          BEGIN);
+  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++)
+    fprintf(out, "        - $ref: \"#/components/schemas/analysis.%s\"\n", (*type)->name);
   for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++) {
-    fprintf(out, "\n    analysis.%s:\n      description: \"%s\"\n      type: object\n      required: [type]\n      additionalProperties: false\n      properties:\n"
-                 "        type: {const: %s}\n        stage: {$ref: \"#/components/schemas/Stage\"}\n", (*type)->name, (*type)->meaning, (*type)->name);
+    fprintf(out,
+            "\n    analysis.%s:\n      description: \"%s\"\n      type: object\n      required: [type]\n      "
+            "additionalProperties: false\n      properties:\n"
+            "        type: {const: %s}\n        stage: {$ref: \"#/components/schemas/Stage\"}\n",
+            (*type)->name, (*type)->meaning, (*type)->name);
     for (int p = 0; p < (*type)->parameter_count; p++) write_parameter(out, &(*type)->parameters[p]);
   }
   fputs(END, out);

@@ -22,7 +22,8 @@ static int tear_down(void **state) {
 
 static void test_pages_hold_everything_once(void **state) {
   qn_store *store = *state;
-  for (int i = 0; i < 23; i++) fake_store_add_result(store, i % 2 == 0 ? "diffusion_coefficient" : "relaxation_time", i, "x");
+  for (int i = 0; i < 23; i++)
+    fake_store_add_result(store, i % 2 == 0 ? "diffusion_coefficient" : "relaxation_time", i, "x");
   char target[256] = "/v1/results?quantity=diffusion_coefficient&limit=5";
   int seen = 0, pages = 0;
   int64_t last = INT64_MAX;
@@ -67,7 +68,8 @@ static void test_next_keeps_odd_filters(void **state) {
 }
 
 static void test_empty_lists(void **state) {
-  static const char *const lists[] = {"/v1/simulations", "/v1/analyses", "/v1/results", "/v1/jobs", "/v1/trajectories", "/v1/structures"};
+  static const char *const lists[] = {"/v1/simulations", "/v1/analyses",     "/v1/results",
+                                      "/v1/jobs",        "/v1/trajectories", "/v1/structures"};
   for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
     client_answer answer = client_get(*state, lists[i]);
     assert_int_equal(answer.status, 200);
@@ -88,7 +90,15 @@ static void test_etags(void **state) {
   snprintf(job, sizeof job, "/v1/jobs/%lld", (long long)store->jobs[0].id);
   snprintf(analysis, sizeof analysis, "/v1/analyses/%lld", (long long)store->analyses[0].id);
   snprintf(simulation, sizeof simulation, "/v1/simulations/%lld", (long long)store->simulations[0].id);
-  const char *const targets[] = {"/", "/openapi.yaml", "/v1/analysis-types", "/v1/potentials/cu-zr", "/v1/potentials/cu-zr/text", "/v1/potentials/cu-zr/curves", job, analysis, simulation};
+  const char *const targets[] = {"/",
+                                 "/openapi.yaml",
+                                 "/v1/analysis-types",
+                                 "/v1/potentials/cu-zr",
+                                 "/v1/potentials/cu-zr/text",
+                                 "/v1/potentials/cu-zr/curves",
+                                 job,
+                                 analysis,
+                                 simulation};
   for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
     answer = client_get(store, targets[i]);
     assert_int_equal(answer.status, 200);
@@ -125,16 +135,22 @@ static void test_etags(void **state) {
 static void test_a_result_carries_everything(void **state) {
   qn_store *store = *state;
   fake_store_add_result(store, "diffusion_coefficient", 2.5e-9, "x");
-  client_answer answer = client_get(store, "/v1/results?temperature_min_k=1400&temperature_max_k=1600.5&simulation=3&analysis=2&composition=Cu50Zr50");
+  client_answer answer = client_get(
+      store,
+      "/v1/results?temperature_min_k=1400&temperature_max_k=1600.5&simulation=3&analysis=2&composition=Cu50Zr50");
   assert_true(store->last_query.temperature_min_k == 1400 && store->last_query.temperature_max_k == 1600.5);
   assert_true(store->last_query.simulation == 3 && store->last_query.analysis == 2);
   assert_int_equal(store->last_query.page.limit, 50);
   json_t *row = json_array_get(json_object_get(answer.json, "items"), 0);
-  static const char *const keys[] = {"value", "standard_error", "unit", "temperature_k", "species", "region", "window_start_ps", "window_end_ps", "samples", "status",
-                                     "simulation", "analysis", "potential", "potential_sha256", "engine_version", "composition", "atoms", "spec_sha256", "links"};
-  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) assert_false(json_is_null(json_object_get(row, keys[i])) || json_object_get(row, keys[i]) == NULL);
+  static const char *const keys[] = {
+      "value",          "standard_error", "unit",   "temperature_k", "species",  "region",    "window_start_ps",
+      "window_end_ps",  "samples",        "status", "simulation",    "analysis", "potential", "potential_sha256",
+      "engine_version", "composition",    "atoms",  "spec_sha256",   "links"};
+  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+    assert_false(json_is_null(json_object_get(row, keys[i])) || json_object_get(row, keys[i]) == NULL);
   assert_true(json_number_value(json_object_get(row, "value")) == 2.5e-9);
-  assert_string_equal(json_string_value(json_object_get(json_object_get(row, "links"), "simulation")), "/v1/simulations/1");
+  assert_string_equal(json_string_value(json_object_get(json_object_get(row, "links"), "simulation")),
+                      "/v1/simulations/1");
   assert_non_null(strstr(answer.text, "\"value\":2.5e-09"));
   client_fini(&answer);
 }
@@ -167,8 +183,10 @@ static void test_csv(void **state) {
   client_answer answer = client_get(store, "/v1/results?format=csv&limit=2");
   assert_int_equal(answer.status, 200);
   assert_string_equal(answer.type, "text/csv; charset=utf-8");
-  static const char header[] = "id,quantity,value,standard_error,unit,status,temperature_k,species,region,window_start_ps,window_end_ps,samples,atoms,composition,simulation,"
-                               "simulation_name,analysis,potential,potential_sha256,engine_version,spec_sha256,created_at,simulation_url,analysis_url\r\n";
+  static const char header[] = "id,quantity,value,standard_error,unit,status,temperature_k,species,region,window_start_"
+                               "ps,window_end_ps,samples,atoms,composition,simulation,"
+                               "simulation_name,analysis,potential,potential_sha256,engine_version,spec_sha256,created_"
+                               "at,simulation_url,analysis_url\r\n";
   assert_memory_equal(answer.text, header, strlen(header));
   assert_non_null(strstr(answer.text, ",0.3333333333333333,"));
   assert_non_null(strstr(answer.text, ",\"a \"\"name\"\", with\nall\","));
@@ -181,11 +199,18 @@ static void test_csv(void **state) {
 }
 
 static void test_choosing_by_accept(void **state) {
-  static const struct { const char *accept, *type; } cases[] = {
-      {"Accept: text/csv", "text/csv; charset=utf-8"}, {"Accept: application/json", "application/json"}, {"Accept: */*", "application/json"},
-      {"Accept: text/csv, application/json", "application/json"}, {"Accept: text/csv;q=0.9, application/json;q=0.5", "text/csv; charset=utf-8"},
-      {"Accept: text/csv;q=0.2, */*", "application/json"}, {"Accept: text/*", "text/csv; charset=utf-8"}, {"Accept: text/html", "application/json"},
-      {"Accept: TEXT/CSV", "text/csv; charset=utf-8"}, {"Accept: ,;q=,", "application/json"}};
+  static const struct {
+    const char *accept, *type;
+  } cases[] = {{"Accept: text/csv", "text/csv; charset=utf-8"},
+               {"Accept: application/json", "application/json"},
+               {"Accept: */*", "application/json"},
+               {"Accept: text/csv, application/json", "application/json"},
+               {"Accept: text/csv;q=0.9, application/json;q=0.5", "text/csv; charset=utf-8"},
+               {"Accept: text/csv;q=0.2, */*", "application/json"},
+               {"Accept: text/*", "text/csv; charset=utf-8"},
+               {"Accept: text/html", "application/json"},
+               {"Accept: TEXT/CSV", "text/csv; charset=utf-8"},
+               {"Accept: ,;q=,", "application/json"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     client_answer answer = client_send(*state, QN_SCOPE_READ, "GET", "/v1/results", cases[i].accept, NULL, 0);
     if (strcmp(answer.type, cases[i].type) != 0) print_error("%s: %s\n", cases[i].accept, answer.type);
@@ -193,16 +218,28 @@ static void test_choosing_by_accept(void **state) {
     assert_string_equal(client_header(&answer, "Vary"), "Accept");
     client_fini(&answer);
   }
-  client_answer answer = client_send(*state, QN_SCOPE_READ, "GET", "/v1/results?format=json", "Accept: text/csv", NULL, 0);
+  client_answer answer =
+      client_send(*state, QN_SCOPE_READ, "GET", "/v1/results?format=json", "Accept: text/csv", NULL, 0);
   assert_string_equal(answer.type, "application/json");
   client_fini(&answer);
 }
 
 static void test_csv_cells(void **state) {
   (void)state;
-  static const struct { const char *text, *cell; } cases[] = {
-      {"", ""}, {"plain", "plain"}, {"a,b", "\"a,b\""}, {"a\"b", "\"a\"\"b\""}, {"a\r\nb", "\"a\r\nb\""}, {"\"", "\"\"\"\""}, {" blank ", " blank "},
-      {"=1+1", "\"'=1+1\""}, {"+x", "\"'+x\""}, {"-x", "\"'-x\""}, {"@x", "\"'@x\""}, {"a=b", "a=b"}};
+  static const struct {
+    const char *text, *cell;
+  } cases[] = {{"", ""},
+               {"plain", "plain"},
+               {"a,b", "\"a,b\""},
+               {"a\"b", "\"a\"\"b\""},
+               {"a\r\nb", "\"a\r\nb\""},
+               {"\"", "\"\"\"\""},
+               {" blank ", " blank "},
+               {"=1+1", "\"'=1+1\""},
+               {"+x", "\"'+x\""},
+               {"-x", "\"'-x\""},
+               {"@x", "\"'@x\""},
+               {"a=b", "a=b"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     qn_csv csv = {0};
     char wanted[64];
@@ -211,8 +248,8 @@ static void test_csv_cells(void **state) {
     qn_csv_text(&csv, cases[i].text);
     qn_csv_integer(&csv, 1);
     qn_csv_end(&csv);
-    assert_string_equal(csv.text, wanted);
-    free(csv.text);
+    assert_string_equal(csv.text.bytes, wanted);
+    free(csv.text.bytes);
   }
 }
 
@@ -221,7 +258,9 @@ static void test_csv_cells(void **state) {
 static void test_upload(void **state) {
   qn_store *store = *state;
   char *text = fake_setfl("Cu", 40);
-  client_answer answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=small-cu&citation=M%C3%BCller%202026&licence=CC0-1.0", "Content-Type: text/plain", text, strlen(text));
+  client_answer answer = client_send(store, QN_SCOPE_SUBMIT, "POST",
+                                     "/v1/potentials?name=small-cu&citation=M%C3%BCller%202026&licence=CC0-1.0",
+                                     "Content-Type: text/plain", text, strlen(text));
   if (answer.status != 201) print_error("%s\n", answer.text);
   assert_int_equal(answer.status, 201);
   assert_string_equal(client_header(&answer, "Location"), "/v1/potentials/small-cu");
@@ -232,16 +271,19 @@ static void test_upload(void **state) {
   assert_int_equal(json_integer_value(json_object_get(answer.json, "size_bytes")), strlen(text));
   client_fini(&answer);
 
-  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=small-cu", "Content-Type: application/x-www-form-urlencoded", text, strlen(text));
+  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=small-cu",
+                       "Content-Type: application/x-www-form-urlencoded", text, strlen(text));
   assert_int_equal(answer.status, 200);
   client_fini(&answer);
   text[5] = 'X';
-  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=small-cu", "Content-Type: text/plain", text, strlen(text));
+  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=small-cu", "Content-Type: text/plain", text,
+                       strlen(text));
   client_expect_problem(&answer, 409, "conflict");
   client_fini(&answer);
   free(text);
   text = fake_setfl("c,u", 40);
-  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=odd", "Content-Type: text/plain", text, strlen(text));
+  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=odd", "Content-Type: text/plain", text,
+                       strlen(text));
   assert_int_equal(answer.status, 422);
   client_fini(&answer);
   free(text);
@@ -257,20 +299,26 @@ static void test_upload(void **state) {
 static void test_upload_refusals(void **state) {
   qn_store *store = *state;
   char *text = fake_setfl("Cu", 40);
-  static const struct { const char *target, *headers; int status; const char *code; bool cut; } cases[] = {
-      {"/v1/potentials", "Content-Type: text/plain", 400, "invalid_parameter", false},
-      {"/v1/potentials?name=", "Content-Type: text/plain", 400, "invalid_parameter", false},
-      {"/v1/potentials?name=a%2Fb", "Content-Type: text/plain", 400, "invalid_parameter", false},
-      {"/v1/potentials?name=.hidden", "Content-Type: text/plain", 400, "invalid_parameter", false},
-      {"/v1/potentials?name=a%22b", "Content-Type: text/plain", 400, "invalid_parameter", false},
-      {"/v1/potentials?name=x", "Content-Type: application/json", 415, "unsupported_media_type", false},
-      {"/v1/potentials?name=x", "Content-Type: text/plain", 422, "malformed", true}};
+  static const struct {
+    const char *target, *headers;
+    int status;
+    const char *code;
+    bool cut;
+  } cases[] = {{"/v1/potentials", "Content-Type: text/plain", 400, "invalid_parameter", false},
+               {"/v1/potentials?name=", "Content-Type: text/plain", 400, "invalid_parameter", false},
+               {"/v1/potentials?name=a%2Fb", "Content-Type: text/plain", 400, "invalid_parameter", false},
+               {"/v1/potentials?name=.hidden", "Content-Type: text/plain", 400, "invalid_parameter", false},
+               {"/v1/potentials?name=a%22b", "Content-Type: text/plain", 400, "invalid_parameter", false},
+               {"/v1/potentials?name=x", "Content-Type: application/json", 415, "unsupported_media_type", false},
+               {"/v1/potentials?name=x", "Content-Type: text/plain", 422, "malformed", true}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    client_answer answer = client_send(store, QN_SCOPE_SUBMIT, "POST", cases[i].target, cases[i].headers, text, cases[i].cut ? 300 : strlen(text));
+    client_answer answer = client_send(store, QN_SCOPE_SUBMIT, "POST", cases[i].target, cases[i].headers, text,
+                                       cases[i].cut ? 300 : strlen(text));
     client_expect_problem(&answer, cases[i].status, cases[i].code);
     client_fini(&answer);
   }
-  client_answer answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=x", "Content-Type: text/plain", "", 0);
+  client_answer answer =
+      client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=x", "Content-Type: text/plain", "", 0);
   client_expect_problem(&answer, 422, "malformed");
   client_fini(&answer);
   assert_int_equal(store->potential_count, 1);
@@ -278,7 +326,8 @@ static void test_upload_refusals(void **state) {
 }
 
 static void test_curves(void **state) {
-  client_answer answer = client_get(*state, "/v1/potentials/cu-zr/curves?points=10"); /* its stored text is of one element */
+  client_answer answer =
+      client_get(*state, "/v1/potentials/cu-zr/curves?points=10"); /* its stored text is of one element */
   assert_int_equal(answer.status, 200);
   json_t *curves = json_object_get(answer.json, "curves");
   assert_int_equal(json_array_size(curves), 3);
@@ -289,9 +338,11 @@ static void test_curves(void **state) {
     assert_int_equal(json_array_size(rows), 10);
     assert_int_equal(json_array_size(json_array_get(rows, 0)), json_array_size(json_object_get(curve, "columns")));
   }
-  json_t *last = json_array_get(json_object_get(json_array_get(curves, 2), "rows"), 9), *first = json_array_get(json_object_get(json_array_get(curves, 2), "rows"), 0);
-  assert_true(json_number_value(json_array_get(first, 0)) == 0.5);                       /* r, A */
-  assert_true(fabs(json_number_value(json_array_get(first, 1)) - 1.0 / 11 / 0.5) < 1e-5); /* r*phi / r, six decimals in the text */
+  json_t *last = json_array_get(json_object_get(json_array_get(curves, 2), "rows"), 9),
+         *first = json_array_get(json_object_get(json_array_get(curves, 2), "rows"), 0);
+  assert_true(json_number_value(json_array_get(first, 0)) == 0.5); /* r, A */
+  assert_true(fabs(json_number_value(json_array_get(first, 1)) - 1.0 / 11 / 0.5) <
+              1e-5); /* r*phi / r, six decimals in the text */
   assert_true(fabs(json_number_value(json_array_get(last, 0)) - 39 * 0.05) < 1e-12);
   client_fini(&answer);
   answer = client_get(*state, "/v1/potentials/nothing/curves");
@@ -310,7 +361,8 @@ static void test_jobs(void **state) {
   snprintf(target, sizeof target, "/v1/jobs/%lld", id);
   answer = client_get(store, target);
   assert_string_equal(client_text(&answer, "state"), "queued");
-  assert_true(json_is_null(json_object_get(answer.json, "eta_s")) && json_is_null(json_object_get(answer.json, "started_at")));
+  assert_true(json_is_null(json_object_get(answer.json, "eta_s")) &&
+              json_is_null(json_object_get(answer.json, "started_at")));
   assert_string_equal(client_text(&answer, "submitted_by"), "tester");
   client_fini(&answer);
   answer = client_get(store, "/v1/jobs?state=running");
@@ -347,8 +399,15 @@ static void test_events(void **state) {
   client_fini(&answer);
   char target[64];
   snprintf(target, sizeof target, "/v1/jobs/%lld/events", (long long)store->jobs[0].id);
-  static const struct { const char *header; int64_t last; int status; } cases[] = {{NULL, 0, 200}, {"Last-Event-ID: 17", 17, 200}, {"Last-Event-ID: 0", 0, 200},
-                                                                                  {"Last-Event-ID: x", 0, 400}, {"Last-Event-ID: -1", 0, 400}};
+  static const struct {
+    const char *header;
+    int64_t last;
+    int status;
+  } cases[] = {{NULL, 0, 200},
+               {"Last-Event-ID: 17", 17, 200},
+               {"Last-Event-ID: 0", 0, 200},
+               {"Last-Event-ID: x", 0, 400},
+               {"Last-Event-ID: -1", 0, 400}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     answer = client_send(store, QN_SCOPE_READ, "GET", target, cases[i].header, NULL, 0);
     assert_int_equal(answer.status, cases[i].status);
@@ -400,9 +459,13 @@ static void test_simulation_and_analysis(void **state) {
 
 static void test_service(void **state) {
   qn_store *store = *state;
-  static const struct { const char *target, *type, *holds; } cases[] = {
-      {"/", "application/json", "\"/v1/simulations\""}, {"/livez", "application/json", "ok"}, {"/readyz", "application/json", "ready"},
-      {"/metrics", "text/plain; version=0.0.4; charset=utf-8", "quenchd_up 1"}, {"/v1/analysis-types", "application/json", "\"diffusion\""}};
+  static const struct {
+    const char *target, *type, *holds;
+  } cases[] = {{"/", "application/json", "\"/v1/simulations\""},
+               {"/livez", "application/json", "ok"},
+               {"/readyz", "application/json", "ready"},
+               {"/metrics", "text/plain; version=0.0.4; charset=utf-8", "quenchd_up 1"},
+               {"/v1/analysis-types", "application/json", "\"diffusion\""}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     client_answer answer = client_get(store, cases[i].target);
     assert_int_equal(answer.status, 200);
@@ -426,7 +489,8 @@ static void test_thermo_and_structures(void **state) {
   int made = mkstemp(path);
   assert_true(made >= 0 && write(made, "time_ps\n0.1\n", 12) == 12);
   close(made);
-  int64_t thermo = fake_store_add_artifact(store, "thermo", path, "cafe", 0), snapshot = fake_store_add_artifact(store, "snapshot", path, "", 0);
+  int64_t thermo = fake_store_add_artifact(store, "thermo", path, "cafe", 0),
+          snapshot = fake_store_add_artifact(store, "snapshot", path, "", 0);
   store->artifacts[0].simulation = store->simulations[0].id;
   snprintf(target, sizeof target, "/v1/simulations/%lld/thermo", (long long)store->simulations[0].id);
   answer = client_get(store, target);
@@ -443,9 +507,11 @@ static void test_thermo_and_structures(void **state) {
   answer = client_get(store, target);
   assert_int_equal(answer.status, 200);
   assert_string_equal(answer.type, "chemical/x-xyz");
-  assert_string_equal(client_header(&answer, "Content-Disposition"), "attachment; filename=\"simulation-1-stage-1-1500K.xyz\"");
+  assert_string_equal(client_header(&answer, "Content-Disposition"),
+                      "attachment; filename=\"simulation-1-stage-1-1500K.xyz\"");
   client_fini(&answer);
-  snprintf(target, sizeof target, "/v1/structures/%lld", (long long)thermo); /* there is such an artifact, but it is no structure */
+  snprintf(target, sizeof target, "/v1/structures/%lld",
+           (long long)thermo); /* there is such an artifact, but it is no structure */
   answer = client_get(store, target);
   client_expect_problem(&answer, 404, "not_found");
   client_fini(&answer);

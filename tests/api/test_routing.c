@@ -35,7 +35,8 @@ static void test_table_is_sound(void **state) {
     assert_true(strncmp(routes[i].pattern, "/v1/", 4) != 0 || routes[i].scope >= QN_SCOPE_READ);
     for (size_t k = 0; k < i; k++) {
       assert_string_not_equal(routes[i].operation, routes[k].operation);
-      assert_false(strcmp(routes[i].method, routes[k].method) == 0 && strcmp(routes[i].pattern, routes[k].pattern) == 0);
+      assert_false(strcmp(routes[i].method, routes[k].method) == 0 &&
+                   strcmp(routes[i].pattern, routes[k].pattern) == 0);
     }
   }
 }
@@ -62,10 +63,13 @@ static void test_every_route_is_found(void **state) {
     for (int p = 0; p < QN_MAX_PATH_PARAMETERS; p++) {
       char wanted[16];
       snprintf(wanted, sizeof wanted, "value-%d", p);
-      if (p < names) assert_string_equal(parameters[p], wanted);
-      else assert_null(parameters[p]);
+      if (p < names)
+        assert_string_equal(parameters[p], wanted);
+      else
+        assert_null(parameters[p]);
     }
-    if (strcmp(routes[i].method, "GET") == 0) assert_ptr_equal(qn_route_find("HEAD", path, buffer, parameters, &status, allow), &routes[i]);
+    if (strcmp(routes[i].method, "GET") == 0)
+      assert_ptr_equal(qn_route_find("HEAD", path, buffer, parameters, &status, allow), &routes[i]);
   }
 }
 
@@ -76,8 +80,19 @@ static void expect_not_found(qn_store *store, const char *path) {
 }
 
 static void test_unknown_paths(void **state) {
-  static const char *const paths[] = {"/v1", "/v1/", "/v1/nothing", "/v1/simulations/", "/v1/simulations//thermo", "/v1/simulations/1/thermo/", "/V1/simulations", "//",
-                                      "/v1/simulations/1/2", "/v1/jobs/1/eventsx", "/openapi.yaml/x", "/livezz", "/v1/simulations%2F1%2Fx"};
+  static const char *const paths[] = {"/v1",
+                                      "/v1/",
+                                      "/v1/nothing",
+                                      "/v1/simulations/",
+                                      "/v1/simulations//thermo",
+                                      "/v1/simulations/1/thermo/",
+                                      "/V1/simulations",
+                                      "//",
+                                      "/v1/simulations/1/2",
+                                      "/v1/jobs/1/eventsx",
+                                      "/openapi.yaml/x",
+                                      "/livezz",
+                                      "/v1/simulations%2F1%2Fx"};
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) expect_not_found(*state, paths[i]);
   char longer[2000] = "/v1/potentials/";
   memset(longer + strlen(longer), 'x', 1500);
@@ -85,8 +100,11 @@ static void test_unknown_paths(void **state) {
 }
 
 static void test_identifiers(void **state) {
-  static const char *const ids[] = {"0", "-1", "x", "1x", "01", "1.0", "99999999999999999999", "9223372036854775808", "%20", "%2e%2e", "1%00"};
-  static const char *const patterns[] = {"/v1/simulations/%s", "/v1/analyses/%s", "/v1/jobs/%s", "/v1/trajectories/%s", "/v1/trajectories/%s/data", "/v1/structures/%s", "/v1/jobs/%s/events"};
+  static const char *const ids[] = {
+      "0", "-1", "x", "1x", "01", "1.0", "99999999999999999999", "9223372036854775808", "%20", "%2e%2e", "1%00"};
+  static const char *const patterns[] = {"/v1/simulations/%s",  "/v1/analyses/%s",          "/v1/jobs/%s",
+                                         "/v1/trajectories/%s", "/v1/trajectories/%s/data", "/v1/structures/%s",
+                                         "/v1/jobs/%s/events"};
   for (size_t p = 0; p < sizeof patterns / sizeof patterns[0]; p++)
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
       const char *hole = strstr(patterns[p], "%s");
@@ -130,8 +148,12 @@ static void test_scopes(void **state) {
 }
 
 static void test_media_types(void **state) {
-  static const char *const bad[] = {"Content-Type: text/plain\n", "Content-Type: application/x-www-form-urlencoded\n", "Content-Type: application/jsonx\n", "Content-Type: multipart/form-data; boundary=x\n"};
-  static const char *const good[] = {"Content-Type: application/json\n", "Content-Type: Application/JSON; charset=utf-8\n", "Content-Type: application/json ;x=y\n"};
+  static const char *const bad[] = {"Content-Type: text/plain\n", "Content-Type: application/x-www-form-urlencoded\n",
+                                    "Content-Type: application/jsonx\n",
+                                    "Content-Type: multipart/form-data; boundary=x\n"};
+  static const char *const good[] = {"Content-Type: application/json\n",
+                                     "Content-Type: Application/JSON; charset=utf-8\n",
+                                     "Content-Type: application/json ;x=y\n"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     client_answer answer = client_send(*state, QN_SCOPE_ADMIN, "POST", "/v1/simulations", bad[i], "{}", 2);
     client_expect_problem(&answer, 415, "unsupported_media_type");
@@ -171,7 +193,8 @@ static void test_admitting_by_the_head(void **state) {
   (void)state;
   char buffer[512];
   qn_response response;
-  qn_request request = {.method = "POST", .path = "/v1/simulations", .principal.scope = QN_SCOPE_ADMIN, .request_id = "r-1"};
+  qn_request request = {
+      .method = "POST", .path = "/v1/simulations", .principal.scope = QN_SCOPE_ADMIN, .request_id = "r-1"};
   qn_response_init(&response);
   assert_null(qn_api_admit(&request, 2 << 20, buffer, &response));
   assert_int_equal(response.status, 413);
@@ -203,11 +226,33 @@ static void test_unknown_query_parameters(void **state) {
 
 static void test_bad_query_values(void **state) {
   static const char *const targets[] = {
-      "/v1/jobs?limit=0", "/v1/jobs?limit=1001", "/v1/jobs?limit=ten", "/v1/jobs?limit=", "/v1/jobs?limit", "/v1/jobs?limit=1e2", "/v1/jobs?limit=+5", "/v1/jobs?limit=%205",
-      "/v1/jobs?cursor=0", "/v1/jobs?cursor=-4", "/v1/jobs?cursor=abc", "/v1/jobs?cursor=99999999999999999999", "/v1/jobs?state=done", "/v1/jobs?state=",
-      "/v1/results?temperature_min_k=hot", "/v1/results?temperature_min_k=nan", "/v1/results?temperature_max_k=inf", "/v1/results?temperature_max_k=0x10",
-      "/v1/results?temperature_max_k=", "/v1/results?temperature_max_k=1e999", "/v1/results?temperature_max_k=00000000000000000000000000000000000000001", "/v1/results?format=xml", "/v1/results?quantity=", "/v1/results?simulation=0",
-      "/v1/results?species=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "/v1/trajectories?simulation=x", "/v1/potentials/cu-zr/curves?points=1"};
+      "/v1/jobs?limit=0",
+      "/v1/jobs?limit=1001",
+      "/v1/jobs?limit=ten",
+      "/v1/jobs?limit=",
+      "/v1/jobs?limit",
+      "/v1/jobs?limit=1e2",
+      "/v1/jobs?limit=+5",
+      "/v1/jobs?limit=%205",
+      "/v1/jobs?cursor=0",
+      "/v1/jobs?cursor=-4",
+      "/v1/jobs?cursor=abc",
+      "/v1/jobs?cursor=99999999999999999999",
+      "/v1/jobs?state=done",
+      "/v1/jobs?state=",
+      "/v1/results?temperature_min_k=hot",
+      "/v1/results?temperature_min_k=nan",
+      "/v1/results?temperature_max_k=inf",
+      "/v1/results?temperature_max_k=0x10",
+      "/v1/results?temperature_max_k=",
+      "/v1/results?temperature_max_k=1e999",
+      "/v1/results?temperature_max_k=00000000000000000000000000000000000000001",
+      "/v1/results?format=xml",
+      "/v1/results?quantity=",
+      "/v1/results?simulation=0",
+      "/v1/results?species=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+      "/v1/trajectories?simulation=x",
+      "/v1/potentials/cu-zr/curves?points=1"};
   for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
     client_answer answer = client_get(*state, targets[i]);
     if (answer.status != 400) print_error("%s\n", targets[i]);
@@ -219,25 +264,39 @@ static void test_bad_query_values(void **state) {
 /* Storage that is away: 503 with Retry-After wherever it is needed, and nowhere a crash or an empty 200. */
 static void test_broken_storage(void **state) {
   qn_store *store = *state;
-  static const char *const free_of_storage[] = {"getIndex", "getLive", "getDocument", "listAnalysisTypes", "submitAnalysis", "submitSimulation", "uploadPotential"};
-  static const struct { qn_status status; int http; const char *code; } kinds[] = {
-      {QN_UNAVAILABLE, 503, "unavailable"}, {QN_INTERNAL, 500, "internal"}, {QN_NO_MEMORY, 503, "no_memory"}, {QN_CORRUPT, 500, "corrupt"}, {QN_IO, 500, "io"}};
+  static const char *const free_of_storage[] = {"getIndex",          "getLive",        "getDocument",
+                                                "listAnalysisTypes", "submitAnalysis", "submitSimulation",
+                                                "uploadPotential"};
+  static const struct {
+    qn_status status;
+    int http;
+    const char *code;
+  } kinds[] = {{QN_UNAVAILABLE, 503, "unavailable"},
+               {QN_INTERNAL, 500, "internal"},
+               {QN_NO_MEMORY, 503, "no_memory"},
+               {QN_CORRUPT, 500, "corrupt"},
+               {QN_IO, 500, "io"}};
   size_t count;
   const qn_route *routes = qn_routes(&count);
   for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
     store->broken = kinds[k].status;
     for (size_t i = 0; i < count; i++) {
       bool needs = true;
-      for (size_t f = 0; f < sizeof free_of_storage / sizeof free_of_storage[0]; f++) needs = needs && strcmp(free_of_storage[f], routes[i].operation) != 0;
+      for (size_t f = 0; f < sizeof free_of_storage / sizeof free_of_storage[0]; f++)
+        needs = needs && strcmp(free_of_storage[f], routes[i].operation) != 0;
       if (!needs) continue;
       char path[128] = "";
       for (const char *at = routes[i].pattern; *at != '\0'; at++) {
-        if (*at == '{') strcat(path, "1"), at = strchr(at, '}');
-        else strncat(path, at, 1);
+        if (*at == '{')
+          strcat(path, "1"), at = strchr(at, '}');
+        else
+          strncat(path, at, 1);
       }
       client_answer answer = client_send(store, QN_SCOPE_ADMIN, routes[i].method, path, NULL, NULL, 0);
-      if (strcmp(routes[i].operation, "getReady") == 0) client_expect_problem(&answer, 503, "not_ready");
-      else client_expect_problem(&answer, kinds[k].http, kinds[k].code);
+      if (strcmp(routes[i].operation, "getReady") == 0)
+        client_expect_problem(&answer, 503, "not_ready");
+      else
+        client_expect_problem(&answer, kinds[k].http, kinds[k].code);
       if (answer.status == 503) assert_non_null(client_header(&answer, "Retry-After"));
       client_fini(&answer);
     }

@@ -14,9 +14,13 @@
 
 static void test_parsing(void **state) {
   (void)state;
-  static const struct { const char *text; int64_t first, step, count; } cases[] = {
-      {":", 0, 1, 10}, {"::", 0, 1, 10}, {"0:10:1", 0, 1, 10}, {"3", 3, 1, 1}, {"-1", 9, 1, 1}, {"0", 0, 1, 1}, {"2:5", 2, 1, 3}, {"2:5:2", 2, 2, 2}, {"::3", 0, 3, 4},
-      {"-3:", 7, 1, 3}, {":-3", 0, 1, 7}, {"5:", 5, 1, 5}, {"5:1000", 5, 1, 5}, {"-1000:2", 0, 1, 2}, {"9::7", 9, 7, 1}, {"1::999", 1, 999, 1}};
+  static const struct {
+    const char *text;
+    int64_t first, step, count;
+  } cases[] = {{":", 0, 1, 10},     {"::", 0, 1, 10},     {"0:10:1", 0, 1, 10}, {"3", 3, 1, 1},
+               {"-1", 9, 1, 1},     {"0", 0, 1, 1},       {"2:5", 2, 1, 3},     {"2:5:2", 2, 2, 2},
+               {"::3", 0, 3, 4},    {"-3:", 7, 1, 3},     {":-3", 0, 1, 7},     {"5:", 5, 1, 5},
+               {"5:1000", 5, 1, 5}, {"-1000:2", 0, 1, 2}, {"9::7", 9, 7, 1},    {"1::999", 1, 999, 1}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     qn_slice slice;
     qn_error error;
@@ -29,7 +33,10 @@ static void test_parsing(void **state) {
 
 static void test_refusals(void **state) {
   (void)state;
-  static const char *const texts[] = {"", "a", "1:2:0", "1:2:-1", "1:2:3:4", "5:2", "10", "-11", "10:", "3:3", "1.5", " 1", "1 ", "--1", "-", "-:", "1:-", "::x", "1,2", "9999999999999999", "0x3"};
+  static const char *const texts[] = {
+      "",    "a",  "1:2:0", "1:2:-1", "1:2:3:4", "5:2", "10",  "-11", "10:", "3:3",
+      "1.5", " 1", "1 ",    "--1",    "-",       "-:",  "1:-", "::x", "1,2", "9999999999999999",
+      "0x3"};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
     qn_slice slice;
     qn_error error = {0};
@@ -47,7 +54,12 @@ static void make_trajectory(const char *path) {
   static uint8_t type[ATOMS] = {0, 1, 0};
   static const qn_species species[] = {{"Cu", 63.546}, {"Zr", 91.224}};
   double r[3][ATOMS];
-  qn_frame frame = {.box = {{0, 0, 0}, {10, 11, 12}}, .count = ATOMS, .species_count = 2, .species = species, .type = type, .r = {r[0], r[1], r[2]}};
+  qn_frame frame = {.box = {{0, 0, 0}, {10, 11, 12}},
+                    .count = ATOMS,
+                    .species_count = 2,
+                    .species = species,
+                    .type = type,
+                    .r = {r[0], r[1], r[2]}};
   qn_netcdf_writer *writer;
   qn_error error;
   assert_int_equal(qn_netcdf_create(&writer, path, "test", &frame, &error), QN_OK);
@@ -147,7 +159,8 @@ static void test_netcdf(void **state) {
 static void test_problems(void **state) {
   qn_store *store = fake_store_alloc();
   char target[100];
-  const long long id = fake_store_add_artifact(store, "trajectory", *state, "beef", FRAMES), gone = fake_store_add_artifact(store, "trajectory", "/nonexistent", "beef", FRAMES);
+  const long long id = fake_store_add_artifact(store, "trajectory", *state, "beef", FRAMES),
+                  gone = fake_store_add_artifact(store, "trajectory", "/nonexistent", "beef", FRAMES);
   static const char *const frames[] = {"7", "3:3", "x", "1:2:0", ""};
   for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
     snprintf(target, sizeof target, "/v1/trajectories/%lld/data?frames=%s", id, frames[i]);
@@ -175,7 +188,11 @@ static void test_problems(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_parsing), cmocka_unit_test(test_refusals), TEST(test_xyz), TEST(test_netcdf), TEST(test_problems),
+      cmocka_unit_test(test_parsing),
+      cmocka_unit_test(test_refusals),
+      TEST(test_xyz),
+      TEST(test_netcdf),
+      TEST(test_problems),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

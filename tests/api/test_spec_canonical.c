@@ -35,7 +35,8 @@ static char *canonical(const char *text, char hash[QN_HASH_SIZE]) {
 static void expect_same(const char *a, const char *b, bool same_work, bool same_text) {
   char hash_a[QN_HASH_SIZE], hash_b[QN_HASH_SIZE];
   char *text_a = canonical(a, hash_a), *text_b = canonical(b, hash_b);
-  if ((strcmp(hash_a, hash_b) == 0) != same_work || (strcmp(text_a, text_b) == 0) != same_text) print_error("%s\n%s\n", text_a, text_b);
+  if ((strcmp(hash_a, hash_b) == 0) != same_work || (strcmp(text_a, text_b) == 0) != same_text)
+    print_error("%s\n%s\n", text_a, text_b);
   assert_true((strcmp(hash_a, hash_b) == 0) == same_work);
   assert_true((strcmp(text_a, text_b) == 0) == same_text);
   assert_int_equal(strlen(hash_a), 64);
@@ -46,12 +47,18 @@ static void expect_same(const char *a, const char *b, bool same_work, bool same_
 static void test_reads_back_as_itself(void **state) {
   (void)state;
   static const char *const bases[] = {BULK, FROM_SNAPSHOT};
-  static const char *const changes[][2] = {{NULL, NULL}, {"/name", "\"\\u00dcber \\\"1500\\\" \\\\ \\u4e2d K\""}, {"/timestep_fs", "0.7"}, {"/timestep_fs", "3.3333333333333335"},
-                                           {"/seed", "9007199254740991"}, {"/stages/0/duration_ps", "12.34567890123456"}, {"/stages/0/temperature_k", "1e3"}};
+  static const char *const changes[][2] = {{NULL, NULL},
+                                           {"/name", "\"\\u00dcber \\\"1500\\\" \\\\ \\u4e2d K\""},
+                                           {"/timestep_fs", "0.7"},
+                                           {"/timestep_fs", "3.3333333333333335"},
+                                           {"/seed", "9007199254740991"},
+                                           {"/stages/0/duration_ps", "12.34567890123456"},
+                                           {"/stages/0/temperature_k", "1e3"}};
   for (size_t b = 0; b < 2; b++)
     for (size_t c = 0; c < sizeof changes / sizeof changes[0]; c++) {
       char hash[QN_HASH_SIZE], hash_again[QN_HASH_SIZE];
-      char *text = spec_with(bases[b], changes[c][0], changes[c][1]), *once = canonical(text, hash), *twice = canonical(once, hash_again);
+      char *text = spec_with(bases[b], changes[c][0], changes[c][1]), *once = canonical(text, hash),
+           *twice = canonical(once, hash_again);
       assert_string_equal(once, twice);
       assert_string_equal(hash, hash_again);
       free(text), free(once), free(twice);
@@ -61,7 +68,10 @@ static void test_reads_back_as_itself(void **state) {
 /* Without a potential too: what the parser alone makes of a spec is stable. */
 static void test_unresolved_reads_back(void **state) {
   (void)state;
-  static const char *const bases[] = {BULK, FROM_SNAPSHOT, "{\"potential\": \"p\", \"initial\": {\"type\": \"snapshot\", \"simulation\": 3}, \"stages\": [{\"type\": \"hold\", \"ensemble\": \"nve\", \"duration_ps\": 1}]}"};
+  static const char *const bases[] = {
+      BULK, FROM_SNAPSHOT,
+      "{\"potential\": \"p\", \"initial\": {\"type\": \"snapshot\", \"simulation\": 3}, \"stages\": [{\"type\": "
+      "\"hold\", \"ensemble\": \"nve\", \"duration_ps\": 1}]}"};
   for (size_t b = 0; b < 3; b++) {
     qn_simulation_spec *spec = malloc(sizeof *spec);
     qn_faults faults = {0};
@@ -110,7 +120,12 @@ static void scramble(const json_t *value, unsigned *random, FILE *out) {
   } else if (json_is_number(value)) {
     double number = json_number_value(value);
     unsigned way = (*random = *random * 1664525u + 1013904223u) >> 30;
-    fprintf(out, way == 0 ? "%.17g" : way == 1 ? "%.17e" : way == 2 && json_is_integer(value) ? "%.0f.0" : "%.17g", number);
+    fprintf(out,
+            way == 0                             ? "%.17g"
+            : way == 1                           ? "%.17e"
+            : way == 2 && json_is_integer(value) ? "%.0f.0"
+                                                 : "%.17g",
+            number);
   } else {
     char *text = json_dumps(value, JSON_ENCODE_ANY);
     fputs(text, out);
@@ -139,11 +154,26 @@ static void test_order_blanks_and_spelling_do_not_matter(void **state) {
 static void test_defaults_are_what_they_stand_for(void **state) {
   (void)state;
   static const char *const same[][2] = {
-      {"/seed", "1"}, {"/precision", "\"double\""}, {"/stages/0/pressure_gpa", "0"}, {"/stages/0/pressure_gpa", "-0.0"}, {"/stages/0/barostat", "\"isotropic\""},
-      {"/stages/0/barostat_ps", "1"}, {"/stages/0/thermostat_ps", "0.1"}, {"/stages/0/sample_every_ps", "0"}, {"/stages/0/thermo_every_ps", "0.1"},
-      {"/stages/0/snapshot", "false"}, {"/stages/1/ensemble", "\"npt\""}, {"/stages/4/volume", "\"current\""}, {"/stages/3/axis", NULL}, {"/stages/3/vacuum_a", NULL},
-      {"/timestep_fs", NULL}, {"/initial/lattice_constant_a", "4.158725"}, {"/analyses/0/max_lag_ps", "null"}, {"/analyses/0/max_lag_ps", "0"},
-      {"/analyses/1/q_inv_a", NULL}, {"/analyses/0/stage", NULL},
+      {"/seed", "1"},
+      {"/precision", "\"double\""},
+      {"/stages/0/pressure_gpa", "0"},
+      {"/stages/0/pressure_gpa", "-0.0"},
+      {"/stages/0/barostat", "\"isotropic\""},
+      {"/stages/0/barostat_ps", "1"},
+      {"/stages/0/thermostat_ps", "0.1"},
+      {"/stages/0/sample_every_ps", "0"},
+      {"/stages/0/thermo_every_ps", "0.1"},
+      {"/stages/0/snapshot", "false"},
+      {"/stages/1/ensemble", "\"npt\""},
+      {"/stages/4/volume", "\"current\""},
+      {"/stages/3/axis", NULL},
+      {"/stages/3/vacuum_a", NULL},
+      {"/timestep_fs", NULL},
+      {"/initial/lattice_constant_a", "4.158725"},
+      {"/analyses/0/max_lag_ps", "null"},
+      {"/analyses/0/max_lag_ps", "0"},
+      {"/analyses/1/q_inv_a", NULL},
+      {"/analyses/0/stage", NULL},
       {"/potential_sha256", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""}};
   for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
     char *text = spec_with(BULK, same[i][0], same[i][1]);
@@ -164,11 +194,24 @@ static void test_name_and_analyses_are_not_the_work(void **state) {
 
 static void test_everything_else_is(void **state) {
   (void)state;
-  static const char *const other[][2] = {
-      {"/seed", "2"}, {"/timestep_fs", "1.0000001"}, {"/initial/cells/0", "6"}, {"/initial/structure", "\"bcc\""}, {"/initial/composition", "{\"Cu\": 0.52, \"Zr\": 0.48}"},
-      {"/initial/lattice_constant_a", "4.1"}, {"/stages/0/temperature_k", "2000.5"}, {"/stages/0/duration_ps", "20.001"}, {"/stages/0/pressure_gpa", "0.1"},
-      {"/stages/0/barostat", "\"anisotropic\""}, {"/stages/0/thermo_every_ps", "0.2"}, {"/stages/0/snapshot", "true"}, {"/stages/1/step_k", "25"},
-      {"/stages/1/ensemble", "\"nvt\""}, {"/stages/2/volume", "\"current\""}, {"/stages/2/sample_every_ps", "0.1"}, {"/stages/3/axis", "\"x\""}, {"/stages/4", NULL}};
+  static const char *const other[][2] = {{"/seed", "2"},
+                                         {"/timestep_fs", "1.0000001"},
+                                         {"/initial/cells/0", "6"},
+                                         {"/initial/structure", "\"bcc\""},
+                                         {"/initial/composition", "{\"Cu\": 0.52, \"Zr\": 0.48}"},
+                                         {"/initial/lattice_constant_a", "4.1"},
+                                         {"/stages/0/temperature_k", "2000.5"},
+                                         {"/stages/0/duration_ps", "20.001"},
+                                         {"/stages/0/pressure_gpa", "0.1"},
+                                         {"/stages/0/barostat", "\"anisotropic\""},
+                                         {"/stages/0/thermo_every_ps", "0.2"},
+                                         {"/stages/0/snapshot", "true"},
+                                         {"/stages/1/step_k", "25"},
+                                         {"/stages/1/ensemble", "\"nvt\""},
+                                         {"/stages/2/volume", "\"current\""},
+                                         {"/stages/2/sample_every_ps", "0.1"},
+                                         {"/stages/3/axis", "\"x\""},
+                                         {"/stages/4", NULL}};
   for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
     char *text = spec_with(BULK, other[i][0], other[i][1]);
     expect_same(BULK, text, false, false);
@@ -197,10 +240,13 @@ static void test_typed_values(void **state) {
   assert_int_equal(protocol->stage_count, 5);
   assert_true(protocol->timestep == 1e-3 && protocol->seed == 1);
   assert_int_equal(protocol->stages[0].ensemble, QN_ENSEMBLE_NPT);
-  assert_true(protocol->stages[0].temperature == 2000 && protocol->stages[0].duration == 20 && !protocol->stages[0].anisotropic);
-  assert_true(protocol->stages[1].to == 1500 && protocol->stages[1].step == 50 && protocol->stages[1].rate == 25000 && protocol->stages[1].snapshot);
+  assert_true(protocol->stages[0].temperature == 2000 && protocol->stages[0].duration == 20 &&
+              !protocol->stages[0].anisotropic);
+  assert_true(protocol->stages[1].to == 1500 && protocol->stages[1].step == 50 && protocol->stages[1].rate == 25000 &&
+              protocol->stages[1].snapshot);
   assert_true(protocol->stages[2].mean_volume && protocol->stages[2].sample_every == 0.05);
-  assert_true(protocol->stages[3].kind == QN_STAGE_SURFACE && protocol->stages[3].axis == 2 && protocol->stages[3].vacuum == 10);
+  assert_true(protocol->stages[3].kind == QN_STAGE_SURFACE && protocol->stages[3].axis == 2 &&
+              protocol->stages[3].vacuum == 10);
   assert_int_equal(protocol->stages[4].ensemble, QN_ENSEMBLE_NVE);
   assert_true(qn_spec_start_temperature(spec) == 2000);
   assert_int_equal(spec->analysis_count, 2);
@@ -225,7 +271,9 @@ static void test_long_stages_have_fewer_thermo_rows(void **state) {
 
 static void test_analysis_reads_back(void **state) {
   (void)state;
-  static const char *const texts[] = {"{\"type\": \"diffusion\"}", "{\"max_lag_ps\": 12.5, \"stage\": 3, \"type\": \"diffusion\"}", "{\"type\": \"relaxation\", \"q_inv_a\": 2.55}"};
+  static const char *const texts[] = {"{\"type\": \"diffusion\"}",
+                                      "{\"max_lag_ps\": 12.5, \"stage\": 3, \"type\": \"diffusion\"}",
+                                      "{\"type\": \"relaxation\", \"q_inv_a\": 2.55}"};
   for (size_t i = 0; i < 3; i++) {
     qn_analysis_spec analysis;
     qn_faults faults = {0};
@@ -243,7 +291,20 @@ static void test_analysis_reads_back(void **state) {
 
 static void test_numbers_read_back_exactly(void **state) {
   (void)state;
-  static const double values[] = {0, -0.0, 1, -1, 0.1, 0.05, 1.0 / 3.0, 2.5e-9, 1e300, -1.7976931348623157e308, 5e-324, 9007199254740991.0, 9007199254740992.0, 123456789.123456789};
+  static const double values[] = {0,
+                                  -0.0,
+                                  1,
+                                  -1,
+                                  0.1,
+                                  0.05,
+                                  1.0 / 3.0,
+                                  2.5e-9,
+                                  1e300,
+                                  -1.7976931348623157e308,
+                                  5e-324,
+                                  9007199254740991.0,
+                                  9007199254740992.0,
+                                  123456789.123456789};
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
     char text[QN_NUMBER_SIZE];
     qn_json_spell(values[i], text);

@@ -18,9 +18,11 @@ static void check(const fault_case *c) {
   qn_spec_parse_simulation(text, strlen(text), spec, &faults);
   bool found = false;
   for (int i = 0; i < faults.count; i++)
-    found = found || (strcmp(faults.items[i].pointer, c->at != NULL ? c->at : c->pointer) == 0 && (c->says == NULL || strstr(faults.items[i].detail, c->says) != NULL));
+    found = found || (strcmp(faults.items[i].pointer, c->at != NULL ? c->at : c->pointer) == 0 &&
+                      (c->says == NULL || strstr(faults.items[i].detail, c->says) != NULL));
   if (!found) {
-    print_error("%s = %s: no fault at %s that says \"%s\"; found:\n", c->pointer, c->value, c->at != NULL ? c->at : c->pointer, c->says != NULL ? c->says : "");
+    print_error("%s = %s: no fault at %s that says \"%s\"; found:\n", c->pointer, c->value,
+                c->at != NULL ? c->at : c->pointer, c->says != NULL ? c->says : "");
     for (int i = 0; i < faults.count; i++) print_error("  %s: %s\n", faults.items[i].pointer, faults.items[i].detail);
   }
   assert_true(found);
@@ -35,7 +37,8 @@ static void expect_good(const char *base, const char *pointer, const char *value
   qn_simulation_spec *spec = malloc(sizeof *spec);
   qn_faults faults = {0};
   qn_spec_parse_simulation(text, strlen(text), spec, &faults);
-  for (int i = 0; i < faults.count; i++) print_error("%s = %s: %s: %s\n", pointer, value, faults.items[i].pointer, faults.items[i].detail);
+  for (int i = 0; i < faults.count; i++)
+    print_error("%s = %s: %s: %s\n", pointer, value, faults.items[i].pointer, faults.items[i].detail);
   assert_int_equal(faults.count, 0);
   qn_faults_fini(&faults);
   free(spec);
@@ -61,7 +64,8 @@ static void test_each_fault_is_found(void **state) {
       {BULK, "/potential", "\"\"", NULL, "has 0 bytes"},
       {BULK, "/potential", "[]", NULL, "is an array"},
       {BULK, "/potential_sha256", "\"abc\"", NULL, "64 lower-case hex digits"},
-      {BULK, "/potential_sha256", "\"ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef0123456789\"", NULL, "lower-case"},
+      {BULK, "/potential_sha256", "\"ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef0123456789\"", NULL,
+       "lower-case"},
       {BULK, "/seed", "-1", NULL, "must lie between 0 and 9007199254740991"},
       {BULK, "/seed", "9007199254740992", NULL, "9007199254740991"},
       {BULK, "/seed", "1.5", NULL, "must be an integer"},
@@ -178,13 +182,25 @@ static void test_each_fault_is_found(void **state) {
       {BULK, "/stages/3/vacuum_a", "-10", NULL, NULL},
       {BULK, "/stages/3/temperature_k", "10", NULL, "unknown key in a surface"},
       {BULK, "/stages/-", "{\"type\": \"surface\", \"axis\": \"z\"}", "/stages/5/axis", "was cut before"},
-      {BULK, "/stages/-", "{\"type\": \"quench\", \"to_k\": 300, \"ramp\": \"fast\", \"rate_k_per_ns\": 1000}", "/stages/5/ramp", "accepted: linear"},
+      {BULK, "/stages/-", "{\"type\": \"quench\", \"to_k\": 300, \"ramp\": \"fast\", \"rate_k_per_ns\": 1000}",
+       "/stages/5/ramp", "accepted: linear"},
       {BULK, "/stages", "[{\"type\": \"surface\"}]", NULL, "no stage has a temperature"},
-      {BULK, "/stages", "[{\"type\": \"quench\", \"to_k\": 300, \"ramp\": \"linear\", \"rate_k_per_ns\": 1000}]", "/stages/0", "put a hold before it"},
-      {BULK, "/stages", "[{\"type\": \"hold\", \"ensemble\": \"nve\", \"duration_ps\": 1}]", "/stages/0/temperature_k", "is missing"},
-      {BULK, "/stages", "[{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 300, \"duration_ps\": 1, \"volume\": \"mean\"}]", "/stages/0/volume", "needs an npt stage"},
-      {BULK, "/stages", "[{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 300, \"duration_ps\": 1e7, \"sample_every_ps\": 1}]", NULL, "frames in all; at most 1000000"},
-      {BULK, "/stages", "[{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 300, \"duration_ps\": 1e7, \"thermo_every_ps\": 0.001}]", NULL, "thermo rows in all"},
+      {BULK, "/stages", "[{\"type\": \"quench\", \"to_k\": 300, \"ramp\": \"linear\", \"rate_k_per_ns\": 1000}]",
+       "/stages/0", "put a hold before it"},
+      {BULK, "/stages", "[{\"type\": \"hold\", \"ensemble\": \"nve\", \"duration_ps\": 1}]", "/stages/0/temperature_k",
+       "is missing"},
+      {BULK, "/stages",
+       "[{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 300, \"duration_ps\": 1, \"volume\": "
+       "\"mean\"}]",
+       "/stages/0/volume", "needs an npt stage"},
+      {BULK, "/stages",
+       "[{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 300, \"duration_ps\": 1e7, "
+       "\"sample_every_ps\": 1}]",
+       NULL, "frames in all; at most 1000000"},
+      {BULK, "/stages",
+       "[{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 300, \"duration_ps\": 1e7, "
+       "\"thermo_every_ps\": 0.001}]",
+       NULL, "thermo rows in all"},
       /* analyses */
       {BULK, "/analyses", "{}", NULL, "must be an array"},
       {BULK, "/analyses/0", "\"diffusion\"", NULL, "must be an object"},
@@ -202,7 +218,8 @@ static void test_each_fault_is_found(void **state) {
       {BULK, "/analyses/1/q_inv_a", "null", NULL, "must be a number"},
       {BULK, "/analyses/1/q", "2", NULL, "nearest is q_inv_a"},
       {BULK, "/analyses/-", "{\"type\": \"diffusion\"}", "/analyses/2", "asked for before"},
-      {BULK, "/analyses/0", "{\"type\": \"diffusion\", \"fit_start_ps\": 10, \"fit_end_ps\": 5}", NULL, "before fit_end_ps"},
+      {BULK, "/analyses/0", "{\"type\": \"diffusion\", \"fit_start_ps\": 10, \"fit_end_ps\": 5}", NULL,
+       "before fit_end_ps"},
       {BULK, "/stages/2/sample_every_ps", "0", "/analyses/0", "no stage of the simulation keeps frames"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) check(&cases[i]);
@@ -211,13 +228,45 @@ static void test_each_fault_is_found(void **state) {
 /* Every required key, every key with every wrong type: hundreds of specs, none accepted, none fatal. */
 static void test_wrong_types_everywhere(void **state) {
   (void)state;
-  static const char *const pointers[] = {
-      "/name", "/potential", "/seed", "/timestep_fs", "/precision", "/initial", "/initial/type", "/initial/structure", "/initial/cells", "/initial/cells/1",
-      "/initial/composition", "/initial/composition/Cu", "/initial/lattice_constant_a", "/stages", "/stages/0", "/stages/0/type", "/stages/0/ensemble",
-      "/stages/0/temperature_k", "/stages/0/duration_ps", "/stages/0/pressure_gpa", "/stages/0/thermostat_ps", "/stages/0/barostat_ps", "/stages/0/barostat",
-      "/stages/0/sample_every_ps", "/stages/0/thermo_every_ps", "/stages/0/snapshot", "/stages/1/to_k", "/stages/1/step_k", "/stages/1/rate_k_per_ns",
-      "/stages/2/volume", "/stages/3/axis", "/stages/3/vacuum_a", "/analyses", "/analyses/0", "/analyses/0/type", "/analyses/0/stage", "/analyses/1/q_inv_a"};
-  static const char *const values[] = {"{\"a\": 1}", "[[]]", "[null]", "\"\\u00e9\\u4e2d\"", "-1e308", "1e308", "-9223372036854775808"};
+  static const char *const pointers[] = {"/name",
+                                         "/potential",
+                                         "/seed",
+                                         "/timestep_fs",
+                                         "/precision",
+                                         "/initial",
+                                         "/initial/type",
+                                         "/initial/structure",
+                                         "/initial/cells",
+                                         "/initial/cells/1",
+                                         "/initial/composition",
+                                         "/initial/composition/Cu",
+                                         "/initial/lattice_constant_a",
+                                         "/stages",
+                                         "/stages/0",
+                                         "/stages/0/type",
+                                         "/stages/0/ensemble",
+                                         "/stages/0/temperature_k",
+                                         "/stages/0/duration_ps",
+                                         "/stages/0/pressure_gpa",
+                                         "/stages/0/thermostat_ps",
+                                         "/stages/0/barostat_ps",
+                                         "/stages/0/barostat",
+                                         "/stages/0/sample_every_ps",
+                                         "/stages/0/thermo_every_ps",
+                                         "/stages/0/snapshot",
+                                         "/stages/1/to_k",
+                                         "/stages/1/step_k",
+                                         "/stages/1/rate_k_per_ns",
+                                         "/stages/2/volume",
+                                         "/stages/3/axis",
+                                         "/stages/3/vacuum_a",
+                                         "/analyses",
+                                         "/analyses/0",
+                                         "/analyses/0/type",
+                                         "/analyses/0/stage",
+                                         "/analyses/1/q_inv_a"};
+  static const char *const values[] = {"{\"a\": 1}",          "[[]]", "[null]", "\"\\u00e9\\u4e2d\"", "-1e308", "1e308",
+                                       "-9223372036854775808"};
   for (size_t p = 0; p < sizeof pointers / sizeof pointers[0]; p++)
     for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
       if (strcmp(pointers[p], "/name") == 0 && values[v][0] == '"') continue;      /* a good name */
@@ -229,8 +278,11 @@ static void test_wrong_types_everywhere(void **state) {
       if (faults.count == 0) print_error("%s = %s was accepted\n", pointers[p], values[v]);
       assert_true(faults.count > 0);
       bool near = false;
-      for (int i = 0; i < faults.count; i++) near = near || strncmp(faults.items[i].pointer, pointers[p], strlen(pointers[p])) == 0;
-      if (!near) print_error("%s = %s: first fault at %s: %s\n", pointers[p], values[v], faults.items[0].pointer, faults.items[0].detail);
+      for (int i = 0; i < faults.count; i++)
+        near = near || strncmp(faults.items[i].pointer, pointers[p], strlen(pointers[p])) == 0;
+      if (!near)
+        print_error("%s = %s: first fault at %s: %s\n", pointers[p], values[v], faults.items[0].pointer,
+                    faults.items[0].detail);
       assert_true(near);
       qn_faults_fini(&faults);
       free(spec);
@@ -240,12 +292,21 @@ static void test_wrong_types_everywhere(void **state) {
 
 static void test_all_faults_at_once(void **state) {
   (void)state;
-  static const char text[] =
-      "{\"seed\": -1, \"initial\": {\"type\": \"lattice\", \"structure\": \"fcc\", \"cells\": [0, 5, 5], \"composition\": {\"Cu\": 2}},"
-      " \"stages\": [{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": -5, \"duration\": 3}, {\"type\": \"melt\"}],"
-      " \"analyses\": [{\"type\": \"nothing\"}], \"extra\": 1}";
-  static const char *const wanted[] = {"/potential", "/seed", "/initial/cells/0", "/initial/composition/Cu", "/stages/0/temperature_k",
-                                       "/stages/0/duration_ps", "/stages/0/duration", "/stages/1/type", "/analyses/0/type", "/extra"};
+  static const char text[] = "{\"seed\": -1, \"initial\": {\"type\": \"lattice\", \"structure\": \"fcc\", \"cells\": "
+                             "[0, 5, 5], \"composition\": {\"Cu\": 2}},"
+                             " \"stages\": [{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": -5, "
+                             "\"duration\": 3}, {\"type\": \"melt\"}],"
+                             " \"analyses\": [{\"type\": \"nothing\"}], \"extra\": 1}";
+  static const char *const wanted[] = {"/potential",
+                                       "/seed",
+                                       "/initial/cells/0",
+                                       "/initial/composition/Cu",
+                                       "/stages/0/temperature_k",
+                                       "/stages/0/duration_ps",
+                                       "/stages/0/duration",
+                                       "/stages/1/type",
+                                       "/analyses/0/type",
+                                       "/extra"};
   qn_simulation_spec *spec = malloc(sizeof *spec);
   qn_faults faults = {0};
   qn_spec_parse_simulation(text, strlen(text), spec, &faults);
@@ -287,7 +348,8 @@ static void expect_syntax_fault(const char *text, size_t size, const char *says)
   assert_int_equal(faults.count, 1);
   assert_true(faults.syntax);
   assert_string_equal(faults.items[0].pointer, "");
-  if (strstr(faults.items[0].detail, says) == NULL) print_error("\"%s\" does not say \"%s\"\n", faults.items[0].detail, says);
+  if (strstr(faults.items[0].detail, says) == NULL)
+    print_error("\"%s\" does not say \"%s\"\n", faults.items[0].detail, says);
   assert_non_null(strstr(faults.items[0].detail, says));
   qn_faults_fini(&faults);
   free(spec);
@@ -333,18 +395,23 @@ static void test_limits_over_all_stages(void **state) {
   (void)state;
   char list[20000] = "[";
   for (int i = 0; i < 64; i++) /* 64 x 1e8 steps of 0.1 fs: each is fine by itself */
-    strcat(list, i == 0 ? "{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 300, \"duration_ps\": 100000}"
-                        : ", {\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 300, \"duration_ps\": 100000}");
+    strcat(list,
+           i == 0 ? "{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 300, \"duration_ps\": 100000}"
+                  : ", {\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 300, \"duration_ps\": 100000}");
   strcat(list, "]");
   char *fine = spec_with(BULK, "/stages", list), *plain = spec_with(fine, "/analyses", "[]");
   char *many = spec_with(plain, "/timestep_fs", "0.1");
   expect_good(plain, NULL, NULL);
-  const fault_case longer = {many, "/stages/0/duration_ps", "10000000", "/stages", "timesteps in all; at most 10000000000"};
+  const fault_case longer = {many, "/stages/0/duration_ps", "10000000", "/stages",
+                             "timesteps in all; at most 10000000000"};
   check(&longer);
   char *more = spec_with(plain, "/stages/-", "{\"type\": \"surface\"}");
   const fault_case sixty_five = {more, "/name", "\"x\"", "/stages", "is too long: 1 to 64"};
   check(&sixty_five);
-  const fault_case crowded = {BULK, "/stages/1", "{\"type\": \"quench\", \"to_k\": 1500, \"step_k\": 0.1, \"rate_k_per_ns\": 1000, \"snapshot\": true}", "/stages", "snapshots in all"};
+  const fault_case crowded = {
+      BULK, "/stages/1",
+      "{\"type\": \"quench\", \"to_k\": 1500, \"step_k\": 0.1, \"rate_k_per_ns\": 1000, \"snapshot\": true}", "/stages",
+      "snapshots in all"};
   check(&crowded);
   char *large = spec_with(plain, "/initial/cells", "[70, 70, 70]");
   const fault_case heavy = {large, "/stages/0/sample_every_ps", "1", "/stages", "atoms x frames in all"};
@@ -365,9 +432,13 @@ static void test_good_variants(void **state) {
   expect_good(BULK, "/analyses/0/max_lag_ps", "null");
   expect_good(BULK, "/analyses/0/max_lag_ps", "0");
   expect_good(BULK, "/analyses/0/stage", NULL);
-  expect_good(BULK, "/initial", "{\"type\": \"lattice\", \"structure\": \"b2\", \"cells\": [8, 8, 8], \"ordered\": [\"Cu\", \"Zr\"]}");
-  expect_good(BULK, "/initial", "{\"type\": \"lattice\", \"structure\": \"bcc\", \"cells\": [8, 8, 8], \"composition\": {\"Zr\": 1}}");
-  expect_good(BULK, "/stages/1", "{\"type\": \"quench\", \"to_k\": 2500, \"ramp\": \"linear\", \"rate_k_per_ns\": 10000, \"ensemble\": \"nvt\"}");
+  expect_good(BULK, "/initial",
+              "{\"type\": \"lattice\", \"structure\": \"b2\", \"cells\": [8, 8, 8], \"ordered\": [\"Cu\", \"Zr\"]}");
+  expect_good(BULK, "/initial",
+              "{\"type\": \"lattice\", \"structure\": \"bcc\", \"cells\": [8, 8, 8], \"composition\": {\"Zr\": 1}}");
+  expect_good(
+      BULK, "/stages/1",
+      "{\"type\": \"quench\", \"to_k\": 2500, \"ramp\": \"linear\", \"rate_k_per_ns\": 10000, \"ensemble\": \"nvt\"}");
   expect_good(FROM_SNAPSHOT, "/initial/temperature_k", NULL);
   expect_good(FROM_SNAPSHOT, "/stages/0/volume", "\"mean\"");
 }

@@ -17,8 +17,36 @@ static uint64_t next(uint64_t *state) { /* splitmix64 */
 
 static size_t below(uint64_t *state, size_t count) { return (size_t)(next(state) % count); }
 
-static const char *const PIECES[] = {"{", "}", "[", "]", ",", ":", "\"", "null", "true", "0", "-1", "1e308", "1e-320", "0.05", "\"\\ud800\"", "\"\\u0000\"", "\xff", "\xe4\xb8",
-                                     "\"type\"", "\"hold\"", "\"quench\"", "\"surface\"", "\"npt\"", "\"snapshot\"", "9223372036854775807", "\\", "\n", "{}", "[]", "//"};
+static const char *const PIECES[] = {"{",
+                                     "}",
+                                     "[",
+                                     "]",
+                                     ",",
+                                     ":",
+                                     "\"",
+                                     "null",
+                                     "true",
+                                     "0",
+                                     "-1",
+                                     "1e308",
+                                     "1e-320",
+                                     "0.05",
+                                     "\"\\ud800\"",
+                                     "\"\\u0000\"",
+                                     "\xff",
+                                     "\xe4\xb8",
+                                     "\"type\"",
+                                     "\"hold\"",
+                                     "\"quench\"",
+                                     "\"surface\"",
+                                     "\"npt\"",
+                                     "\"snapshot\"",
+                                     "9223372036854775807",
+                                     "\\",
+                                     "\n",
+                                     "{}",
+                                     "[]",
+                                     "//"};
 
 /* A text with some bytes changed, dropped, repeated, or pieces put in. */
 static size_t mutate_text(const char *base, char *out, size_t room, uint64_t *random) {
@@ -27,30 +55,32 @@ static size_t mutate_text(const char *base, char *out, size_t room, uint64_t *ra
   for (size_t edits = 1 + below(random, 4); edits > 0; edits--) {
     size_t at = below(random, size + 1);
     switch (below(random, 4)) {
-      case 0: if (at < size) out[at] = (char)next(random); break;
-      case 1: {
-        size_t cut = below(random, 20);
-        if (cut > size - at) cut = size - at;
-        memmove(out + at, out + at + cut, size - at - cut);
-        size -= cut;
-        break;
-      }
-      case 2: {
-        const char *piece = PIECES[below(random, sizeof PIECES / sizeof PIECES[0])];
-        size_t length = strlen(piece);
-        if (size + length > room) break;
-        memmove(out + at + length, out + at, size - at);
-        memcpy(out + at, piece, length);
-        size += length;
-        break;
-      }
-      default: {
-        size_t length = below(random, 60);
-        if (length > size - at) length = size - at;
-        if (size + length > room) break;
-        memmove(out + at + length, out + at, size - at);
-        size += length;
-      }
+    case 0:
+      if (at < size) out[at] = (char)next(random);
+      break;
+    case 1: {
+      size_t cut = below(random, 20);
+      if (cut > size - at) cut = size - at;
+      memmove(out + at, out + at + cut, size - at - cut);
+      size -= cut;
+      break;
+    }
+    case 2: {
+      const char *piece = PIECES[below(random, sizeof PIECES / sizeof PIECES[0])];
+      size_t length = strlen(piece);
+      if (size + length > room) break;
+      memmove(out + at + length, out + at, size - at);
+      memcpy(out + at, piece, length);
+      size += length;
+      break;
+    }
+    default: {
+      size_t length = below(random, 60);
+      if (length > size - at) length = size - at;
+      if (size + length > room) break;
+      memmove(out + at + length, out + at, size - at);
+      size += length;
+    }
     }
   }
   return size;
@@ -58,15 +88,24 @@ static size_t mutate_text(const char *base, char *out, size_t room, uint64_t *ra
 
 static json_t *odd_value(uint64_t *random) {
   static const double numbers[] = {0, -1, 1, 0.05, 1e-3, 1e9, 1e308, 5e-324, 64, 1000, 2000, 1.5, 9007199254740992.0};
-  static const char *const words[] = {"", "hold", "quench", "surface", "nve", "nvt", "npt", "mean", "linear", "x", "z", "Cu", "fcc", "b2", "snapshot", "lattice", "diffusion", "\xc3\xbc"};
+  static const char *const words[] = {"",    "hold", "quench",   "surface", "nve",       "nvt",
+                                      "npt", "mean", "linear",   "x",       "z",         "Cu",
+                                      "fcc", "b2",   "snapshot", "lattice", "diffusion", "\xc3\xbc"};
   switch (below(random, 7)) {
-    case 0: return json_null();
-    case 1: return json_boolean(next(random) & 1);
-    case 2: return json_integer((json_int_t)next(random));
-    case 3: return json_string(words[below(random, sizeof words / sizeof words[0])]);
-    case 4: return json_array();
-    case 5: return json_object();
-    default: return json_real(numbers[below(random, sizeof numbers / sizeof numbers[0])]);
+  case 0:
+    return json_null();
+  case 1:
+    return json_boolean(next(random) & 1);
+  case 2:
+    return json_integer((json_int_t)next(random));
+  case 3:
+    return json_string(words[below(random, sizeof words / sizeof words[0])]);
+  case 4:
+    return json_array();
+  case 5:
+    return json_object();
+  default:
+    return json_real(numbers[below(random, sizeof numbers / sizeof numbers[0])]);
   }
 }
 
@@ -79,8 +118,10 @@ static void mutate_tree(json_t *value, json_t *root, uint64_t *random, int *edit
     json_object_foreach_safe(value, safe, key, member) {
       if (*edits > 0 && below(random, 12) == 0) {
         (*edits)--;
-        if (next(random) & 1) json_object_set_new(value, key, odd_value(random));
-        else json_object_del(value, key);
+        if (next(random) & 1)
+          json_object_set_new(value, key, odd_value(random));
+        else
+          json_object_del(value, key);
       } else {
         mutate_tree(member, root, random, edits);
       }
@@ -89,8 +130,10 @@ static void mutate_tree(json_t *value, json_t *root, uint64_t *random, int *edit
     for (size_t i = 0; i < json_array_size(value); i++) {
       if (*edits > 0 && below(random, 12) == 0) {
         (*edits)--;
-        if (next(random) & 1) json_array_set_new(value, i, odd_value(random));
-        else json_array_insert_new(value, i, json_deep_copy(json_array_get(value, below(random, json_array_size(value)))));
+        if (next(random) & 1)
+          json_array_set_new(value, i, odd_value(random));
+        else
+          json_array_insert_new(value, i, json_deep_copy(json_array_get(value, below(random, json_array_size(value)))));
       } else {
         mutate_tree(json_array_get(value, i), root, random, edits);
       }

@@ -33,7 +33,8 @@ static int tear_down(void **state) {
 static void parse(bench *b, qn_simulation_spec *spec, const char *base, const char *pointer, const char *value) {
   char *text = spec_with(base, pointer, value);
   qn_spec_parse_simulation(text, strlen(text), spec, &b->faults);
-  for (int i = 0; i < b->faults.count; i++) print_error("%s: %s\n", b->faults.items[i].pointer, b->faults.items[i].detail);
+  for (int i = 0; i < b->faults.count; i++)
+    print_error("%s: %s\n", b->faults.items[i].pointer, b->faults.items[i].detail);
   assert_int_equal(b->faults.count, 0);
   free(text);
 }
@@ -41,7 +42,8 @@ static void parse(bench *b, qn_simulation_spec *spec, const char *base, const ch
 static void expect_fault(const bench *b, const char *pointer, const char *says) {
   for (int i = 0; i < b->faults.count; i++)
     if (strcmp(b->faults.items[i].pointer, pointer) == 0 && strstr(b->faults.items[i].detail, says) != NULL) return;
-  for (int i = 0; i < b->faults.count; i++) print_error("%s: %s\n", b->faults.items[i].pointer, b->faults.items[i].detail);
+  for (int i = 0; i < b->faults.count; i++)
+    print_error("%s: %s\n", b->faults.items[i].pointer, b->faults.items[i].detail);
   fail_msg("no fault at %s that says \"%s\"", pointer, says);
 }
 
@@ -158,7 +160,8 @@ static void test_snapshot_of_a_simulation_without(void **state) {
 static void test_snapshot_with_a_surface_takes_no_npt(void **state) {
   bench *b = *state;
   parse(b, &b->parent, BULK, "/stages/3/snapshot", "true");
-  parse(b, &b->spec, FROM_SNAPSHOT, "/stages/0", "{\"type\": \"hold\", \"ensemble\": \"npt\", \"temperature_k\": 300, \"duration_ps\": 1}");
+  parse(b, &b->spec, FROM_SNAPSHOT, "/stages/0",
+        "{\"type\": \"hold\", \"ensemble\": \"npt\", \"temperature_k\": 300, \"duration_ps\": 1}");
   b->spec.snapshot_temperature = 0;
   qn_spec_resolve_snapshot(&b->spec, &b->parent, &b->faults);
   expect_fault(b, "/stages/0/ensemble", "close the vacuum");

@@ -16,7 +16,9 @@ static int tear_down(void **state) {
   return 0;
 }
 
-static int64_t integer(const client_answer *answer, const char *key) { return json_integer_value(json_object_get(answer->json, key)); }
+static int64_t integer(const client_answer *answer, const char *key) {
+  return json_integer_value(json_object_get(answer->json, key));
+}
 
 static void test_first_and_second_post(void **state) {
   qn_store *store = *state;
@@ -127,7 +129,9 @@ static void test_from_a_snapshot(void **state) {
 
   answer = client_post(store, "/v1/simulations", FROM_SNAPSHOT); /* simulation 7 */
   client_expect_problem(&answer, 422, "invalid_spec");
-  assert_non_null(strstr(client_fault(&answer, "/initial/stage") != NULL ? client_fault(&answer, "/initial/stage") : client_fault(&answer, "/initial/simulation"), "simulation 7"));
+  assert_non_null(strstr(client_fault(&answer, "/initial/stage") != NULL ? client_fault(&answer, "/initial/stage")
+                                                                         : client_fault(&answer, "/initial/simulation"),
+                         "simulation 7"));
   client_fini(&answer);
   free(text), free(named);
 }
@@ -154,7 +158,8 @@ static void test_idempotency_key(void **state) {
   answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/simulations", longer, BULK, strlen(BULK));
   client_expect_problem(&answer, 400, "invalid_header");
   client_fini(&answer);
-  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/simulations", "Content-Type: application/json\nIdempotency-Key: \xff", BULK, strlen(BULK));
+  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/simulations",
+                       "Content-Type: application/json\nIdempotency-Key: \xff", BULK, strlen(BULK));
   client_expect_problem(&answer, 400, "invalid_header");
   client_fini(&answer);
 }
@@ -185,7 +190,8 @@ static void test_analysis(void **state) {
   assert_int_equal(store->analysis_count, 2);
   client_fini(&answer);
 
-  snprintf(body, sizeof body, "{\"simulation\": %lld, \"type\": \"relaxation\", \"q_inv_a\": 2.5}", (long long)simulation);
+  snprintf(body, sizeof body, "{\"simulation\": %lld, \"type\": \"relaxation\", \"q_inv_a\": 2.5}",
+           (long long)simulation);
   answer = client_post(store, "/v1/analyses", body);
   assert_int_equal(answer.status, 202);
   assert_non_null(strstr(client_header(&answer, "Location"), "/v1/analyses/"));
@@ -194,7 +200,8 @@ static void test_analysis(void **state) {
   assert_null(strstr(store->last_spec, "simulation"));
   client_fini(&answer);
 
-  snprintf(body, sizeof body, "{\"simulation\": %lld, \"type\": \"diffusion\", \"stage\": 0, \"q\": 1}", (long long)simulation);
+  snprintf(body, sizeof body, "{\"simulation\": %lld, \"type\": \"diffusion\", \"stage\": 0, \"q\": 1}",
+           (long long)simulation);
   answer = client_post(store, "/v1/analyses", body);
   client_expect_problem(&answer, 422, "invalid_spec");
   assert_non_null(client_fault(&answer, "/q"));
@@ -211,7 +218,12 @@ static void test_analysis(void **state) {
   assert_non_null(strstr(client_fault(&answer, "/simulation"), "no simulation 999"));
   client_fini(&answer);
 
-  static const char *const bad[] = {"{}", "[]", "{\"simulation\": 1}", "{\"type\": \"diffusion\"}", "{\"simulation\": \"1\", \"type\": \"diffusion\"}", "{\"simulation\": 1, \"type\": \"magic\"}"};
+  static const char *const bad[] = {"{}",
+                                    "[]",
+                                    "{\"simulation\": 1}",
+                                    "{\"type\": \"diffusion\"}",
+                                    "{\"simulation\": \"1\", \"type\": \"diffusion\"}",
+                                    "{\"simulation\": 1, \"type\": \"magic\"}"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     answer = client_post(store, "/v1/analyses", bad[i]);
     client_expect_problem(&answer, 422, "invalid_spec");
