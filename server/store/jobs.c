@@ -55,9 +55,9 @@ static const qn_statement events = {
     " WHERE j.id = $1::bigint ORDER BY e.id"};
 
 static qn_job_state state_of(const char *name) {
-  for (int state = QN_JOB_BLOCKED; state < QN_JOB_CANCELLED; state++)
-    if (strcmp(name, qn_job_state_name((qn_job_state)state)) == 0) return (qn_job_state)state;
-  return QN_JOB_CANCELLED;
+  qn_job_state state = QN_JOB_BLOCKED;
+  qn_job_state_parse(name, &state); /* the enum of the schema has the same names */
+  return state;
 }
 
 static bool fill(const PGresult *result, int row, void *out) {
@@ -85,7 +85,8 @@ static bool fill(const PGresult *result, int row, void *out) {
 
 qn_status qn_store_list_jobs(qn_store *store, const char *state, qn_page_query query, qn_job_page *page, qn_error *error) {
   memset(page, 0, sizeof *page);
-  if (state != NULL && strcmp(qn_job_state_name(state_of(state)), state) != 0)
+  qn_job_state known;
+  if (state != NULL && !qn_job_state_parse(state, &known))
     return qn_error_set(error, QN_INVALID, "there is no job state %.32s", state);
   qn_params params = {0};
   int limit = qn_rows_page(&params, query);
@@ -164,7 +165,7 @@ static qn_status conclude(qn_connection *connection, change *c, const char *acti
 
 static qn_status cancel(qn_connection *connection, void *context, qn_error *error) {
   change *c = context;
-  qn_job_state state;
+  qn_job_state state = QN_JOB_BLOCKED;
   qn_status status = lock_job(connection, c->id, &state, error);
   if (status != QN_OK) return status;
   if (qn_job_state_final(state))
@@ -192,7 +193,7 @@ static qn_status retry(qn_connection *connection, void *context, qn_error *error
   }
   PQclear(parents);
 
-  qn_job_state state;
+  qn_job_state state = QN_JOB_BLOCKED;
   status = lock_job(connection, c->id, &state, error);
   if (status != QN_OK) return status;
   if (state != QN_JOB_FAILED && state != QN_JOB_CANCELLED)

@@ -31,9 +31,9 @@ static const qn_statement get_curves = {
     "curve_list", "SELECT name, species, region, columns, data FROM curves WHERE analysis_id = $1::bigint ORDER BY ordinal"};
 
 static qn_job_state state_of(const PGresult *result, int row, int column) {
-  int state = QN_JOB_BLOCKED;
-  while (state < QN_JOB_CANCELLED && strcmp(qn_field(result, row, column), qn_job_state_name((qn_job_state)state)) != 0) state++;
-  return (qn_job_state)state;
+  qn_job_state state = QN_JOB_BLOCKED;
+  qn_job_state_parse(qn_field(result, row, column), &state);
+  return state;
 }
 
 static bool fill_simulation(const PGresult *result, int row, void *out) {

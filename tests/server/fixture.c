@@ -33,7 +33,7 @@ static void with_database(char *out, size_t size, const char *name) {
   PQconninfoFree(options);
 }
 
-static void on_server(const char *format, ...) {
+void fixture_server(const char *format, ...) {
   char sql[256];
   va_list arguments;
   va_start(arguments, format);
@@ -54,7 +54,7 @@ void fixture_init(fixture *f, bool migrated) {
   char name[64];
   snprintf(f->data, sizeof f->data, "/tmp/quenchd-test.%d_%lx", (int)getpid(), (unsigned long)time(NULL) ^ (unsigned long)(uintptr_t)f);
   name_of(f, name);
-  on_server("CREATE DATABASE %s", name);
+  fixture_server("CREATE DATABASE %s", name);
   with_database(f->url, sizeof f->url, name);
   qn_error error;
   const qn_store_options options = {.database_url = f->url, .data_directory = f->data, .connections = 8};
@@ -71,7 +71,7 @@ void fixture_fini(fixture *f) {
   qn_store_close(f->store);
   qn_connection_close(&f->sql);
   name_of(f, name);
-  on_server("DROP DATABASE %s WITH (FORCE)", name);
+  fixture_server("DROP DATABASE %s WITH (FORCE)", name);
   assert_status(QN_OK, qn_durable_remove(f->data, &error), error);
 }
 

@@ -24,6 +24,9 @@ typedef struct fixture {
 void fixture_init(fixture *f, bool migrated);
 void fixture_fini(fixture *f);
 
+/* SQL on the server's own database. */
+void fixture_server(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* The first field of the first row, "" without one; the text is good until the next call. And the same as a number. */
 const char *fixture_text(fixture *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int64_t fixture_number(fixture *f, const char *format, ...) __attribute__((format(printf, 2, 3)));

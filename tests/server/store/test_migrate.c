@@ -1,0 +1,126 @@
+/* Migrations: applied once, also by many at a time; refused when what was applied is not what the program carries. */
+#include "server/fixture.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "server/store/migrate.h"
+
+static int setup(void **state) {
+  static fixture f;
+  fixture_init(&f, false);
+  *state = &f;
+  return 0;
+}
+
+static int teardown(void **state) {
+  fixture_fini(*state);
+  return 0;
+}
+
+static void test_twice(void **state) {
+  fixture *f = *state;
+  qn_error error;
+  int applied;
+  assert_status(QN_UNAVAILABLE, qn_store_ready(f->store, &error), error);
+  assert_status(QN_OK, qn_migrate_run(f->store, &applied, &error), error);
+  assert_int_equal(applied, qn_migrate_version());
+  assert_status(QN_OK, qn_store_ready(f->store, &error), error);
+  char before[64];
+  strcpy(before, fixture_text(f, "SELECT max(applied_at) FROM schema_migrations"));
+  assert_status(QN_OK, qn_migrate_run(f->store, &applied, &error), error);
+  assert_int_equal(applied, 0);
+  assert_string_equal(fixture_text(f, "SELECT max(applied_at) FROM schema_migrations"), before);
+  assert_int_equal(fixture_number(f, "SELECT count(*) FROM potentials"), 1);
+  qn_potential_row row;
+  assert_status(QN_OK, qn_store_get_potential(f->store, "mendelev-2009-cuzr", &row, &error), error);
+  assert_string_equal(row.species, "Cu,Zr");
+  assert_string_equal(row.format, "eam/fs");
+  assert_string_equal(row.licence, "CDDL-1.0");
+  qn_potential_row_fini(&row);
+}
+
+enum { RACERS = 8 };
+
+typedef struct racer {
+  pthread_t thread;
+  const fixture *f;
+  int applied;
+  qn_status status;
+  qn_error error;
+} racer;
+
+static void *migrate(void *context) {
+  racer *r = context;
+  qn_store *store;
+  const qn_store_options options = {.database_url = r->f->url, .data_directory = r->f->data, .connections = 1};
+  r->status = qn_store_open(&store, &options, &r->error);
+  if (r->status == QN_OK) r->status = qn_migrate_run(store, &r->applied, &r->error);
+  qn_store_close(store);
+  return NULL;
+}
+
+static void test_concurrently(void **state) {
+  racer racers[RACERS] = {0};
+  int applied = 0;
+  for (int i = 0; i < RACERS; i++) {
+    racers[i].f = *state;
+    assert_int_equal(pthread_create(&racers[i].thread, NULL, migrate, &racers[i]), 0);
+  }
+  for (int i = 0; i < RACERS; i++) pthread_join(racers[i].thread, NULL);
+  for (int i = 0; i < RACERS; i++) {
+    if (racers[i].status != QN_OK) fail_msg("%s", racers[i].error.message);
+    applied += racers[i].applied;
+  }
+  assert_int_equal(applied, qn_migrate_version());
+  assert_int_equal(fixture_number(*state, "SELECT count(*) FROM potentials"), 1);
+}
+
+static void test_changed(void **state) {
+  fixture *f = *state;
+  qn_error error;
+  int applied;
+  assert_status(QN_OK, qn_migrate_run(f->store, &applied, &error), error);
+  fixture_text(f, "UPDATE schema_migrations SET sha256 = 'x' WHERE version = 2");
+  assert_status(QN_CONFLICT, qn_migrate_run(f->store, &applied, &error), error);
+  assert_non_null(strstr(error.message, "002_queue was changed after it was applied"));
+  assert_status(QN_CONFLICT, qn_store_ready(f->store, &error), error);
+}
+
+static void test_newer_and_older(void **state) {
+  fixture *f = *state;
+  qn_error error;
+  int applied;
+  assert_status(QN_OK, qn_migrate_run(f->store, &applied, &error), error);
+  fixture_text(f, "INSERT INTO schema_migrations VALUES (%d, '999_future', 'x')", qn_migrate_version() + 1);
+  assert_status(QN_CONFLICT, qn_store_ready(f->store, &error), error);
+  assert_non_null(strstr(error.message, "older than the schema"));
+  assert_status(QN_CONFLICT, qn_migrate_run(f->store, &applied, &error), error);
+  fixture_text(f, "DELETE FROM schema_migrations WHERE version >= %d", qn_migrate_version());
+  assert_status(QN_UNAVAILABLE, qn_store_ready(f->store, &error), error);
+  assert_non_null(strstr(error.message, "quenchd migrate"));
+}
+
+/* A migration that fails leaves nothing behind. */
+static void test_all_or_nothing(void **state) {
+  fixture *f = *state;
+  qn_error error;
+  int applied;
+  fixture_text(f, "CREATE TABLE curves (in_the_way integer)"); /* the last table of the first migration */
+  assert_int_not_equal(qn_migrate_run(f->store, &applied, &error), QN_OK);
+  assert_non_null(strstr(error.message, "001_core"));
+  assert_string_equal(fixture_text(f, "SELECT to_regclass('jobs') IS NULL"), "t");
+  fixture_text(f, "DROP TABLE curves");
+  assert_status(QN_OK, qn_migrate_run(f->store, &applied, &error), error);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_twice, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_concurrently, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_changed, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_newer_and_older, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,246 @@
+/* Listings and the results query, against rows made by SQL; the oracle is SQL of another shape. */
+#include "server/fixture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static fixture f;
+
+/* 40 simulations at 10 temperatures and two compositions, 2 analyses each, 6 results each. */
+static const char *const rows[] = {
+    "INSERT INTO potentials (name, sha256, species, format, cutoff_a, details, content)"
+    " VALUES ('other', repeat('a', 64), 'Cu', 'eam/alloy', 5, '{}', 'x')",
+    "INSERT INTO jobs (id, kind, state, finished_at) SELECT i, CASE WHEN i <= 40 THEN 'simulation' ELSE 'analysis' END::job_kind, 'succeeded', now()"
+    " FROM generate_series(1, 120) i",
+    "INSERT INTO simulations (job_id, name, sha256, spec, spec_text, potential_id, atoms, composition, engine_version)"
+    " SELECT i, 'run ' || i, lpad(i::text, 64, '0'), '{}', '{}', (SELECT min(id) FROM potentials) + i % 2, 500,"
+    " CASE WHEN i % 3 = 0 THEN 'Cu64Zr36' ELSE 'Cu50Zr50' END, '0.1.0' FROM generate_series(1, 40) i",
+    "INSERT INTO analyses (job_id, simulation_id, type, sha256, spec, spec_text) SELECT 40 + i, (i + 1) / 2,"
+    " CASE WHEN i % 2 = 0 THEN 'diffusion' ELSE 'relaxation' END, lpad(i::text, 64, '0'), '{}', '{}' FROM generate_series(1, 80) i",
+    "INSERT INTO results (analysis_id, ordinal, simulation_id, potential_id, quantity, species, region, unit, status, value, standard_error,"
+    " temperature_k, composition, atoms, window_start_ps, window_end_ps, samples, engine_version)"
+    " SELECT a.id, o, s.id, s.potential_id, CASE WHEN o < 3 THEN 'diffusion_coefficient' ELSE 'relaxation_time' END,"
+    " (ARRAY['all','Cu','Zr'])[1 + o % 3], CASE WHEN s.id % 5 = 0 THEN 'surface' ELSE 'bulk' END, 'm2/s',"
+    " CASE WHEN s.id % 7 = 0 THEN 'not_diffusive' ELSE 'ok' END, CASE WHEN s.id % 7 = 0 THEN NULL ELSE 1e-9 * s.id + o END,"
+    " CASE WHEN s.id % 7 = 0 THEN NULL ELSE 1e-11 END, 600 + 100 * (s.id % 10), s.composition, 500, 0.5, 12.25, 10, '0.1.0'"
+    " FROM analyses a JOIN simulations s ON s.id = a.simulation_id, generate_series(0, 5) o",
+    "INSERT INTO curves (analysis_id, ordinal, name, species, region, columns, data)"
+    " VALUES (1, 0, 'msd', 'all', 'bulk', '[\"lag_ps\",\"msd_a2\"]', '[[0,0],[0.1,2.5e-3],[0.2,null]]')",
+    "INSERT INTO artifacts (simulation_id, kind, stage, temperature_k, path, size, frames, interval_ps, sha256)"
+    " SELECT i, k, 1, 700, 'simulations/' || i || '/' || k, 5, 0, NULL, repeat('b', 64)"
+    " FROM generate_series(1, 5) i, unnest(ARRAY['trajectory','thermo','snapshot']) k",
+};
+
+static int setup(void **state) {
+  (void)state;
+  fixture_init(&f, true);
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    PGresult *result = PQexec(f.sql.pg, rows[i]);
+    if (PQresultStatus(result) != PGRES_COMMAND_OK) fail_msg("%s", PQresultErrorMessage(result));
+    PQclear(result);
+  }
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  fixture_fini(&f);
+  return 0;
+}
+
+static qn_result_query everything(void) { return (qn_result_query){.temperature_min_k = NAN, .temperature_max_k = NAN, .page = {0, 37}}; }
+
+/* Walk all pages; every row is there once, newest first, and as many as SQL counts. */
+static void expect(qn_result_query query, const char *where) {
+  qn_error error;
+  int64_t count = 0, last = INT64_MAX;
+  bool more = true;
+  while (more) {
+    qn_result_page page;
+    assert_status(QN_OK, qn_store_query_results(f.store, &query, &page, &error), error);
+    for (int i = 0; i < page.count; i++) {
+      assert_true(page.rows[i].id < last);
+      last = page.rows[i].id;
+    }
+    count += page.count;
+    more = page.more;
+    if (more) assert_int_equal(page.count, 37);
+    query.page.before = last;
+    qn_result_page_fini(&page);
+  }
+  int64_t wanted = fixture_number(&f, "SELECT count(*) FROM results r WHERE %s", where);
+  assert_true(wanted > 0);
+  assert_int_equal(count, wanted);
+}
+
+static void test_filters(void **state) {
+  (void)state;
+  qn_result_query q = everything();
+  expect(q, "true");
+  q.quantity = "diffusion_coefficient";
+  expect(q, "quantity LIKE 'd%'");
+  q.temperature_min_k = 800, q.temperature_max_k = 1100;
+  expect(q, "quantity LIKE 'd%' AND temperature_k BETWEEN 800 AND 1100");
+  q.species = "Cu";
+  expect(q, "quantity LIKE 'd%' AND temperature_k BETWEEN 800 AND 1100 AND species = 'Cu'");
+  q.region = "bulk";
+  expect(q, "quantity LIKE 'd%' AND temperature_k BETWEEN 800 AND 1100 AND species = 'Cu' AND region = 'bulk'");
+  q = everything(), q.status = "not_diffusive";
+  expect(q, "value IS NULL");
+  q = everything(), q.potential = "other", q.composition = "Cu64Zr36";
+  expect(q, "potential_id = (SELECT max(id) FROM potentials) AND composition = 'Cu64Zr36'");
+  q = everything(), q.simulation = 3;
+  expect(q, "simulation_id = 3");
+  q.quantity = "relaxation_time";
+  expect(q, "simulation_id = 3 AND quantity LIKE 'r%'");
+  q = everything(), q.analysis = 9;
+  expect(q, "analysis_id = 9");
+  q.species = "Zr", q.simulation = 5;
+  expect(q, "analysis_id = 9 AND species = 'Zr'");
+}
+
+static void test_row(void **state) {
+  (void)state;
+  qn_error error;
+  qn_result_page page;
+  qn_result_query q = everything();
+  q.simulation = 7, q.quantity = "diffusion_coefficient", q.species = "Zr", q.page.limit = 1;
+  assert_status(QN_OK, qn_store_query_results(f.store, &q, &page, &error), error);
+  assert_int_equal(page.count, 1);
+  assert_true(page.more);
+  assert_true(isnan(page.rows[0].value) && isnan(page.rows[0].standard_error));
+  assert_string_equal(page.rows[0].status, "not_diffusive");
+  qn_result_page_fini(&page);
+  q.simulation = 6;
+  assert_status(QN_OK, qn_store_query_results(f.store, &q, &page, &error), error);
+  assert_true(page.rows[0].value == 1e-9 * 6 + 2);
+  assert_true(page.rows[0].window_end_ps == 12.25);
+  assert_string_equal(page.rows[0].simulation_name, "run 6");
+  assert_string_equal(page.rows[0].composition, "Cu64Zr36");
+  qn_result_page_fini(&page);
+  q.simulation = 4711;
+  assert_status(QN_OK, qn_store_query_results(f.store, &q, &page, &error), error);
+  assert_int_equal(page.count, 0);
+  assert_false(page.more);
+  qn_result_page_fini(&page);
+}
+
+static void test_lists(void **state) {
+  (void)state;
+  qn_error error;
+  qn_simulation_page simulations;
+  assert_status(QN_OK, qn_store_list_simulations(f.store, (qn_page_query){11, 5}, &simulations, &error), error);
+  assert_int_equal(simulations.count, 5);
+  assert_int_equal(simulations.rows[0].id, 10);
+  assert_true(simulations.more);
+  qn_simulation_page_fini(&simulations);
+  qn_analysis_page analyses;
+  assert_status(QN_OK, qn_store_list_analyses(f.store, 3, (qn_page_query){0, 5}, &analyses, &error), error);
+  assert_int_equal(analyses.count, 2);
+  assert_false(analyses.more);
+  assert_int_equal(analyses.rows[0].simulation, 3);
+  qn_analysis_page_fini(&analyses);
+  assert_status(QN_OK, qn_store_list_analyses(f.store, 0, (qn_page_query){0, 80}, &analyses, &error), error);
+  assert_int_equal(analyses.count, 80);
+  assert_false(analyses.more);
+  qn_analysis_page_fini(&analyses);
+  qn_artifact_page artifacts;
+  assert_status(QN_OK, qn_store_list_artifacts(f.store, 2, NULL, (qn_page_query){0, 80}, &artifacts, &error), error);
+  assert_int_equal(artifacts.count, 3);
+  assert_true(isnan(artifacts.rows[0].interval_ps));
+  qn_artifact_row row;
+  assert_status(QN_OK, qn_store_get_artifact(f.store, artifacts.rows[0].id, &row, &error), error);
+  int descriptor;
+  char path[4096];
+  assert_status(QN_NOT_FOUND, qn_store_open_artifact(f.store, &row, &descriptor, path, &error), error);
+  qn_artifact_row_fini(&row);
+  qn_artifact_page_fini(&artifacts);
+  assert_status(QN_OK, qn_store_list_artifacts(f.store, 0, "thermo", (qn_page_query){0, 80}, &artifacts, &error), error);
+  assert_int_equal(artifacts.count, 5);
+  qn_artifact_page_fini(&artifacts);
+  qn_curve_page curves;
+  assert_status(QN_OK, qn_store_get_curves(f.store, 1, &curves, &error), error);
+  assert_int_equal(curves.count, 1);
+  assert_string_equal(curves.rows[0].data, "[[0,0],[0.1,2.5e-3],[0.2,null]]");
+  qn_curve_page_fini(&curves);
+  qn_job_page jobs;
+  assert_status(QN_OK, qn_store_list_jobs(f.store, "succeeded", (qn_page_query){0, 100}, &jobs, &error), error);
+  assert_int_equal(jobs.count, 100);
+  assert_true(jobs.more);
+  assert_int_equal(jobs.rows[0].resource, 80); /* analysis 80 is job 120 */
+  qn_job_page_fini(&jobs);
+  assert_status(QN_OK, qn_store_list_jobs(f.store, "queued", (qn_page_query){0, 100}, &jobs, &error), error);
+  assert_int_equal(jobs.count, 0);
+  qn_job_page_fini(&jobs);
+  assert_status(QN_INVALID, qn_store_list_jobs(f.store, "no such state", (qn_page_query){0, 100}, &jobs, &error), error);
+}
+
+static void test_not_found(void **state) {
+  (void)state;
+  qn_error error;
+  qn_simulation_row simulation;
+  qn_analysis_row analysis;
+  qn_job_row job;
+  qn_artifact_row artifact;
+  qn_potential_row potential;
+  qn_event_page events;
+  char *text;
+  size_t size;
+  assert_status(QN_NOT_FOUND, qn_store_get_simulation(f.store, 4711, &simulation, &error), error);
+  assert_null(simulation.name);
+  assert_status(QN_NOT_FOUND, qn_store_get_analysis(f.store, 4711, &analysis, &error), error);
+  assert_status(QN_NOT_FOUND, qn_store_get_job(f.store, 4711, &job, &error), error);
+  assert_status(QN_NOT_FOUND, qn_store_get_artifact(f.store, 4711, &artifact, &error), error);
+  assert_status(QN_NOT_FOUND, qn_store_get_potential(f.store, "none", &potential, &error), error);
+  assert_status(QN_NOT_FOUND, qn_store_get_potential_text(f.store, "none", &text, &size, &error), error);
+  assert_status(QN_NOT_FOUND, qn_store_list_events(f.store, 4711, 0, 10, &events, &error), error);
+}
+
+static void test_potentials(void **state) {
+  (void)state;
+  qn_error error;
+  int64_t id, again;
+  bool created;
+  char hash[] = "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc", text[] = "a\0b\\c\xff";
+  qn_potential_row row = {.name = "bytes", .sha256 = hash, .species = "Cu", .format = "eam/fs", .citation = "", .licence = "",
+                          .details = "{ \"b\" : 1, \"a\" : 2.50 }", .cutoff_a = 5.5};
+  assert_status(QN_OK, qn_store_add_potential(f.store, &row, text, sizeof text, &id, &created, &error), error);
+  assert_true(created);
+  assert_status(QN_OK, qn_store_add_potential(f.store, &row, text, sizeof text, &again, &created, &error), error);
+  assert_false(created);
+  assert_int_equal(again, id);
+  hash[0] = 'd';
+  assert_status(QN_CONFLICT, qn_store_add_potential(f.store, &row, "y", 1, &again, &created, &error), error);
+  char *back;
+  size_t size;
+  assert_status(QN_OK, qn_store_get_potential_text(f.store, "bytes", &back, &size, &error), error);
+  assert_int_equal(size, sizeof text);
+  assert_memory_equal(back, text, size);
+  free(back);
+  qn_potential_row got;
+  assert_status(QN_OK, qn_store_get_potential(f.store, "bytes", &got, &error), error);
+  assert_string_equal(got.details, row.details); /* as it came */
+  assert_int_equal(got.size, sizeof text);
+  qn_potential_row_fini(&got);
+}
+
+static void test_metrics(void **state) {
+  (void)state;
+  qn_error error;
+  char *text;
+  assert_status(QN_OK, qn_store_metrics(f.store, &text, &error), error);
+  assert_non_null(strstr(text, "quenchd_jobs{state=\"succeeded\"} 120\n"));
+  assert_non_null(strstr(text, "quenchd_jobs{state=\"queued\"} 0\n"));
+  assert_non_null(strstr(text, "quenchd_results 480\n"));
+  free(text);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_filters), cmocka_unit_test(test_row),        cmocka_unit_test(test_lists),
+      cmocka_unit_test(test_not_found), cmocka_unit_test(test_potentials), cmocka_unit_test(test_metrics),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
