@@ -87,8 +87,8 @@ qn_status qn_cli_report_write_csv(const qn_cli_report *collected, FILE *file, qn
     }
     qn_csv_end(&csv);
   }
-  qn_status status = csv.failed ? qn_error_set(error, QN_NO_MEMORY, "out of memory for CSV") : write_text(file, csv.text, csv.size, error);
-  free(csv.text);
+  qn_status status = csv.text.failed ? qn_error_set(error, QN_NO_MEMORY, "out of memory for CSV") : write_text(file, csv.text.bytes, csv.text.size, error);
+  free(csv.text.bytes);
   return status;
 }
 
