@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "engine/analysis/correlation.h"
-#include "engine/analysis/kernel.h"
+#include "engine/analysis/slope.h"
 #include "engine/analysis/types.h"
 
 static const double COARSEST = 0.05, STRETCH = 1.5, NO_CAGE = 0.9;
@@ -19,21 +19,13 @@ static const qn_parameter parameters[PARAMETERS] = {
     {"max_lag_ps", "longest lag that the minimum is looked for at; by default a quarter of the run", 0, 0, 1e9, true},
 };
 
-QN_KERNEL static void kernel(const void *context, const double *now, const double *then, const double *weight, double *sums) {
-  (void)context;
-  double square[QN_WINDOW_CHUNK];
-  qn_kernel_square(now, then, square);
-  for (int i = 0; i < QN_WINDOW_CHUNK; i++) square[i] *= weight[i];
-  sums[0] += qn_kernel_sum(square);
-}
-
 static qn_status alloc(qn_analysis **analysis, const double *values, int64_t frames, double interval, int threads, qn_error *error) {
   *analysis = NULL;
   if (interval > COARSEST * 1.01)
     return qn_error_set(error, QN_UNSUPPORTED, "frames every %g ps are too far apart for the Debye-Waller factor: %g ps or less is needed", interval,
                         COARSEST);
   qn_window_options options = {
-      .frames = frames, .interval = interval, .longest = values[MAX_LAG], .moments = 1, .kernel = kernel, .threads = threads};
+      .frames = frames, .interval = interval, .longest = values[MAX_LAG], .moments = 1, .kernel = qn_slope_kernel, .threads = threads};
   return qn_correlation_alloc(analysis, values, PARAMETERS, &options, NULL, error);
 }
 

@@ -2,7 +2,6 @@
  *
  *   MSD(t) = < |r(t0 + t) - r(t0)|^2 >,  D = slope / 2d   (paper, equation 1; d = 3, in a layer d = 2; the fit's rule is in slope.h) */
 #include "engine/analysis/correlation.h"
-#include "engine/analysis/kernel.h"
 #include "engine/analysis/slope.h"
 #include "engine/analysis/types.h"
 
@@ -14,20 +13,12 @@ static const qn_parameter parameters[PARAMETERS] = {
     {"fit_end_ps", "last lag of the linear fit; by default five times the first, at most 1/16 of the run", 0, 0, 1e9, true},
 };
 
-QN_KERNEL static void kernel(const void *context, const double *now, const double *then, const double *weight, double *sums) {
-  (void)context;
-  double square[QN_WINDOW_CHUNK];
-  qn_kernel_square(now, then, square);
-  for (int i = 0; i < QN_WINDOW_CHUNK; i++) square[i] *= weight[i];
-  sums[0] += qn_kernel_sum(square);
-}
-
 static qn_status alloc(qn_analysis **analysis, const double *values, int64_t frames, double interval, int threads, qn_error *error) {
   *analysis = NULL;
   if (values[FIT_END] > 0 && !(values[FIT_START] < values[FIT_END]))
     return qn_error_set(error, QN_INVALID, "fit_start_ps must lie before fit_end_ps");
   qn_window_options options = {
-      .frames = frames, .interval = interval, .longest = values[MAX_LAG], .moments = 1, .kernel = kernel, .threads = threads};
+      .frames = frames, .interval = interval, .longest = values[MAX_LAG], .moments = 1, .kernel = qn_slope_kernel, .threads = threads};
   return qn_correlation_alloc(analysis, values, PARAMETERS, &options, NULL, error);
 }
 

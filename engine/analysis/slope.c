@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "engine/analysis/kernel.h"
 #include "engine/base/units.h"
 
 enum { FEWEST_LAGS = 4, SEGMENT_SHARE = 16 };
@@ -12,6 +13,14 @@ typedef struct line {
   const qn_slope_options *options;
   int first, last; /* lags of the fit */
 } line;
+
+QN_KERNEL void qn_slope_kernel(const void *context, const double *now, const double *then, const double *weight, double *sums) {
+  (void)context;
+  double square[QN_WINDOW_CHUNK];
+  qn_kernel_square(now, then, square);
+  for (int i = 0; i < QN_WINDOW_CHUNK; i++) square[i] *= weight[i];
+  sums[0] += qn_kernel_sum(square);
+}
 
 double qn_slope_cage(const qn_window *window) {
   double a = cbrt(window->volume / (double)window->atoms);

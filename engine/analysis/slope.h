@@ -27,6 +27,9 @@ typedef struct qn_slope_options {
   double start, end;    /* ps, 0: by the rule */
 } qn_slope_options;
 
+/* The kernel that sums squared displacements, A^2, into one moment. */
+void qn_slope_kernel(const void *context, const double *now, const double *then, const double *weight, double *sums);
+
 /* (a/2)^2, A^2, of atoms at the density of the first frame. */
 double qn_slope_cage(const qn_window *window);
 

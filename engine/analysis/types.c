@@ -5,7 +5,8 @@
 
 const qn_analysis_type *const *qn_analysis_types(void) {
   static const qn_analysis_type *const types[] = {&qn_diffusion, &qn_relaxation, &qn_non_gaussian, &qn_van_hove,
-                                                   &qn_debye_waller, &qn_pair_distribution, &qn_structure_factor, NULL};
+                                                   &qn_debye_waller, &qn_pair_distribution, &qn_structure_factor,
+                                                   &qn_cage_jumps, NULL};
   return types;
 }
 

@@ -8,6 +8,7 @@ extern const qn_analysis_type qn_diffusion;
 extern const qn_analysis_type qn_relaxation;
 extern const qn_analysis_type qn_non_gaussian;
 extern const qn_analysis_type qn_van_hove;
+extern const qn_analysis_type qn_cage_jumps;
 extern const qn_analysis_type qn_pair_distribution;
 extern const qn_analysis_type qn_structure_factor;
 extern const qn_analysis_type qn_debye_waller;
