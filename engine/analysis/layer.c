@@ -6,11 +6,17 @@
 #include "engine/analysis/vacuum.h"
 #include "engine/base/memory.h"
 
-qn_layer_options qn_layer_options_of(const double *parameters) {
+qn_layer_options qn_layer_place_of(const double *parameters) {
   return (qn_layer_options){.thickness = parameters[QN_LAYER_THICKNESS],
                             .depth = parameters[QN_LAYER_DEPTH],
                             .vacuum = parameters[QN_LAYER_VACUUM],
-                            .method = (qn_layer_method)lround(parameters[QN_LAYER_METHOD])};
+                            .method = QN_LAYER_AT_BOTH};
+}
+
+qn_layer_options qn_layer_options_of(const double *parameters) {
+  qn_layer_options options = qn_layer_place_of(parameters);
+  options.method = (qn_layer_method)lround(parameters[QN_LAYER_METHOD]);
+  return options;
 }
 
 /* A coordinate unrolled into [cut, cut + length). */

@@ -26,16 +26,20 @@ typedef struct qn_layer_options {
   qn_layer_method method;
 } qn_layer_options;
 
-/* The parameters that every analysis of a layer has, and their place in its list: begin with QN_LAYER_PARAMETERS. */
+/* The parameters of a layer, and their place in an analysis's list, which begins with them: QN_LAYER_PLACE for observables of single frames,
+ * QN_LAYER_PARAMETERS for those of pairs of times. */
 enum { QN_LAYER_THICKNESS, QN_LAYER_DEPTH, QN_LAYER_VACUUM, QN_LAYER_METHOD, QN_LAYER_COUNT };
-#define QN_LAYER_PARAMETERS                                                                                                          \
-  {"layer_a", "thickness of the layer below each free surface that the analysis is restricted to (the paper's is 2.5), with in-plane " \
-              "motion only; 0: all atoms", 0, 0, 1e4, false},                                                                         \
-  {"depth_a", "depth of the layer's outer side below the free surface; 0: everything outside belongs to it too", 0, 0, 1e4, false},  \
-  {"vacuum_a", "distance of the free surfaces from the edges of the box (10 in the paper); by default the surfaces lie where the density falls to half",      \
-   0, 0, 1e4, true},                                                                                                                 \
+#define QN_LAYER_PLACE                                                                                                                     \
+  {"layer_a", "thickness of the layer below each free surface that the analysis is restricted to (2.5 in the paper), where only motion in " \
+              "the plane counts; 0: all atoms", 0, 0, 1e4, false},                                                                         \
+  {"depth_a", "depth of the layer's outer side below the free surface; 0: everything outside belongs to it too", 0, 0, 1e4, false},        \
+  {"vacuum_a", "distance of the free surfaces from the edges of the box (10 in the paper); by default they lie where the density falls "   \
+               "to half", 0, 0, 1e4, true}
+#define QN_LAYER_PARAMETERS \
+  QN_LAYER_PLACE,           \
   {"method", "atoms that count between t0 and t: 1 always in the layer (a), 2 in it at t0 (b), 3 in it at t0 and at t (c)", 3, 1, 3, false}
 qn_layer_options qn_layer_options_of(const double *parameters);
+qn_layer_options qn_layer_place_of(const double *parameters); /* the first three alone */
 
 typedef struct qn_layer {
   qn_layer_options options;
