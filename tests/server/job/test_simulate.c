@@ -1,0 +1,324 @@
+/* One simulation without queue or database: the same files whatever happens in between. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/trajectory/series.h"
+#include "engine/trajectory/trajectory.h"
+#include "server/job/durable.h"
+#include "server/job/job.h"
+#include "server/store/embedded.h"
+
+static qn_eam potential;
+static qn_simulation_spec spec, other;
+static char base[64];
+
+static void parse(qn_simulation_spec *out, int seed) {
+  char text[900];
+  snprintf(text, sizeof text,
+           "{\"name\": \"t\", \"potential\": \"mendelev-2009-cuzr\", \"seed\": %d, \"timestep_fs\": 2,"
+           " \"initial\": {\"type\": \"lattice\", \"structure\": \"fcc\", \"cells\": [5, 5, 5], \"composition\": {\"Cu\": 0.5, \"Zr\": 0.5}},"
+           " \"stages\": [{\"type\": \"hold\", \"ensemble\": \"npt\", \"temperature_k\": 2000, \"duration_ps\": 0.2, \"snapshot\": true, \"sample_every_ps\": 0.02},"
+           " {\"type\": \"quench\", \"to_k\": 1800, \"step_k\": 100, \"rate_k_per_ns\": 1000000, \"snapshot\": true},"
+           " {\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 1800, \"duration_ps\": 0.4, \"sample_every_ps\": 0.01}]}",
+           seed);
+  qn_faults faults = {0};
+  qn_potential_facts facts;
+  qn_error error;
+  qn_embedded file = qn_embedded_mendelev();
+  qn_spec_parse_simulation(text, strlen(text), out, &faults);
+  assert_int_equal(qn_potential_describe(file.text, file.size, &facts, &error), QN_OK);
+  qn_spec_resolve_potential(out, &facts, &faults);
+  for (int i = 0; i < faults.count; i++) print_error("%s: %s\n", faults.items[i].pointer, faults.items[i].detail);
+  assert_int_equal(faults.count, 0);
+}
+
+static int setup(void **state) {
+  (void)state;
+  qn_error error;
+  qn_embedded file = qn_embedded_mendelev();
+  if (qn_eam_parse(&potential, file.text, file.size, &error) != QN_OK) return -1;
+  parse(&spec, 1);
+  parse(&other, 2);
+  snprintf(base, sizeof base, "/tmp/quenchd-job.%d", (int)getpid());
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  qn_error error;
+  qn_eam_fini(&potential);
+  return qn_durable_remove(base, &error) == QN_OK ? 0 : -1;
+}
+
+static const char *folder(const char *name) {
+  static char path[4][128];
+  static int next;
+  char *out = path[next++ % 4];
+  snprintf(out, 128, "%s/%s", base, name);
+  return out;
+}
+
+/* Ends the run with `status` when it is asked the `left`th time. */
+typedef struct stopper {
+  int left;
+  qn_status status;
+  double progress;
+} stopper;
+
+static qn_status on_check(void *context, double progress, qn_error *error) {
+  stopper *s = context;
+  assert_true(progress >= s->progress && progress <= 1);
+  s->progress = progress;
+  return s->left-- > 0 ? QN_OK : qn_error_set(error, s->status, "stopped");
+}
+
+static qn_status run(const qn_simulation_spec *what, const char *directory, const char *const *earlier, stopper *s, double checkpoint_s,
+                     qn_job_output *output, qn_error *error) {
+  const qn_job_simulation job = {.spec = what, .potential = &potential, .directory = directory, .earlier = earlier, .threads = 1};
+  const qn_job_control control = {.context = s, .check = s != NULL ? on_check : NULL, .checkpoint_s = checkpoint_s};
+  return qn_job_simulate(&job, &control, output, error);
+}
+
+/* All files of a finished run, with their hashes. */
+static void fingerprint(const qn_job_output *output, const char *directory, char *text, size_t size) {
+  size_t used = 0;
+  text[0] = '\0';
+  for (int i = 0; i < output->count; i++) {
+    const qn_job_artifact *a = &output->artifacts[i];
+    char path[QN_PATH_SIZE], hash[QN_HASH_SIZE];
+    int64_t bytes;
+    qn_error error;
+    assert_int_equal(qn_durable_join(path, directory, a->path, &error), QN_OK);
+    assert_int_equal(qn_durable_hash(path, hash, &bytes, &error), QN_OK);
+    assert_string_equal(hash, a->sha256);
+    assert_int_equal(bytes, a->size);
+    used += (size_t)snprintf(text + used, size - used, "%s %s %d %g %lld %.12g %s\n", a->kind, a->path, a->stage, a->temperature_k,
+                             (long long)a->frames, a->interval_ps, a->sha256);
+  }
+}
+
+static char reference[4096];
+
+static void test_straight(void **state) {
+  (void)state;
+  qn_job_output output;
+  qn_error error;
+  if (run(&spec, folder("straight"), NULL, NULL, 0, &output, &error) != QN_OK) fail_msg("%s", error.message);
+  assert_int_equal(output.atoms, 500);
+  assert_string_equal(output.composition, "Cu50Zr50");
+  assert_int_equal(output.resumed_step, 0);
+  fingerprint(&output, folder("straight"), reference, sizeof reference);
+  print_message("%s", reference);
+  assert_int_equal(output.count, 1 + 3 + 2); /* thermo; snapshots at 2000, 1900, 1800 K; trajectories of stages 0 and 2 */
+
+  qn_trajectory *trajectory;
+  char path[QN_PATH_SIZE];
+  assert_int_equal(qn_durable_join(path, folder("straight"), "trajectory-2.nc", &error), QN_OK);
+  assert_int_equal(qn_trajectory_open(&trajectory, path, &error), QN_OK);
+  const qn_trajectory_info *info = qn_trajectory_describe(trajectory);
+  assert_int_equal(info->frames, 41);
+  assert_true(fabs(info->interval - 0.01) < 1e-9);
+  qn_trajectory_close(trajectory);
+  qn_series series;
+  assert_int_equal(qn_durable_join(path, folder("straight"), "thermo.csv", &error), QN_OK);
+  assert_int_equal(qn_series_read(&series, path, &error), QN_OK);
+  assert_true(series.rows > 1);
+  assert_true(qn_series_find(&series, "temperature_k") >= 0);
+  qn_series_fini(&series);
+  qn_job_output_fini(&output);
+}
+
+/* Stopped again and again, in the same folder. */
+static void test_in_place(void **state) {
+  (void)state;
+  qn_job_output output;
+  qn_error error;
+  char got[4096];
+  int runs = 0, resumed = 0;
+  for (qn_status status = QN_UNAVAILABLE; status != QN_OK; runs++) {
+    stopper s = {.left = 1 + runs % 3, .status = QN_UNAVAILABLE};
+    status = run(&spec, folder("place"), NULL, &s, 0, &output, &error);
+    if (status != QN_OK && status != QN_UNAVAILABLE) fail_msg("%s", error.message);
+    resumed += output.resumed_step > 0;
+    if (status == QN_OK) fingerprint(&output, folder("place"), got, sizeof got);
+    qn_job_output_fini(&output);
+    assert_true(runs < 200);
+  }
+  print_message("%d runs, %d resumed\n", runs, resumed);
+  assert_true(runs > 2);
+  assert_int_equal(resumed, runs - 1);
+  assert_string_equal(got, reference);
+  /* Done is done: once more changes nothing. */
+  assert_int_equal(run(&spec, folder("place"), NULL, NULL, 0, &output, &error), QN_OK);
+  fingerprint(&output, folder("place"), got, sizeof got);
+  assert_string_equal(got, reference);
+  qn_job_output_fini(&output);
+}
+
+static void stop_at(const char *directory, int looks, double checkpoint_s, qn_status how) {
+  qn_job_output output;
+  qn_error error;
+  stopper s = {.left = looks, .status = how};
+  assert_int_equal(run(&spec, directory, NULL, &s, checkpoint_s, &output, &error), how);
+  qn_job_output_fini(&output);
+}
+
+static void finish_and_compare(const char *directory, const char *const *earlier, bool resumes) {
+  qn_job_output output;
+  qn_error error;
+  char got[4096];
+  if (run(&spec, directory, earlier, NULL, 0, &output, &error) != QN_OK) fail_msg("%s", error.message);
+  assert_int_equal(output.resumed_step > 0, resumes);
+  fingerprint(&output, directory, got, sizeof got);
+  assert_string_equal(got, reference);
+  qn_job_output_fini(&output);
+}
+
+static void list(const char *directory, char *text, size_t size) {
+  char command[256];
+  snprintf(command, sizeof command, "cd %s && sha256sum * 2>&1", directory);
+  FILE *pipe = popen(command, "r");
+  size_t got = fread(text, 1, size - 1, pipe);
+  text[got] = '\0';
+  pclose(pipe);
+}
+
+/* Another attempt takes over, and what the first one left stays as it is: its worker may still live, and write. */
+static void test_from_another_folder(void **state) {
+  (void)state;
+  char before[4096], after[4096];
+  stop_at(folder("first"), 5, 0, QN_UNAVAILABLE);
+  list(folder("first"), before, sizeof before);
+  const char *earlier[] = {folder("nothing here"), folder("first"), NULL};
+  finish_and_compare(folder("second"), earlier, true);
+  list(folder("first"), after, sizeof after);
+  assert_string_equal(after, before);
+}
+
+static void spoil(const char *directory, const char *name, bool cut) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/%s", directory, name);
+  int file = open(path, O_RDWR);
+  assert_true(file >= 0);
+  off_t size = lseek(file, 0, SEEK_END);
+  if (cut) assert_int_equal(ftruncate(file, size / 2), 0);
+  else assert_int_equal(pwrite(file, "\x5a", 1, size / 3), 1);
+  close(file);
+}
+
+static void test_damaged_checkpoints(void **state) {
+  (void)state;
+  stop_at(folder("torn"), 6, 1e-6, QN_UNAVAILABLE);
+  spoil(folder("torn"), "checkpoint", true);
+  finish_and_compare(folder("torn"), NULL, true); /* from the one before */
+
+  stop_at(folder("both"), 6, 1e-6, QN_UNAVAILABLE);
+  spoil(folder("both"), "checkpoint", false);
+  spoil(folder("both"), "checkpoint.previous", true);
+  finish_and_compare(folder("both"), NULL, false);
+
+  stop_at(folder("short"), 6, 1e-6, QN_UNAVAILABLE);
+  spoil(folder("short"), "thermo.csv.part", true); /* the checkpoint says that there are more rows */
+  finish_and_compare(folder("short"), NULL, false);
+}
+
+static void test_checkpoint_of_another_spec(void **state) {
+  (void)state;
+  qn_job_output output;
+  qn_error error;
+  stopper s = {.left = 5, .status = QN_UNAVAILABLE};
+  assert_int_equal(run(&other, folder("other"), NULL, &s, 0, &output, &error), QN_UNAVAILABLE);
+  qn_job_output_fini(&output);
+  finish_and_compare(folder("other"), NULL, false);
+}
+
+static void test_threads(void **state) {
+  (void)state;
+  qn_job_output output;
+  qn_error error;
+  char got[4096];
+  const qn_job_simulation job = {.spec = &spec, .potential = &potential, .directory = folder("threads"), .threads = 3};
+  assert_int_equal(qn_job_simulate(&job, NULL, &output, &error), QN_OK);
+  fingerprint(&output, folder("threads"), got, sizeof got);
+  assert_string_equal(got, reference);
+  qn_job_output_fini(&output);
+}
+
+static void test_cancel(void **state) {
+  (void)state;
+  stop_at(folder("cancelled"), 2, 0, QN_CANCELLED);
+  stop_at(folder("lost"), 2, 0, QN_CONFLICT);
+}
+
+static void test_folder_that_cannot_be(void **state) {
+  (void)state;
+  qn_job_output output;
+  qn_error error;
+  assert_int_equal(run(&spec, "/proc/no/such", NULL, NULL, 0, &output, &error), QN_IO);
+  assert_non_null(strstr(error.message, "/proc/no"));
+  qn_job_output_fini(&output);
+}
+
+/* No more than some kB a file: the kernel says so as it says that a disk is full. In a child, since limits stay. */
+static void test_full_disk(void **state) {
+  (void)state;
+  for (rlim_t limit = 1 << 10; limit <= 1 << 18; limit *= 4) {
+    const char *directory = folder("full");
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+      qn_job_output output;
+      qn_error error = {0};
+      signal(SIGXFSZ, SIG_IGN);
+      const struct rlimit most = {limit, limit};
+      setrlimit(RLIMIT_FSIZE, &most);
+      qn_status status = run(&spec, directory, NULL, NULL, 0, &output, &error);
+      if (status != QN_IO) fprintf(stderr, "%lld: %s %s\n", (long long)limit, qn_status_name(status), error.message);
+      _exit(status == QN_IO && strstr(error.message, base) != NULL ? 0 : 1);
+    }
+    int how;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+  }
+  finish_and_compare(folder("full"), NULL, false); /* no checkpoint fitted; the leftovers are in nobody's way */
+}
+
+static void test_analysis(void **state) {
+  (void)state;
+  char path[QN_PATH_SIZE];
+  qn_error error;
+  qn_report report;
+  qn_analysis_spec analysis = {.type = qn_analysis_find("diffusion")};
+  for (int i = 0; i < analysis.type->parameter_count; i++) analysis.parameters[i] = analysis.type->parameters[i].fallback;
+  snprintf(path, sizeof path, "%s/trajectory-2.nc", folder("straight"));
+  if (qn_job_analyse(path, &analysis, 1, NULL, &report, &error) != QN_OK) fail_msg("%s", error.message);
+  assert_true(report.value_count >= 3 && report.curve_count >= 1);
+  qn_report_fini(&report);
+  stopper s = {.left = 10, .status = QN_CANCELLED};
+  const qn_job_control control = {.context = &s, .check = on_check};
+  assert_int_equal(qn_job_analyse(path, &analysis, 1, &control, &report, &error), QN_CANCELLED);
+  assert_int_equal(qn_job_analyse(folder("no such file"), &analysis, 1, NULL, &report, &error), QN_IO);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_straight), cmocka_unit_test(test_in_place), cmocka_unit_test(test_from_another_folder),
+      cmocka_unit_test(test_damaged_checkpoints), cmocka_unit_test(test_checkpoint_of_another_spec), cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_cancel), cmocka_unit_test(test_folder_that_cannot_be), cmocka_unit_test(test_full_disk),
+      cmocka_unit_test(test_analysis),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
