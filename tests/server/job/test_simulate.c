@@ -275,7 +275,7 @@ static void test_folder_that_cannot_be(void **state) {
 /* No more than some kB a file: the kernel says so as it says that a disk is full. In a child, since limits stay. */
 static void test_full_disk(void **state) {
   (void)state;
-  for (rlim_t limit = 1 << 10; limit <= 1 << 18; limit *= 4) {
+  for (rlim_t limit = 1 << 10; limit < 1 << 18; limit *= 4) {
     const char *directory = folder("full");
     fflush(NULL);
     pid_t child = fork();
@@ -293,7 +293,13 @@ static void test_full_disk(void **state) {
     assert_int_equal(waitpid(child, &how, 0), child);
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
   }
-  finish_and_compare(folder("full"), NULL, false); /* no checkpoint fitted; the leftovers are in nobody's way */
+  qn_job_output output;
+  qn_error error;
+  char got[4096];
+  assert_int_equal(run(&spec, folder("full"), NULL, NULL, 0, &output, &error), QN_OK); /* once there is room again */
+  fingerprint(&output, folder("full"), got, sizeof got);
+  assert_string_equal(got, reference);
+  qn_job_output_fini(&output);
 }
 
 static void test_analysis(void **state) {
