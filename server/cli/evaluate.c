@@ -75,11 +75,12 @@ int qn_command_evaluate(const qn_config *config, const char *const *arguments, i
   for (int frame = 0; found && status == QN_OK; frame++) {
     qn_extxyz structure = {0};
     status = qn_extxyz_next(reader, &structure, &found, &error);
-    if (status == QN_OK && !found && frame == 0) status = qn_error_set(&error, QN_PARSE, "%s holds no frame", arguments[0]);
+    if (status == QN_OK && !found && frame == 0) status = qn_error_set(&error, QN_PARSE, "the file holds no frame");
     if (status == QN_OK && found) {
       status = evaluate(&structure, &potential, &options, &error);
       if (status != QN_OK && frame > 0) qn_error_prefix(&error, "frame %d", frame + 1);
     }
+    if (status != QN_OK) qn_error_prefix(&error, "%.200s", arguments[0]);
     qn_extxyz_fini(&structure);
   }
   qn_extxyz_close(reader);

@@ -1,0 +1,105 @@
+/* Running the program itself: its output, its exit code, its signals. */
+#ifndef QN_TESTS_SERVER_CLI_PROGRAM_H
+#define QN_TESTS_SERVER_CLI_PROGRAM_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <setjmp.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+extern char **environ;
+
+typedef struct program {
+  pid_t pid;
+  char folder[64];    /* of its own: "out", "err" */
+  char *out, *err;    /* malloc'ed, once it has ended */
+  int code;           /* exit code; -signal */
+} program;
+
+static inline char *program_read(const char *folder, const char *name) {
+  char path[128];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "rb");
+  assert_non_null(file);
+  fseek(file, 0, SEEK_END);
+  long size = ftell(file);
+  rewind(file);
+  char *text = calloc(1, (size_t)size + 1);
+  assert_non_null(text);
+  assert_int_equal(fread(text, 1, (size_t)size, file), size);
+  fclose(file);
+  return text;
+}
+
+/* Start quenchd with the words of `line`, separated by single blanks. */
+static inline void program_start(program *at, const char *line) {
+  char *words = strdup(line), *arguments[32] = {(char[]){"quenchd"}};
+  assert_non_null(words);
+  int count = 1;
+  for (char *word = strtok(words, " "); word != NULL && count < 31; word = strtok(NULL, " ")) arguments[count++] = word;
+  memset(at, 0, sizeof *at);
+  strcpy(at->folder, "/tmp/quenchd-cli.XXXXXX");
+  assert_non_null(mkdtemp(at->folder));
+  char out[96], err[96];
+  snprintf(out, sizeof out, "%s/out", at->folder);
+  snprintf(err, sizeof err, "%s/err", at->folder);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_addopen(&actions, 2, err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  assert_int_equal(posix_spawn(&at->pid, QN_PROGRAM, &actions, NULL, arguments, environ), 0);
+  posix_spawn_file_actions_destroy(&actions);
+  free(words);
+}
+
+static inline double program_now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Wait for its end, at most so many seconds; then it is killed and the test fails. */
+static inline void program_wait(program *at, double seconds) {
+  double end = program_now() + seconds;
+  int status = 0;
+  pid_t ended;
+  while ((ended = waitpid(at->pid, &status, WNOHANG)) == 0 && program_now() < end) usleep(5000);
+  if (ended == 0) {
+    kill(at->pid, SIGKILL);
+    waitpid(at->pid, &status, 0);
+  }
+  at->out = program_read(at->folder, "out");
+  at->err = program_read(at->folder, "err");
+  at->code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  if (ended == 0) fail_msg("quenchd did not end within %g s; it said: %s", seconds, at->err);
+}
+
+static inline void program_run(program *at, const char *line) {
+  program_start(at, line);
+  program_wait(at, 60);
+}
+
+static inline void program_fini(program *at) {
+  char path[96];
+  snprintf(path, sizeof path, "%s/out", at->folder);
+  unlink(path);
+  snprintf(path, sizeof path, "%s/err", at->folder);
+  unlink(path);
+  rmdir(at->folder);
+  free(at->out);
+  free(at->err);
+}
+
+#endif
