@@ -77,7 +77,7 @@ static qn_status read_frame(qn_source *base, int64_t index, qn_frame *frame, uin
 }
 
 /* Types and species: ours; or atom_types alone, which name no element; or none. */
-static qn_status read_species(netcdf_source *source, qn_trajectory_info *info, qn_error *error) {
+static qn_status read_species(netcdf_source *source, const qn_trajectory_options *options, qn_trajectory_info *info, qn_error *error) {
   int file = source->file, variable, dimension, code;
   int *one_based = qn_memory_alloc((size_t)source->atoms, sizeof *one_based);
   if (one_based == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
@@ -107,6 +107,13 @@ static qn_status read_species(netcdf_source *source, qn_trajectory_info *info, q
                nc_inq_dimid(file, "symbol", &dimension) == NC_NOERR && nc_inq_dimlen(file, dimension, &width) == NC_NOERR &&
                nc_inq_varid(file, "species_symbol", &symbols) == NC_NOERR && nc_inq_varid(file, "species_mass", &masses) == NC_NOERR &&
                width == QN_SYMBOL_SIZE;
+  if (!named && options->species != NULL) {
+    if (largest > options->species_count)
+      return qn_error_set(error, QN_INVALID, "%s: types up to %d, but %d species are named", source->path, largest, options->species_count);
+    info->species_count = options->species_count;
+    memcpy(info->species, options->species, (size_t)options->species_count * sizeof *options->species);
+    return QN_OK;
+  }
   if (!named) {
     /* Names are made up and masses equal: the drift is then that of the geometric centre. */
     info->species_count = largest;
@@ -135,7 +142,7 @@ static bool find_variable(int file, const char *name, size_t second, int rank, i
          nc_inq_dimlen(file, dimensions[1], &length) == NC_NOERR && length == second;
 }
 
-static qn_status describe(netcdf_source *source, qn_trajectory_info *info, double **time, qn_error *error) {
+static qn_status describe(netcdf_source *source, const qn_trajectory_options *options, qn_trajectory_info *info, double **time, qn_error *error) {
   int file = source->file, dimension, variable;
   size_t frames, atoms;
   if (nc_inq_dimid(file, "frame", &dimension) != NC_NOERR || nc_inq_dimlen(file, dimension, &frames) != NC_NOERR ||
@@ -161,10 +168,11 @@ static qn_status describe(netcdf_source *source, qn_trajectory_info *info, doubl
   if (frames > 0) TRY(nc_get_vara_double(file, variable, (size_t[]){0}, &frames, *time));
   if (code != NC_NOERR)
     for (size_t i = 0; i < frames; i++) (*time)[i] = NAN;
-  return read_species(source, info, error);
+  return read_species(source, options, info, error);
 }
 
-qn_status qn_source_open_netcdf(qn_source **opened, const char *path, qn_trajectory_info *info, double **time, qn_error *error) {
+qn_status qn_source_open_netcdf(qn_source **opened, const char *path, const qn_trajectory_options *options, qn_trajectory_info *info, double **time,
+                                qn_error *error) {
   netcdf_source *source = qn_memory_alloc(1, sizeof *source);
   if (source == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
   source->base = (qn_source){read_frame, close_netcdf};
@@ -176,7 +184,7 @@ qn_status qn_source_open_netcdf(qn_source **opened, const char *path, qn_traject
   qn_netcdf_lock();
   int code = nc_open(path, NC_NOWRITE, &source->file);
   if (code != NC_NOERR) source->file = -1;
-  qn_status status = code == NC_NOERR ? describe(source, info, time, error) : fail(source, code, error);
+  qn_status status = code == NC_NOERR ? describe(source, options, info, time, error) : fail(source, code, error);
   qn_netcdf_unlock();
   if (status != QN_OK) {
     close_netcdf(&source->base);

@@ -13,7 +13,10 @@ struct qn_source {
 };
 
 /* Each opener allocates its source and fills `info` except interval; `*time` ([frames]) is allocated and becomes the caller's. */
-qn_status qn_source_open_netcdf(qn_source **source, const char *path, qn_trajectory_info *info, double **time, qn_error *error);
+qn_status qn_source_open_dump(qn_source **source, const char *path, const qn_trajectory_options *options, qn_trajectory_info *info, double **time,
+                              qn_error *error);
+qn_status qn_source_open_netcdf(qn_source **source, const char *path, const qn_trajectory_options *options, qn_trajectory_info *info, double **time,
+                                qn_error *error);
 qn_status qn_source_open_extxyz(qn_source **source, const char *path, qn_trajectory_info *info, double **time, qn_error *error);
 
 #endif

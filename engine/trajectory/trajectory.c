@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
 
 #include "engine/base/memory.h"
+#include "engine/trajectory/gunzip.h"
 #include "engine/trajectory/source.h"
 
 struct qn_trajectory {
@@ -30,16 +32,20 @@ void qn_trajectory_close(qn_trajectory *trajectory) {
   free(trajectory);
 }
 
-/* NetCDF classic begins with "CDF", NetCDF-4 with HDF5's signature. */
-static qn_status sniff(const char *path, bool *netcdf, qn_error *error) {
-  unsigned char head[4] = {0};
+typedef enum format { NETCDF, ZIPPED_NETCDF, LAMMPS_DUMP, EXTENDED_XYZ } format;
+
+/* NetCDF classic begins with "CDF", NetCDF-4 with HDF5's signature, a dump with its first item; what else is text is taken for extended XYZ. */
+static qn_status sniff(const char *path, format *found, qn_error *error) {
+  char head[8] = {0};
   struct stat info;
   if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) return qn_error_set(error, QN_IO, "%s: is not a regular file", path);
-  FILE *file = fopen(path, "rb");
+  gzFile file = gzopen(path, "rb");
   if (file == NULL) return qn_error_set(error, QN_IO, "%s: %s", path, strerror(errno));
-  size_t got = fread(head, 1, sizeof head, file);
-  fclose(file);
-  *netcdf = got == sizeof head && (memcmp(head, "CDF", 3) == 0 || memcmp(head, "\x89HDF", 4) == 0);
+  int got = gzread(file, head, sizeof head - 1);
+  bool zipped = !gzdirect(file);
+  gzclose(file);
+  bool netcdf = got >= 4 && (memcmp(head, "CDF", 3) == 0 || memcmp(head, "\x89HDF", 4) == 0);
+  *found = netcdf && zipped ? ZIPPED_NETCDF : netcdf ? NETCDF : strncmp(head, "ITEM: ", 6) == 0 ? LAMMPS_DUMP : EXTENDED_XYZ;
   return QN_OK;
 }
 
@@ -53,15 +59,32 @@ static double even_interval(const double *time, int64_t frames) {
 }
 
 qn_status qn_trajectory_open(qn_trajectory **opened, const char *path, qn_error *error) {
+  return qn_trajectory_open_with(opened, path, &(qn_trajectory_options){0}, error);
+}
+
+qn_status qn_trajectory_open_with(qn_trajectory **opened, const char *path, const qn_trajectory_options *options, qn_error *error) {
   *opened = NULL;
-  bool netcdf = false;
-  qn_status status = sniff(path, &netcdf, error);
+  format found = EXTENDED_XYZ;
+  qn_status status = sniff(path, &found, error);
   if (status != QN_OK) return status;
   qn_trajectory *trajectory = qn_memory_alloc(1, sizeof *trajectory);
   if (trajectory == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
   qn_trajectory_info *info = &trajectory->info;
-  status = netcdf ? qn_source_open_netcdf(&trajectory->source, path, info, &trajectory->time, error)
-                  : qn_source_open_extxyz(&trajectory->source, path, info, &trajectory->time, error);
+  char plain[4096];
+  bool unpacked = found == ZIPPED_NETCDF;
+  if (unpacked) {
+    status = qn_gunzip(path, plain, sizeof plain, error);
+    path = plain;
+    found = NETCDF;
+  }
+  if (status != QN_OK) {
+    qn_trajectory_close(trajectory);
+    return status;
+  }
+  status = found == NETCDF        ? qn_source_open_netcdf(&trajectory->source, path, options, info, &trajectory->time, error)
+           : found == LAMMPS_DUMP ? qn_source_open_dump(&trajectory->source, path, options, info, &trajectory->time, error)
+                                  : qn_source_open_extxyz(&trajectory->source, path, info, &trajectory->time, error);
+  if (unpacked) unlink(plain); /* what is open stays readable, and is gone when closed */
   if (status == QN_OK) {
     size_t atoms = (size_t)info->atoms;
     for (int a = 0; a < 3; a++) trajectory->r[a] = qn_memory_alloc(atoms, sizeof(double));
@@ -75,6 +98,9 @@ qn_status qn_trajectory_open(qn_trajectory **opened, const char *path, qn_error 
     qn_trajectory_close(trajectory);
     return status;
   }
+  bool timed = false;
+  for (int64_t i = 0; i < info->frames; i++) timed = timed || !isnan(trajectory->time[i]);
+  for (int64_t i = 0; i < info->frames && !timed && options->interval > 0; i++) trajectory->time[i] = (double)i * options->interval;
   info->time = trajectory->time;
   info->interval = even_interval(trajectory->time, info->frames);
   *opened = trajectory;

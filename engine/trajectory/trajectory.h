@@ -1,4 +1,5 @@
-/* Any trajectory on disk as frames: NetCDF of the AMBER convention, or extended XYZ (plain or gzipped); told by content, not by name.
+/* Any trajectory on disk as frames: NetCDF of the AMBER convention, extended XYZ or LAMMPS dump text, each plain or gzipped;
+ * told by content, not by name. A gzipped NetCDF file is unpacked into a temporary file.
  *
  * Opening looks through the file once for its number of frames and their times. Memory: one frame and the times. */
 #ifndef QN_TRAJECTORY_TRAJECTORY_H
@@ -10,7 +11,7 @@
 #include "engine/trajectory/frame.h"
 
 typedef struct qn_trajectory_info {
-  const char *format;  /* "netcdf", "extxyz" */
+  const char *format;  /* "netcdf", "extxyz", "lammps-dump" */
   int64_t frames, atoms;
   int species_count;
   qn_species species[QN_MAX_SPECIES];
@@ -20,9 +21,18 @@ typedef struct qn_trajectory_info {
 
 typedef struct qn_trajectory qn_trajectory;
 
+/* What a file made elsewhere may leave out. */
+typedef struct qn_trajectory_options {
+  double timestep;           /* ps; time = step * timestep where a LAMMPS dump has no ITEM: TIME; 0: unknown */
+  double interval;           /* ps between frames, for files that have no times at all; 0: unknown */
+  const qn_species *species; /* what types 1, 2, ... are, where a file has no symbols; NULL: named A, B, ..., mass 1. Borrowed. */
+  int species_count;
+} qn_trajectory_options;
+
 /* QN_PARSE, QN_CORRUPT, QN_UNSUPPORTED or QN_IO with the file's name and the reason. The number of atoms and their species are the same in
  * every frame, or the file is refused when the frame is read. */
 qn_status qn_trajectory_open(qn_trajectory **trajectory, const char *path, qn_error *error);
+qn_status qn_trajectory_open_with(qn_trajectory **trajectory, const char *path, const qn_trajectory_options *options, qn_error *error);
 void qn_trajectory_close(qn_trajectory *trajectory);
 
 const qn_trajectory_info *qn_trajectory_describe(const qn_trajectory *trajectory);

@@ -1,0 +1,12 @@
+/* A gzipped file as a plain one, for readers that must seek in it. */
+#ifndef QN_TRAJECTORY_GUNZIP_H
+#define QN_TRAJECTORY_GUNZIP_H
+
+#include <stddef.h>
+
+#include "engine/base/status.h"
+
+/* Unpack `path` into a new temporary file in TMPDIR (or /tmp) and write its name into `plain`, which has `size` bytes. The caller unlinks it. */
+qn_status qn_gunzip(const char *path, char *plain, size_t size, qn_error *error);
+
+#endif
