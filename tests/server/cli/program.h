@@ -28,7 +28,7 @@ typedef struct program {
 } program;
 
 static inline char *program_read(const char *folder, const char *name) {
-  char path[128];
+  char path[256];
   snprintf(path, sizeof path, "%s/%s", folder, name);
   FILE *file = fopen(path, "rb");
   assert_non_null(file);

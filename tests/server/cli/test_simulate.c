@@ -1,0 +1,190 @@
+/* quenchd simulate and analyse: the same files for any number of threads and after an interruption, and the same numbers from the stored
+ * trajectory. */
+#include "server/cli/program.h"
+
+static char folder[] = "/tmp/quenchd-simulate.XXXXXX";
+
+/* 256 atoms, just above what the cutoff allows. */
+static const char spec[] =
+    "{\"name\":\"batch\",\"potential\":\"mendelev-2009-cuzr\",\"initial\":{\"type\":\"lattice\",\"structure\":\"fcc\",\"cells\":[4,4,4],"
+    "\"composition\":{\"Cu\":0.5,\"Zr\":0.5}},\"seed\":3,\"timestep_fs\":2,\"stages\":["
+    "{\"type\":\"hold\",\"ensemble\":\"npt\",\"temperature_k\":2000,\"pressure_gpa\":0,\"duration_ps\":0.4},"
+    "{\"type\":\"hold\",\"ensemble\":\"nvt\",\"temperature_k\":2000,\"duration_ps\":%s,\"sample_every_ps\":0.05,\"snapshot\":true}],"
+    "\"analyses\":[{\"type\":\"diffusion\"},{\"type\":\"relaxation\",\"q_inv_a\":2.7}]}";
+
+static void write_spec(const char *name, const char *text) {
+  char path[128];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+}
+
+static void write_run(const char *name, const char *duration) {
+  char text[1024];
+  snprintf(text, sizeof text, spec, duration);
+  write_spec(name, text);
+}
+
+static void run(program *at, const char *format, const char *a, const char *b) {
+  char line[512];
+  snprintf(line, sizeof line, format, folder, a, folder, b);
+  program_run(at, line);
+}
+
+/* The hash that results.json gives for the first artifact of a kind. */
+static char *sha256_of(const char *json, const char *kind) {
+  char key[64];
+  snprintf(key, sizeof key, "{\"kind\":\"%s\"", kind);
+  const char *line = strstr(json, key), *at = line != NULL ? strstr(line, "\"sha256\":\"") : NULL;
+  if (at == NULL) fail_msg("no %s in %.300s", kind, json);
+  return strndup(at + 10, 64);
+}
+
+static char *results(const char *name, const char *file) {
+  char path[128];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return program_read(path, file);
+}
+
+static void test_same_bits(void **state) {
+  (void)state;
+  program one, two;
+  write_run("short.json", "1.5");
+  run(&one, "simulate %s/%s --out %s/%s --threads 1", "short.json", "one");
+  if (one.code != 0) fail_msg("%s", one.err);
+  run(&two, "simulate %s/%s --out %s/%s --threads 2 --potential " QN_POTENTIALS "/Cu-Zr_2.eam.fs", "short.json", "two");
+  assert_int_equal(two.code, 0);
+  assert_string_equal(one.out, two.out);
+  assert_non_null(strstr(one.out, "relaxation,relaxation_time,"));
+  static const char *kinds[] = {"trajectory", "thermo", "snapshot"};
+  char *first = results("one", "results.json"), *second = results("two", "results.json"), *csv = results("one", "results.csv");
+  for (int i = 0; i < 3; i++) {
+    char *a = sha256_of(first, kinds[i]), *b = sha256_of(second, kinds[i]);
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+  }
+  assert_string_equal(csv, one.out);
+  free(first);
+  free(second);
+  free(csv);
+  program_fini(&one);
+  program_fini(&two);
+}
+
+/* The same numbers from the trajectory alone; only the temperature is not in it. */
+static void test_analyse(void **state) {
+  (void)state;
+  program again;
+  char line[256];
+  snprintf(line, sizeof line, "analyse %s/one/trajectory-1.nc %s/short.json --csv --threads 1", folder, folder);
+  program_run(&again, line);
+  if (again.code != 0) fail_msg("%s", again.err);
+  char *csv = results("one", "results.csv");
+  /* Take the temperatures out of the first. */
+  for (char *at = strstr(csv, ",2000,"); at != NULL; at = strstr(at, ",2000,")) memmove(at + 1, at + 5, strlen(at + 5) + 1);
+  assert_string_equal(again.out, csv);
+  free(csv);
+  program_fini(&again);
+
+  write_spec("alone.json", "{\"type\":\"diffusion\"}");
+  snprintf(line, sizeof line, "analyse %s/one/trajectory-1.nc %s/alone.json", folder, folder);
+  program_run(&again, line);
+  assert_int_equal(again.code, 0);
+  assert_non_null(strstr(again.out, "\"quantity\":\"diffusion_coefficient\""));
+  assert_non_null(strstr(again.out, "\"columns\":[\"lag_ps\""));
+  program_fini(&again);
+}
+
+static void test_interrupted(void **state) {
+  (void)state;
+  program at;
+  write_run("long.json", "6");
+  run(&at, "simulate %s/%s --out %s/%s --threads 1", "long.json", "whole");
+  assert_int_equal(at.code, 0);
+  program_fini(&at);
+
+  char line[256];
+  snprintf(line, sizeof line, "simulate %s/long.json --out %s/halved --threads 1", folder, folder);
+  program_start(&at, line);
+  double end = program_now() + 30; /* until it says how far it is */
+  for (char *err = NULL; program_now() < end; usleep(5000)) {
+    free(err);
+    err = program_read(at.folder, "err");
+    if (strstr(err, "%") != NULL) {
+      free(err);
+      break;
+    }
+  }
+  kill(at.pid, SIGTERM);
+  program_wait(&at, 30);
+  assert_int_equal(at.code, 1);
+  assert_non_null(strstr(at.err, "goes on from the checkpoint"));
+  assert_string_equal(at.out, "");
+  program_fini(&at);
+  program_run(&at, line);
+  if (at.code != 0) fail_msg("%s", at.err);
+  char *whole = results("whole", "results.json"), *halved = results("halved", "results.json");
+  assert_string_equal(whole, halved);
+  free(whole);
+  free(halved);
+  program_fini(&at);
+}
+
+static void expect_failure(const char *text, const char *said) {
+  program at;
+  write_spec("bad.json", text);
+  run(&at, "simulate %s/%s --out %s/%s", "bad.json", "bad");
+  if (at.code != 1 || strstr(at.err, said) == NULL) fail_msg("exit %d: %s", at.code, at.err);
+  program_fini(&at);
+}
+
+static void test_failures(void **state) {
+  (void)state;
+  program at;
+  char text[1024];
+  expect_failure("", "bad.json");
+  expect_failure("{\"initial\":3,\"stages\":[]}", "/initial");
+  snprintf(text, sizeof text, spec, "-1");
+  expect_failure(text, "/stages/1/duration_ps");
+  snprintf(text, sizeof text, spec, "1");
+  memcpy(strstr(text, "mendelev-2009-cuzr"), "mendelev-2010-cuzr", 18);
+  expect_failure(text, "mendelev-2009-cuzr");
+  snprintf(text, sizeof text, spec, "1");
+  memcpy(strstr(text, "[4,4,4]"), "[2,4,4]", 7);
+  expect_failure(text, "/initial/cells");
+  run(&at, "simulate %s/%s --out %s/%s", "nothing.json", "bad");
+  assert_int_equal(at.code, 1);
+  program_fini(&at);
+  run(&at, "simulate %s/%s --out /proc/nowhere/%s%s", "short.json", "");
+  assert_int_equal(at.code, 1);
+  program_fini(&at);
+  write_spec("bad.json", "{\"analyses\":[{\"type\":\"diffusion\"},{\"type\":\"alchemy\"}]}");
+  run(&at, "analyse %s/%s %s/%s", "one/trajectory-1.nc", "bad.json");
+  assert_int_equal(at.code, 1);
+  assert_non_null(strstr(at.err, "/analyses/1/type"));
+  program_fini(&at);
+  run(&at, "analyse %s/%s %s/%s", "short.json", "short.json");
+  assert_int_equal(at.code, 1);
+  program_fini(&at);
+}
+
+static int make_folder(void **state) {
+  (void)state;
+  return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+  (void)state;
+  char command[64];
+  snprintf(command, sizeof command, "rm -rf %s", folder);
+  return system(command);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits), cmocka_unit_test(test_analyse), cmocka_unit_test(test_interrupted),
+                                     cmocka_unit_test(test_failures)};
+  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
