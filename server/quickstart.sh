@@ -84,7 +84,8 @@ export QUENCHD_DATA_DIR="$data" QUENCHD_LISTEN="$listen"
   tail -n 20 "$data/quenchd.log" >&2
   fail "the database cannot be brought up to date"
 }
-"$quenchd" serve >>"$data/quenchd.log" 2>&1 </dev/null 8>&- &
+# In a session of its own, so that Ctrl-C reaches this script alone, which then stops the server in order.
+setsid "$quenchd" serve >>"$data/quenchd.log" 2>&1 </dev/null 8>&- &
 server=$!
 
 alive() { # a child that has ended but was not waited for is a zombie
@@ -114,7 +115,7 @@ for spec in server/demo/*.json; do
 done
 say "Demo: simulations$simulations of 500 atoms at 2000 K and 1500 K, with diffusion and relaxation"
 
-# "STATE PROGRESS WHAT ERROR" of each job of the demo, tab-separated.
+# State, progress, what, why it waits, error of each job of the demo, tab-separated.
 jobs() {
   for id in $simulations; do
     {
@@ -122,13 +123,14 @@ jobs() {
       get "$api/v1/analyses?simulation=$id" | jq '.items[]'
     } | jq -r '.job'
   done | while read -r job; do
-    get "$api/v1/jobs/$job" | jq -r '[.state, .progress, "\(.kind) \(.resource)", .error] | map(. // "") | @tsv'
+    get "$api/v1/jobs/$job" | jq -r '[.state, .progress, "\(.kind) \(.resource)", .waiting, .error] | map(. // "") | @tsv'
   done
 }
 
 terminal=no
 if [ -t 1 ]; then terminal=yes; fi
 shown=0
+idle=0
 while :; do
   alive || fail "the server died; its log is $data/quenchd.log"
   state=$(jobs) || fail "the server does not answer; its log is $data/quenchd.log"
@@ -146,6 +148,8 @@ while :; do
     say "$line"
   fi
   if ! printf '%s\n' "$state" | grep -qv '^succeeded'; then break; fi
+  case $state in *'no worker is alive'*) idle=$((idle + 1)) ;; *) idle=0 ;; esac
+  [ $idle -lt 60 ] || fail "no worker runs; the server's log is $data/quenchd.log"
   sleep 1
 done
 [ $terminal = no ] || printf '\n'
