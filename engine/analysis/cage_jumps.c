@@ -257,7 +257,7 @@ static qn_status report_species(const cage_jumps *self, int species, const char 
     }
   qn_value *value = qn_report_add_value(report, "diffusion_coefficient", "m2/s", symbol, self->window.region, error);
   if (value == NULL) return QN_NO_MEMORY;
-  qn_slope_measure(&self->window, &(qn_slope_options){.species = species, .cage_square = qn_slope_cage(&self->window)}, value);
+  qn_slope_measure(&self->window, &(qn_slope_options){.species = species, .cage_square = qn_slope_cage(&self->window)}, value, NULL);
   return QN_OK;
 }
 

@@ -48,7 +48,7 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
                                 .cage_square = qn_slope_cage(window),
                                 .start = self->parameter[FIT_START],
                                 .end = self->parameter[FIT_END]};
-    qn_slope_measure(window, &options, value);
+    qn_slope_measure(window, &options, value, NULL);
     status = qn_correlation_curve(window, report, "mean_squared_displacement", symbol, columns, msd, &(at){0, species}, error);
   }
   if (status != QN_OK) qn_report_fini(report);

@@ -1,18 +1,7 @@
-/* Self-intermediate scattering function and relaxation time, by species and for all.
- *
- *   F_s(q, t) = < sin(q r) / (q r) >,  r = |r(t0 + t) - r(t0)|: the average over all directions of q of the paper's exp(i q r);
- *   in a layer < J0(q r) >: the average over directions in the plane
- *   F_s(q, tau_alpha) = 1/e, between lags a line in ln(-ln F_s) against ln t (exact for a stretched exponential)
- *
- * Status: ok; not_decayed when F_s stays above 1/e up to the longest lag; unresolved when it is below 1/e at the first lag already;
- * too_few_samples when tau_alpha is longer than 1/16 of the run, so that it has a value but no error. */
-#include <math.h>
-
-#include "engine/analysis/bessel.h"
+/* Self-intermediate scattering function and relaxation time, by species and for all; their definitions and statuses are in decay.h. */
 #include "engine/analysis/correlation.h"
-#include "engine/analysis/kernel.h"
+#include "engine/analysis/decay.h"
 #include "engine/analysis/types.h"
-#include "engine/base/memory.h"
 
 enum { Q = QN_LAYER_COUNT, MAX_LAG, PARAMETERS };
 static const qn_parameter parameters[PARAMETERS] = {
@@ -21,90 +10,18 @@ static const qn_parameter parameters[PARAMETERS] = {
     {"max_lag_ps", "longest lag of the scattering function; by default a quarter of the run", 0, 0, 1e9, true},
 };
 
-typedef struct wave {
-  double q;         /* 1/A */
-  qn_bessel bessel; /* filled for layers alone */
-} wave;
-
-QN_KERNEL static void in_space(const void *context, const double *now, const double *then, const double *weight, double *sums) {
-  double q = ((const wave *)context)->q, term[QN_WINDOW_CHUNK];
-  qn_kernel_square(now, then, term);
-  for (int i = 0; i < QN_WINDOW_CHUNK; i++) term[i] = weight[i] * qn_kernel_sinc(q * sqrt(term[i]));
-  sums[0] += qn_kernel_sum(term);
-}
-
-QN_KERNEL static void in_plane(const void *context, const double *now, const double *then, const double *weight, double *sums) {
-  const wave *w = context;
-  double term[QN_WINDOW_CHUNK], largest = 0;
-  qn_kernel_square(now, then, term);
-  for (int i = 0; i < QN_WINDOW_CHUNK; i++) term[i] = weight[i] > 0 ? w->q * sqrt(term[i]) : 0;
-  for (int i = 0; i < QN_WINDOW_CHUNK; i++) largest = term[i] > largest ? term[i] : largest;
-  if (largest < QN_BESSEL_END) {
-    for (int i = 0; i < QN_WINDOW_CHUNK; i++) term[i] = weight[i] * qn_bessel_j0(&w->bessel, term[i]);
-  } else {
-    for (int i = 0; i < QN_WINDOW_CHUNK; i++) term[i] = weight[i] * j0(term[i]);
-  }
-  sums[0] += qn_kernel_sum(term);
-}
-
 static qn_status alloc(qn_analysis **analysis, const double *values, int64_t frames, double interval, int threads, qn_error *error) {
   *analysis = NULL;
-  wave *w = qn_memory_alloc(1, sizeof *w);
-  if (w == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
-  w->q = values[Q];
   bool layered = values[QN_LAYER_THICKNESS] > 0;
-  if (layered) qn_bessel_fill(&w->bessel);
+  qn_decay_wave *wave = qn_decay_wave_alloc(values[Q], layered);
+  if (wave == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
   qn_window_options options = {.frames = frames,
                                .interval = interval,
                                .longest = values[MAX_LAG],
                                .moments = 1,
-                               .kernel = layered ? in_plane : in_space,
+                               .kernel = layered ? qn_decay_in_plane : qn_decay_in_space,
                                .threads = threads};
-  return qn_correlation_alloc(analysis, values, PARAMETERS, &options, w, error);
-}
-
-typedef struct crossing {
-  int species;
-  int last; /* lag that F_s is followed to */
-} crossing;
-
-/* tau_alpha, ps; NAN when F_s does not cross 1/e. Averages can rise above 1/e again by noise: the first crossing counts. */
-static double decay_time(const qn_window *window, const void *context, int level, int without) {
-  const crossing *c = context;
-  double below = exp(-1), before = 1;
-  for (int l = 0; l <= c->last; l++) {
-    double f = qn_window_average(window, l, c->species, 0, level, without, NULL);
-    if (f <= below) {
-      if (l == 0) return NAN;
-      double t0 = log(window->lag_time[l - 1]), t1 = log(window->lag_time[l]);
-      /* F_s <= 0 has no logarithm: then a straight line in F_s. */
-      if (!(f > 0)) return window->lag_time[l - 1] + (before - below) / (before - f) * (window->lag_time[l] - window->lag_time[l - 1]);
-      double u0 = log(-log(before)), u1 = log(-log(f));
-      return exp(t0 + (0 - u0) / (u1 - u0) * (t1 - t0));
-    }
-    before = f;
-  }
-  return NAN;
-}
-
-static void measure(const qn_window *window, int species, qn_value *value) {
-  crossing c = {species, window->lag_count - 1};
-  double first = qn_window_average(window, 0, species, 0, -1, -1, NULL);
-  value->window_start_ps = window->lag_time[0];
-  value->window_end_ps = window->lag_time[c.last];
-  value->value = decay_time(window, &c, -1, -1);
-  if (!isfinite(value->value)) {
-    value->status = first <= exp(-1) ? QN_VALUE_UNRESOLVED : QN_VALUE_NOT_DECAYED;
-    return;
-  }
-  /* One lag further than the crossing: the segments cross a little earlier or later. */
-  while (c.last > 0 && window->lag_time[c.last - 1] > value->value) c.last--;
-  int level = qn_window_level(window, window->lag_time[c.last]);
-  if (c.last + 1 < window->lag_count) c.last++;
-  value->window_start_ps = window->lag_time[c.last > 1 ? c.last - 2 : 0];
-  value->window_end_ps = window->lag_time[c.last];
-  value->standard_error = qn_window_error(window, decay_time, &c, level, &value->samples);
-  value->status = value->samples > 0 ? QN_VALUE_OK : QN_VALUE_TOO_FEW_SAMPLES;
+  return qn_correlation_alloc(analysis, values, PARAMETERS, &options, wave, error);
 }
 
 typedef struct at {
@@ -129,7 +46,7 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
       status = QN_NO_MEMORY;
       break;
     }
-    measure(window, species, value);
+    qn_decay_measure(window, species, 0, value);
     status = qn_correlation_curve(window, report, "self_intermediate_scattering", symbol, columns, scattering, &(at){0, species}, error);
   }
   if (status != QN_OK) qn_report_fini(report);

@@ -9,11 +9,6 @@
 enum { FEWEST_LAGS = 4, SEGMENT_SHARE = 16 };
 static const double EXPONENT_BOUND = 0.1, EXPONENT_LIMIT = 0.2, LONGEST_WINDOW = 5;
 
-typedef struct line {
-  const qn_slope_options *options;
-  int first, last; /* lags of the fit */
-} line;
-
 QN_KERNEL void qn_slope_kernel(const void *context, const double *now, const double *then, const double *weight, double *sums) {
   (void)context;
   double square[QN_WINDOW_CHUNK];
@@ -31,9 +26,8 @@ static double msd(const qn_window *window, const qn_slope_options *options, int 
   return qn_window_average(window, lag, options->species, options->moment, level, without, NULL);
 }
 
-/* Slope of the weighted line, A^2/ps. */
-static double fit(const qn_window *window, const void *context, int level, int without) {
-  const line *l = context;
+double qn_slope_fit(const qn_window *window, const void *line, int level, int without) {
+  const qn_slope_line *l = line;
   double w = 0, wt = 0, wy = 0, wtt = 0, wty = 0, scale = window->lag_time[l->first];
   for (int i = l->first; i <= l->last; i++) {
     double t = window->lag_time[i] / scale, y = msd(window, l->options, i, level, without), weight = 1 / (t * t * t);
@@ -54,14 +48,14 @@ static int half_of(const qn_window *window, int i) {
 }
 
 static double exponent(const qn_window *window, const void *context, int level, int without) {
-  const line *l = context;
+  const qn_slope_line *l = context;
   double ratio = msd(window, l->options, l->last, level, without) / msd(window, l->options, l->first, level, without);
   return log(ratio) / log(window->lag_time[l->last] / window->lag_time[l->first]);
 }
 
 /* Is the motion diffusive between two lags? */
 static bool diffusive(const qn_window *window, const qn_slope_options *options, int from, int to) {
-  line l = {options, from, to};
+  qn_slope_line l = {options, from, to};
   double off = fabs(exponent(window, &l, -1, -1) - 1);
   if (off <= EXPONENT_BOUND) return true;
   if (!(off <= EXPONENT_LIMIT)) return false;
@@ -80,7 +74,7 @@ static int first_diffusive(const qn_window *window, const qn_slope_options *opti
   return first;
 }
 
-void qn_slope_measure(const qn_window *window, const qn_slope_options *options, qn_value *value) {
+void qn_slope_measure(const qn_window *window, const qn_slope_options *options, qn_value *value, qn_slope_line *line) {
   double safe = (double)window->frames_seen * window->options.interval / SEGMENT_SHARE * (1 + 1e-9);
   double end = options->end > 0 ? options->end * (1 + 1e-9) : safe;
   int longest = window->lag_count - 1, last = longest;
@@ -88,7 +82,7 @@ void qn_slope_measure(const qn_window *window, const qn_slope_options *options, 
   if (last > longest) last = longest;
   while (last > 0 && window->lag_time[last] > end) last--;
 
-  line l = {options, 0, last};
+  qn_slope_line l = {options, 0, last};
   bool good;
   if (options->start > 0) {
     while (l.first < last && window->lag_time[l.first] < options->start * (1 - 1e-9)) l.first++;
@@ -105,14 +99,15 @@ void qn_slope_measure(const qn_window *window, const qn_slope_options *options, 
     int late = first_diffusive(window, options, longest);
     value->status = options->start > 0 && !good ? QN_VALUE_NOT_DIFFUSIVE : late <= longest ? QN_VALUE_TOO_FEW_SAMPLES : QN_VALUE_NOT_DIFFUSIVE;
     if (value->status == QN_VALUE_NOT_DIFFUSIVE) return;
-    l = (line){options, late, longest};
+    l = (qn_slope_line){options, late, longest};
     if (longest - late + 1 < 2) return;
   }
   double to_d = QN_A2_PS_M2_S / (2 * window->dimensions);
   value->window_start_ps = window->lag_time[l.first];
   value->window_end_ps = window->lag_time[l.last];
-  value->value = fit(window, &l, -1, -1) * to_d;
+  if (line != NULL) *line = l;
+  value->value = qn_slope_fit(window, &l, -1, -1) * to_d;
   if (value->status != QN_VALUE_OK) return;
-  value->standard_error = qn_window_error(window, fit, &l, qn_window_level(window, value->window_end_ps), &value->samples) * to_d;
+  value->standard_error = qn_window_error(window, qn_slope_fit, &l, qn_window_level(window, value->window_end_ps), &value->samples) * to_d;
   if (value->samples == 0) value->status = QN_VALUE_TOO_FEW_SAMPLES;
 }

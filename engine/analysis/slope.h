@@ -33,7 +33,14 @@ void qn_slope_kernel(const void *context, const double *now, const double *then,
 /* (a/2)^2, A^2, of atoms at the density of the first frame. */
 double qn_slope_cage(const qn_window *window);
 
-/* Fills value, standard_error (m2/s), window, samples and status of `value`. */
-void qn_slope_measure(const qn_window *window, const qn_slope_options *options, qn_value *value);
+/* Fills value, standard_error (m2/s), window, samples and status of `value`. `*line` (may be NULL) gets the fit that it rests on. */
+typedef struct qn_slope_line {
+  const qn_slope_options *options;
+  int first, last; /* lags */
+} qn_slope_line;
+void qn_slope_measure(const qn_window *window, const qn_slope_options *options, qn_value *value, qn_slope_line *line);
+
+/* Slope of a line's weighted fit, A^2/ps, at (level, without) of the window. */
+double qn_slope_fit(const qn_window *window, const void *line, int level, int without);
 
 #endif

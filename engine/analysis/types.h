@@ -9,6 +9,7 @@ extern const qn_analysis_type qn_relaxation;
 extern const qn_analysis_type qn_non_gaussian;
 extern const qn_analysis_type qn_van_hove;
 extern const qn_analysis_type qn_cage_jumps;
+extern const qn_analysis_type qn_stokes_einstein;
 extern const qn_analysis_type qn_coordination;
 extern const qn_analysis_type qn_density_profile;
 extern const qn_analysis_type qn_pair_distribution;

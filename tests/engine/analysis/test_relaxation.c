@@ -119,12 +119,35 @@ static void agrees_with_a_double_loop(void **state) {
   synthetic_free(&s);
 }
 
+static void stokes_einstein_is_their_product(void **state) {
+  (void)state;
+  const double d[2] = {0.5, 0.5}, q = 1.5;
+  synthetic s = brownian(31, 1600, 120, 0.1, d);
+  setting settings[] = {{"q_inv_a", q}, {NULL, 0}};
+  qn_report report = analyse("stokes_einstein", settings, &s, 2), alone = analyse("relaxation", settings, &s, 1);
+  qn_report diffusion = analyse("diffusion", NULL, &s, 1);
+  const qn_value *product = value_of(&report, "stokes_einstein_product", "all");
+  const qn_value *tau = value_of(&report, "relaxation_time", "all"), *coefficient = value_of(&report, "diffusion_coefficient", "all");
+  assert_true(tau->value == value_of(&alone, "relaxation_time", "all")->value);
+  assert_true(coefficient->value == value_of(&diffusion, "diffusion_coefficient", "all")->value);
+  assert_int_equal(product->status, QN_VALUE_OK);
+  assert_near(product->value, coefficient->value * tau->value * 1e-12, 1e-12 * product->value);
+  /* D tau = 1/q^2 whatever D is, so the product is known better than either. */
+  assert_near(product->value, 1e-20 / (q * q), 4 * product->standard_error);
+  assert_true(product->standard_error < 0.05 * product->value);
+  qn_report_fini(&report);
+  qn_report_fini(&alone);
+  qn_report_fini(&diffusion);
+  synthetic_free(&s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(sinc_is_exact),
       cmocka_unit_test(walkers_decay_as_they_must),
       cmocka_unit_test(statuses_say_why),
       cmocka_unit_test(agrees_with_a_double_loop),
+      cmocka_unit_test(stokes_einstein_is_their_product),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
