@@ -2,7 +2,7 @@
  *
  *   alpha_2(t) = 3 <r^4> / (5 <r^2>^2) - 1 in space,  <r^4> / (2 <r^2>^2) - 1 in the plane of a layer
  *
- * The peak is the highest lag, refined by a parabola in ln t through it and its neighbours. Status: ok; not_decayed when alpha_2 is highest at
+ * The peak is the highest lag, refined by a parabola in ln t through it and the lags nearest to 1/1.5 and 1.5 times it. Status: ok; not_decayed when alpha_2 is highest at
  * the longest lag, so the peak lies beyond; unresolved when it is highest at the first; too_few_samples when the peak lies beyond 1/16
  * of the run, so that it has no error. */
 #include <math.h>
@@ -10,6 +10,8 @@
 #include "engine/analysis/correlation.h"
 #include "engine/analysis/kernel.h"
 #include "engine/analysis/types.h"
+
+static const double STENCIL = 1.5;
 
 enum { MAX_LAG = QN_LAYER_COUNT, PARAMETERS };
 static const qn_parameter parameters[PARAMETERS] = {
@@ -47,13 +49,22 @@ static double alpha(const qn_window *window, const void *context, int level, int
   return (window->dimensions == 3 ? 3.0 / 5 : 1.0 / 2) * fourth / (second * second) - 1;
 }
 
-/* Vertex of the parabola in ln t through the lags about a->lag; the point itself where they do not curve down. */
+/* The lag nearest to `factor` times lag l, but another one. */
+static int neighbour(const qn_window *window, int l, double factor) {
+  int step = factor < 1 ? -1 : 1, n = l + step;
+  double time = factor * window->lag_time[l];
+  while (n + step >= 0 && n + step < window->lag_count && fabs(log(window->lag_time[n + step] / time)) < fabs(log(window->lag_time[n] / time))) n += step;
+  return n;
+}
+
+/* Vertex of the parabola in ln t about a->lag; the point itself where the three do not curve down. */
 static double peak(const qn_window *window, const void *context, int level, int without) {
   const at *a = context;
+  const int lag[3] = {neighbour(window, a->lag, 1 / STENCIL), a->lag, neighbour(window, a->lag, STENCIL)};
   double x[3], y[3];
   for (int k = 0; k < 3; k++) {
-    x[k] = log(window->lag_time[a->lag - 1 + k]);
-    y[k] = alpha(window, &(at){a->lag - 1 + k, a->species, false}, level, without);
+    x[k] = log(window->lag_time[lag[k]]);
+    y[k] = alpha(window, &(at){lag[k], a->species, false}, level, without);
   }
   double left = (y[1] - y[0]) / (x[1] - x[0]), right = (y[2] - y[1]) / (x[2] - x[1]), curve = (right - left) / (x[2] - x[0]);
   double vertex = curve < 0 ? 0.5 * (x[0] + x[1]) - left / (2 * curve) : x[1];
@@ -70,8 +81,8 @@ static void measure(const qn_window *window, at *a, qn_value *value) {
     last = l;
     if (here > alpha(window, &(at){highest, a->species, false}, -1, -1)) highest = l;
   }
-  value->window_start_ps = window->lag_time[highest > 0 ? highest - 1 : 0];
-  value->window_end_ps = window->lag_time[highest < last ? highest + 1 : last];
+  value->window_start_ps = window->lag_time[highest > 0 ? neighbour(window, highest, 1 / STENCIL) : 0];
+  value->window_end_ps = window->lag_time[highest < last ? neighbour(window, highest, STENCIL) : last];
   value->status = highest == 0 ? QN_VALUE_UNRESOLVED : highest == last ? QN_VALUE_NOT_DECAYED : QN_VALUE_OK;
   if (value->status != QN_VALUE_OK) return;
   a->lag = highest;
