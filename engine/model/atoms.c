@@ -43,25 +43,30 @@ int qn_atoms_find_species(const qn_atoms *atoms, const char *symbol) {
   return -1;
 }
 
-qn_status qn_atoms_wrap(qn_atoms *atoms, const qn_box *box, qn_error *error) {
-  for (int64_t i = 0; i < atoms->count; i++)
-    for (int axis = 0; axis < 3; axis++) {
-      double position = atoms->r[axis][i], length = box->length[axis], origin = box->origin[axis];
-      double crossed = floor((position - origin) / length);
-      if (!(fabs(crossed) < 1e9)) /* also true for not-a-number; keeps the image inside its 32 bits */
-        return qn_error_set(error, QN_BLOWUP, "atom %lld is lost: its %c coordinate is %g A", (long long)i, "xyz"[axis], position);
-      if (crossed == 0.0 && position >= origin) continue; /* a quotient too small for a double is 0 */
-      double inside = position - crossed * length;
-      int64_t image = atoms->image[axis][i] + (int64_t)crossed;
-      /* The subtraction can round onto either edge. */
-      if (inside < origin) inside += length, image--;
-      if (inside >= origin + length) inside -= length, image++;
-      if (inside < origin) inside = origin;
-      if (image < INT32_MIN || image > INT32_MAX)
-        return qn_error_set(error, QN_BLOWUP, "atom %lld is lost: it crossed the box %lld times along %c", (long long)i,
-                            (long long)image, "xyz"[axis]);
-      atoms->r[axis][i] = inside;
-      atoms->image[axis][i] = (int32_t)image;
-    }
+qn_status qn_atoms_wrap_one(qn_atoms *atoms, const qn_box *box, int64_t i, qn_error *error) {
+  for (int axis = 0; axis < 3; axis++) {
+    double position = atoms->r[axis][i], length = box->length[axis], origin = box->origin[axis];
+    double crossed = floor((position - origin) / length);
+    if (!(fabs(crossed) < 1e9)) /* also true for not-a-number; keeps the image inside its 32 bits */
+      return qn_error_set(error, QN_BLOWUP, "atom %lld is lost: its %c coordinate is %g A", (long long)i, "xyz"[axis], position);
+    if (crossed == 0.0 && position >= origin) continue; /* a quotient too small for a double is 0 */
+    double inside = position - crossed * length;
+    int64_t image = atoms->image[axis][i] + (int64_t)crossed;
+    /* The subtraction can round onto either edge. */
+    if (inside < origin) inside += length, image--;
+    if (inside >= origin + length) inside -= length, image++;
+    if (inside < origin) inside = origin;
+    if (image < INT32_MIN || image > INT32_MAX)
+      return qn_error_set(error, QN_BLOWUP, "atom %lld is lost: it crossed the box %lld times along %c", (long long)i, (long long)image,
+                          "xyz"[axis]);
+    atoms->r[axis][i] = inside;
+    atoms->image[axis][i] = (int32_t)image;
+  }
   return QN_OK;
+}
+
+qn_status qn_atoms_wrap(qn_atoms *atoms, const qn_box *box, qn_error *error) {
+  qn_status status = QN_OK;
+  for (int64_t i = 0; i < atoms->count && status == QN_OK; i++) status = qn_atoms_wrap_one(atoms, box, i, error);
+  return status;
 }

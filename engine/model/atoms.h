@@ -39,5 +39,7 @@ int qn_atoms_find_species(const qn_atoms *atoms, const char *symbol);
 /* Bring every position into [origin, origin + length) and correct its image count.
  * QN_BLOWUP naming the first atom whose position is not finite. */
 qn_status qn_atoms_wrap(qn_atoms *atoms, const qn_box *box, qn_error *error);
+/* The same for atom i alone. */
+qn_status qn_atoms_wrap_one(qn_atoms *atoms, const qn_box *box, int64_t i, qn_error *error);
 
 #endif

@@ -5,24 +5,19 @@
 #include <string.h>
 
 #include "engine/base/memory.h"
+#include "engine/potential/fast.h"
 #include "engine/potential/kernel.h"
 
 enum { MOST_THREADS = 1024 };
 
+/* The fast kernel keeps lists of its own. Where atoms are nearer than its tables answer, the reference kernel steps in, from lists
+ * made for that one evaluation, so that the bits still depend on the positions alone. */
 struct qn_force {
+  qn_fast *fast; /* NULL in double precision */
   const qn_kernel *kernel;
   void *state;
   qn_neighbor neighbor;
 };
-
-/* NULL when no kernel of that precision runs here. */
-static const qn_kernel *kernel_for(qn_precision precision) {
-  switch (precision) {
-    case QN_PRECISION_DOUBLE: return &qn_kernel_double;
-    case QN_PRECISION_FAST: return NULL;
-  }
-  return NULL;
-}
 
 static double skin_of(const qn_kernel *kernel, const qn_force_options *options) {
   return options->skin > 0.0 ? options->skin : kernel->skin;
@@ -36,7 +31,8 @@ double qn_force_smallest_length(const qn_eam *potential, const qn_force_options 
 }
 
 static qn_status check_options(const qn_force_options *options, qn_error *error) {
-  if (kernel_for(options->precision) == NULL) return qn_error_set(error, QN_UNSUPPORTED, "there is no kernel of this precision");
+  if (options->precision != QN_PRECISION_DOUBLE && options->precision != QN_PRECISION_FAST)
+    return qn_error_set(error, QN_UNSUPPORTED, "there is no kernel of this precision");
   if (options->threads < 1 || options->threads > MOST_THREADS)
     return qn_error_set(error, QN_INVALID, "number of threads is %d, must lie between 1 and %d", options->threads, MOST_THREADS);
   if (!(options->skin >= 0.0 && options->skin <= 10.0))
@@ -80,12 +76,14 @@ qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_ato
 
   qn_force *made = qn_memory_alloc(1, sizeof *made);
   if (made == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a force calculation");
-  made->kernel = kernel_for(options->precision);
+  made->kernel = &qn_kernel_double;
   double reach[QN_MAX_SPECIES][QN_MAX_SPECIES] = {{0}};
   for (int a = 0; a < system.species_count; a++)
     for (int b = 0; b < system.species_count; b++) reach[a][b] = ranges.reach[system.species[a]][system.species[b]];
   status = qn_neighbor_init(&made->neighbor, atoms, reach, skin_of(made->kernel, options), options->threads, error);
   if (status == QN_OK) status = made->kernel->alloc(&made->state, &system, &made->neighbor, error);
+  if (status == QN_OK && options->precision == QN_PRECISION_FAST)
+    status = qn_fast_alloc(&made->fast, &system, atoms->count, options->skin, options->instructions, error);
   if (status != QN_OK) {
     qn_force_free(made);
     return status;
@@ -96,6 +94,7 @@ qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_ato
 
 void qn_force_free(qn_force *force) {
   if (force == NULL) return;
+  qn_fast_free(force->fast);
   force->kernel->free(force->state);
   qn_neighbor_fini(&force->neighbor);
   free(force);
@@ -106,6 +105,14 @@ qn_status qn_force_compute(qn_force *force, const qn_box *box, qn_atoms *atoms, 
   if (atoms->count != force->neighbor.atom_count)
     return qn_error_set(error, QN_INVALID, "%lld atoms, but the force calculation was made for %lld", (long long)atoms->count,
                         (long long)force->neighbor.atom_count);
+  if (force->fast != NULL) {
+    bool close;
+    qn_status status = qn_fast_compute(force->fast, box, atoms, result, atom_energy, &close, error);
+    if (status != QN_OK || !close) return status;
+    force->neighbor.built = force->neighbor.restored = false;
+  }
+  qn_force_result unwanted;
+  if (result == NULL) result = &unwanted;
   *result = (qn_force_result){0};
   qn_status status = qn_neighbor_update(&force->neighbor, box, atoms, error);
   if (status != QN_OK) return status;
@@ -113,7 +120,8 @@ qn_status qn_force_compute(qn_force *force, const qn_box *box, qn_atoms *atoms, 
 }
 
 qn_status qn_force_reference(const qn_force *force, double *positions[3], qn_box *box, qn_error *error) {
-  if (!force->neighbor.built) return qn_error_set(error, QN_NOT_FOUND, "no neighbour lists have been built yet");
+  if (force->fast != NULL && qn_fast_reference(force->fast, positions, box)) return QN_OK;
+  if (force->fast != NULL || !force->neighbor.built) return qn_error_set(error, QN_NOT_FOUND, "no neighbour lists have been built yet");
   for (int axis = 0; axis < 3; axis++)
     memcpy(positions[axis], force->neighbor.reference[axis], (size_t)force->neighbor.atom_count * sizeof(double));
   *box = force->neighbor.reference_box;
@@ -127,9 +135,9 @@ qn_status qn_force_restore(qn_force *force, double *const positions[3], const qn
     for (int64_t i = 0; i < force->neighbor.atom_count; i++)
       if (!isfinite(positions[axis][i])) return qn_error_set(error, QN_INVALID, "the reference position of atom %lld is not finite", (long long)i);
   }
-  qn_neighbor_restore(&force->neighbor, positions, box);
+  if (force->fast == NULL) qn_neighbor_restore(&force->neighbor, positions, box);
   return QN_OK;
 }
 
-int64_t qn_force_rebuilds(const qn_force *force) { return force->neighbor.builds; }
-const char *qn_force_kernel(const qn_force *force) { return force->kernel->name; }
+int64_t qn_force_rebuilds(const qn_force *force) { return force->fast != NULL ? qn_fast_builds(force->fast) : force->neighbor.builds; }
+const char *qn_force_kernel(const qn_force *force) { return force->fast != NULL ? qn_fast_name(force->fast) : force->kernel->name; }

@@ -21,6 +21,7 @@ typedef struct qn_force_options {
   qn_precision precision;
   int threads; /* OpenMP threads, >= 1 */
   double skin; /* A, > 0; 0 takes the kernel's own default */
+  const char *instructions; /* of the fast kernel: "avx512", "avx2", "portable"; NULL takes the best. Same bits either way. */
 } qn_force_options;
 
 typedef struct qn_force_result {
@@ -36,7 +37,7 @@ qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_ato
                          const qn_box *box, const qn_force_options *options, qn_error *error);
 void qn_force_free(qn_force *force);
 
-/* Forces into atoms->f. `atom_energy` ([count], eV) may be NULL. QN_BLOWUP names an atom whose position is not finite, or a
+/* Forces into atoms->f. `result` may be NULL: the fast kernel then saves the work of energy and virial. `atom_energy` ([count], eV) may be NULL. QN_BLOWUP names an atom whose position is not finite, or a
  * density or distance outside what the tables can answer. */
 qn_status qn_force_compute(qn_force *force, const qn_box *box, qn_atoms *atoms,
                            qn_force_result *result, double *atom_energy, qn_error *error);
