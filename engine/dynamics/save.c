@@ -275,12 +275,17 @@ static bool good_reference(const reference *ref, const qn_box *box, int64_t coun
   return true;
 }
 
+/* Forces come with the lists that gave them, but for the fast kernel, whose bits do not depend on lists. */
+static bool good_lists(const qn_run *run, const qn_run_state *state, const reference *ref) {
+  return ref->known == (state->force_known && run->protocol.precision != QN_PRECISION_FAST);
+}
+
 /* Put the loaded state to work: settings of the stage, neighbour lists as they were. */
 static qn_status resume(qn_run *run, const reference *ref, qn_error *error) {
   if (run->state.entered) run->integrator.settings = qn_run_settings(run);
-  if (!ref->known) return QN_OK;
+  if (!run->state.force_known) return QN_OK;
   qn_status status = qn_run_new_force(run, error);
-  if (status == QN_OK) status = qn_force_restore(run->force, ref->r, &ref->box, error);
+  if (status == QN_OK && ref->known) status = qn_force_restore(run->force, ref->r, &ref->box, error);
   run->state.force_known = status == QN_OK; /* the forces came with the atoms */
   return status;
 }
@@ -303,7 +308,7 @@ qn_status qn_run_load(qn_run *run, const void *data, size_t size, qn_error *erro
   walk(&ar, &state, &integrator, run->atoms, run->box, &ref);
   if (ar.torn || ar.size != 0)
     status = qn_error_set(error, QN_CORRUPT, "the saved state of a run has the wrong length");
-  else if (!good_place(run, &state) || (state.entered && !state.force_known) || state.force_known != ref.known)
+  else if (!good_place(run, &state) || (state.entered && !state.force_known) || !good_lists(run, &state, &ref))
     status = qn_error_set(error, QN_CORRUPT, "the saved state of a run is at an impossible place");
   else if (!good_box(run->box) || (ref.known && !good_reference(&ref, run->box, run->atoms->count)) || !good_numbers(&state, &integrator) || !good_atoms(run->atoms))
     status = qn_error_set(error, QN_CORRUPT, "the saved state of a run holds impossible numbers");

@@ -351,14 +351,6 @@ qn_status qn_fast_compute(qn_fast *fast, const qn_box *box, qn_atoms *atoms, qn_
   return QN_OK;
 }
 
-bool qn_fast_reference(const qn_fast *fast, double *positions[3], qn_box *box) {
-  if (!fast->built) return false;
-  for (int axis = 0; axis < 3; axis++)
-    for (int64_t at = 0; at < fast->count; at++) positions[axis][fast->bricks.order[at]] = (double)fast->outer_place[axis][at];
-  *box = fast->outer_box;
-  return true;
-}
-
 int64_t qn_fast_builds(const qn_fast *fast) { return fast->builds; }
 const char *qn_fast_name(const qn_fast *fast) { return fast->kernel->name; }
 double qn_fast_worst(const qn_fast *fast) { return fast->tables.worst; }

@@ -26,9 +26,6 @@ void qn_fast_free(qn_fast *fast);
 qn_status qn_fast_compute(qn_fast *fast, const qn_box *box, qn_atoms *atoms, qn_force_result *result, double *atom_energy, bool *close,
                           qn_error *error);
 
-/* Roughly where the lists were built, of interest to nobody: results do not depend on it. False before the first compute. */
-bool qn_fast_reference(const qn_fast *fast, double *positions[3], qn_box *box);
-
 int64_t qn_fast_builds(const qn_fast *fast);
 const char *qn_fast_name(const qn_fast *fast);
 /* Largest error of one pair's force by the fits, eV/A. */

@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "engine/potential/fast_state.h"
-#include "engine/potential/spline.h"
 
 /* ---- positions ---- */
 
@@ -266,13 +265,13 @@ static void embed(qn_fast *fast, const qn_brick *brick) {
     double rho = fast->density[at], q = rho * tables->rho_scale;
     int interval = q > 0.0 ? q < tables->rho_points - 2 ? (int)q : tables->rho_points - 2 : 0;
     double p = q - interval < 1.0 ? q - interval : 1.0;
-    qn_cubic f = qn_spline_cubic(tables->embedding[fast->type[at]], interval);
-    double slope = qn_cubic_slope(f, p) * tables->rho_scale;
+    const double *f = tables->embedding[fast->type[at]] + 4 * (int64_t)interval;
+    double slope = ((3.0 * f[3] * p + 2.0 * f[2]) * p + f[1]) * tables->rho_scale;
     fast->rows2[at] = fast->rows[at];
     float single = (float)slope;
     memcpy(&fast->rows2[at].tag, &single, sizeof single);
     if (!fast->want_sums) continue;
-    fast->energy[at] = qn_cubic_value(f, p);
+    fast->energy[at] = ((f[3] * p + f[2]) * p + f[1]) * p + f[0];
     if (rho > tables->rho_last) fast->energy[at] += slope * (rho - tables->rho_last);
   }
 }

@@ -23,12 +23,12 @@ enum {
 
 /* A function of the squared distance in A^2. */
 typedef struct source {
-  const double *knots; /* r*phi, or rho */
+  const double *cubics; /* of r*phi, or of rho; see spline.h */
   int points;
   double step;         /* A */
   double near, range;  /* A: no answer below, zero beyond */
   double cut;          /* A, >= range: where the kernel takes it for zero */
-  bool pair;           /* knots are r*phi */
+  bool pair;           /* the table is r*phi */
   bool slope;          /* d/ds is wanted, not the value */
   double scale;
 } source;
@@ -37,8 +37,9 @@ static double evaluate(const source *from, double square) {
   double r = sqrt(square), q = r / from->step;
   if (r >= from->range) return 0.0;
   int interval = q < from->points - 2 ? (int)q : from->points - 2;
-  qn_cubic c = qn_spline_cubic(from->knots, interval);
-  double p = fmin(q - interval, 1.0), value = qn_cubic_value(c, p), slope = qn_cubic_slope(c, p) / from->step;
+  const double *c = from->cubics + 4 * (size_t)interval;
+  double p = fmin(q - interval, 1.0);
+  double value = ((c[3] * p + c[2]) * p + c[1]) * p + c[0], slope = ((3.0 * c[3] * p + 2.0 * c[2]) * p + c[1]) / from->step;
   if (from->pair) {
     value /= r;
     slope = (slope - value) / r;
@@ -155,13 +156,13 @@ static qn_status fit_long(qn_fast_tables *tables, const source *from, const floa
 static const double *density_table(const qn_eam *eam, int a, int b) { return eam->density + (size_t)(a * eam->species_count + b) * (size_t)eam->r_points; }
 static const double *pair_table(const qn_eam *eam, int a, int b) { return eam->pair + (size_t)(a * eam->species_count + b) * (size_t)eam->r_points; }
 
-/* Knots of every table used: three a pair of species (phi, rho at a from b, rho at b from a). */
-typedef struct knot_set {
+/* The splines of every table used: three a pair of species (phi, rho at a from b, rho at b from a). */
+typedef struct spline_set {
   double *all;
   size_t stride;
-} knot_set;
+} spline_set;
 
-static const double *knots_of(const knot_set *set, int pair, int which) { return set->all + (size_t)(3 * pair + which) * set->stride; }
+static const double *spline_of(const spline_set *set, int pair, int which) { return set->all + (size_t)(3 * pair + which) * set->stride; }
 
 /* The steepest F' of a solid or liquid, eV per density: from a quarter to three times the density of a dozen neighbours at 0.4 of
  * the range. */
@@ -170,22 +171,23 @@ static double typical_slope(const qn_fast_tables *tables, int species, double rh
   for (int k = 1; k <= 12; k++) {
     double q = 0.25 * k * rho * tables->rho_scale;
     int interval = q < tables->rho_points - 2 ? (int)q : tables->rho_points - 2;
-    qn_cubic f = qn_spline_cubic(tables->embedding[species], interval);
-    worst = fmax(worst, fabs(qn_cubic_slope(f, fmin(q - interval, 1.0)) * tables->rho_scale));
+    const double *c = tables->embedding[species] + 4 * (size_t)interval;
+    double p = fmin(q - interval, 1.0);
+    worst = fmax(worst, fabs(((3.0 * c[3] * p + 2.0 * c[2]) * p + c[1]) * tables->rho_scale));
   }
   return worst;
 }
 
 typedef struct builder {
   const qn_system *system;
-  knot_set knots;
+  spline_set splines;
   double slope[QN_MAX_SPECIES]; /* typical F' */
   double nearest;               /* A, 0 until it is known */
   double force_scale;           /* 2 quantum / force_quantum: from d/ds to what a difference in quanta is multiplied by */
 } builder;
 
 static source source_of(const builder *b, int pair, int which, double range, bool slope, double scale) {
-  return (source){.knots = knots_of(&b->knots, pair, which), .points = b->system->eam->r_points, .step = b->system->eam->r_step,
+  return (source){.cubics = spline_of(&b->splines, pair, which), .points = b->system->eam->r_points, .step = b->system->eam->r_step,
                   .near = b->nearest, .range = range, .cut = range, .pair = which == 0, .slope = slope, .scale = scale};
 }
 
@@ -281,23 +283,23 @@ static void find_nearest(qn_fast_tables *tables, const builder *b, double *large
   tables->nearest_square = (float)(nearest / tables->quantum * (nearest / tables->quantum));
 }
 
-static qn_status make_knots(qn_fast_tables *tables, builder *b, qn_error *error) {
+static qn_status make_splines(qn_fast_tables *tables, builder *b, qn_error *error) {
   const qn_eam *eam = b->system->eam;
   int n = tables->species_count;
-  b->knots.stride = 2 * (size_t)eam->r_points;
-  b->knots.all = qn_memory_alloc((size_t)(3 * n * n) * b->knots.stride, sizeof(double));
-  bool missing = b->knots.all == NULL;
-  for (int a = 0; a < n; a++) missing |= (tables->embedding[a] = qn_memory_alloc(2 * (size_t)eam->rho_points, sizeof(double))) == NULL;
+  b->splines.stride = 4 * (size_t)(eam->r_points - 1);
+  b->splines.all = qn_memory_alloc((size_t)(3 * n * n) * b->splines.stride, sizeof(double));
+  bool missing = b->splines.all == NULL;
+  for (int a = 0; a < n; a++) missing |= (tables->embedding[a] = qn_memory_alloc(4 * (size_t)(eam->rho_points - 1), sizeof(double))) == NULL;
   if (missing) return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the potential");
   for (int a = 0; a < n; a++) {
     int ea = b->system->species[a];
-    qn_spline_knots(eam->rho_points, eam->embedding + (size_t)ea * (size_t)eam->rho_points, tables->embedding[a]);
+    qn_spline_table(eam->rho_points, eam->embedding + (size_t)ea * (size_t)eam->rho_points, tables->embedding[a]);
     for (int s = 0; s < n; s++) {
       int es = b->system->species[s];
-      double *knots = b->knots.all + (size_t)(3 * (a * n + s)) * b->knots.stride;
-      qn_spline_knots(eam->r_points, pair_table(eam, ea, es), knots);
-      qn_spline_knots(eam->r_points, density_table(eam, ea, es), knots + b->knots.stride);
-      qn_spline_knots(eam->r_points, density_table(eam, es, ea), knots + 2 * b->knots.stride);
+      double *table = b->splines.all + (size_t)(3 * (a * n + s)) * b->splines.stride;
+      qn_spline_table(eam->r_points, pair_table(eam, ea, es), table);
+      qn_spline_table(eam->r_points, density_table(eam, ea, es), table + b->splines.stride);
+      qn_spline_table(eam->r_points, density_table(eam, es, ea), table + 2 * b->splines.stride);
     }
   }
   tables->rho_points = eam->rho_points;
@@ -325,7 +327,7 @@ qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, q
   tables->pairs = qn_memory_alloc((size_t)(n * n), sizeof *tables->pairs);
   tables->rows = qn_memory_alloc((size_t)(5 * n * n), sizeof *tables->rows);
   qn_status status = tables->pairs == NULL || tables->rows == NULL ? qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the fast kernel") : QN_OK;
-  if (status == QN_OK) status = make_knots(tables, &b, error);
+  if (status == QN_OK) status = make_splines(tables, &b, error);
   if (status == QN_OK) {
     double largest_density;
     tables->reach = system->ranges->longest;
@@ -341,7 +343,7 @@ qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, q
     tables->first_bits = octave_bits(REACH_EXPONENT - FINE_OCTAVES);
     for (int pair = 0; pair < n * n && status == QN_OK; pair++) status = fit_pair(tables, &b, pair / n, pair % n, error);
   }
-  free(b.knots.all);
+  free(b.splines.all);
   return status;
 }
 

@@ -68,7 +68,7 @@ typedef struct qn_fast_tables {
   qn_fast_pair *pairs;     /* [centre][neighbour] */
   float **rows;            /* all long tables */
   int row_tables;
-  double *embedding[QN_MAX_SPECIES]; /* knots of F, see spline.h */
+  double *embedding[QN_MAX_SPECIES]; /* cubics of F, see spline.h */
   int rho_points;
   double rho_scale, rho_last;
   double worst;            /* eV/A: the largest error of a pair's force by the fits, F' taken at a typical density */

@@ -80,7 +80,7 @@ qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_ato
   double reach[QN_MAX_SPECIES][QN_MAX_SPECIES] = {{0}};
   for (int a = 0; a < system.species_count; a++)
     for (int b = 0; b < system.species_count; b++) reach[a][b] = ranges.reach[system.species[a]][system.species[b]];
-  status = qn_neighbor_init(&made->neighbor, atoms, reach, skin_of(made->kernel, options), options->threads, error);
+  status = qn_neighbor_init(&made->neighbor, atoms, reach, options->precision == QN_PRECISION_DOUBLE ? skin_of(made->kernel, options) : made->kernel->skin, options->threads, error);
   if (status == QN_OK) status = made->kernel->alloc(&made->state, &system, &made->neighbor, error);
   if (status == QN_OK && options->precision == QN_PRECISION_FAST)
     status = qn_fast_alloc(&made->fast, &system, atoms->count, options->skin, options->instructions, error);
@@ -120,8 +120,8 @@ qn_status qn_force_compute(qn_force *force, const qn_box *box, qn_atoms *atoms, 
 }
 
 qn_status qn_force_reference(const qn_force *force, double *positions[3], qn_box *box, qn_error *error) {
-  if (force->fast != NULL && qn_fast_reference(force->fast, positions, box)) return QN_OK;
-  if (force->fast != NULL || !force->neighbor.built) return qn_error_set(error, QN_NOT_FOUND, "no neighbour lists have been built yet");
+  if (force->fast != NULL || !force->neighbor.built)
+    return qn_error_set(error, QN_NOT_FOUND, "no neighbour lists have been built yet");
   for (int axis = 0; axis < 3; axis++)
     memcpy(positions[axis], force->neighbor.reference[axis], (size_t)force->neighbor.atom_count * sizeof(double));
   *box = force->neighbor.reference_box;

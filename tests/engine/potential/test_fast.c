@@ -143,12 +143,16 @@ static void shaken(const qn_eam *eam, const int cells[3], double constant, int s
     for (int64_t i = 0; i < atoms->count; i++) atoms->r[axis][i] += 0.15 * qn_rng_normal(&rng);
 }
 
-/* Step `t` of a walk; the box breathes, and now and then an atom crosses it or jumps. */
+/* Step `t` of a flow that stirs the atoms without pressing them together; the box breathes, and now and then an atom jumps by boxes. */
 static void walk(qn_atoms *atoms, qn_box *box, int t) {
+  for (int64_t i = 0; i < atoms->count; i++) {
+    double r[3];
+    for (int axis = 0; axis < 3; axis++) r[axis] = 2.0 * 3.14159265358979 * (atoms->r[axis][i] - box->origin[axis]) / box->length[axis];
+    for (int axis = 0; axis < 3; axis++) atoms->r[axis][i] += 0.02 * (0.3 + sin(r[(axis + 1) % 3] + 0.05 * t));
+  }
   for (int axis = 0; axis < 3; axis++) {
-    double scale = 1 + 1e-3 * sin(t + axis);
-    for (int64_t i = 0; i < atoms->count; i++)
-      atoms->r[axis][i] = scale * (atoms->r[axis][i] + 0.02 * sin((double)(i * (axis + 3) % 101 + t * (i % 7))));
+    double scale = 1 + 1e-4 * sin(t + axis);
+    for (int64_t i = 0; i < atoms->count; i++) atoms->r[axis][i] *= scale;
     box->length[axis] *= scale;
     box->origin[axis] *= scale;
   }
@@ -202,7 +206,7 @@ static void a_function_of_positions_alone(void **state) {
       drop(&now);
     }
     for (int n = 0; n < 3; n++) {
-      assert_true(qn_force_rebuilds(kept[n]) < 40);
+      assert_true(qn_force_rebuilds(kept[n]) > (n == 1) && qn_force_rebuilds(kept[n]) < 40);
       qn_force_free(kept[n]);
     }
     qn_atoms_fini(&atoms);
@@ -285,8 +289,7 @@ static void refusals(void **state) {
   for (int axis = 0; axis < 3; axis++) reference[axis] = calloc((size_t)atoms.count, sizeof(double));
   assert_int_equal(qn_force_reference(force, reference, &bad, &error), QN_NOT_FOUND);
   check_status(qn_force_compute(force, &box, &atoms, NULL, NULL, &error), &error);
-  check_status(qn_force_reference(force, reference, &bad, &error), &error);
-  check_status(qn_force_restore(force, reference, &bad, &error), &error);
+  assert_int_equal(qn_force_reference(force, reference, &bad, &error), QN_NOT_FOUND); /* there is nothing that a resume would need */
 
   double x = atoms.r[2][17];
   atoms.r[2][17] = NAN;

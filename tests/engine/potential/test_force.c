@@ -310,12 +310,12 @@ static void refusals(void **state) {
   qn_error error;
   shaken(&eam, &atoms, &box);
   static const qn_force_options BAD[] = {
-      {QN_PRECISION_DOUBLE, 0, 0}, {QN_PRECISION_DOUBLE, 1 << 20, 0}, {QN_PRECISION_DOUBLE, 1, -1}, {QN_PRECISION_DOUBLE, 1, NAN}};
+      {.threads = 0}, {.threads = 1 << 20}, {.threads = 1, .skin = -1}, {.threads = 1, .skin = NAN}};
   for (int k = 0; k < 4; k++) {
     assert_int_equal(qn_force_alloc(&force, &eam, &atoms, &box, &BAD[k], &error), QN_INVALID);
     assert_null(force);
   }
-  const qn_force_options unknown = {(qn_precision)9, 1, 0};
+  const qn_force_options unknown = {.precision = (qn_precision)9, .threads = 1};
   assert_int_equal(qn_force_alloc(&force, &eam, &atoms, &box, &unknown, &error), QN_UNSUPPORTED);
   qn_box small = box;
   small.length[1] = 15.19;
