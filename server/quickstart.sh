@@ -160,7 +160,7 @@ done | jq -r '.items[] | [.temperature_k, .quantity, .value, .standard_error, .s
   awk -F'\t' '
     function pm(value, error, format) { return value == "-" ? "-" : sprintf(format " +- " format, value, error) }
     $2 == "diffusion_coefficient" { d[$1] = $3; e[$1] = $4; status[$1] = $5; atoms = $6 }
-    $2 == "relaxation_time" { tau[$1] = pm($3, $4, "%.3f") ($5 == "ok" ? "" : " (" $5 ")") }
+    $2 == "relaxation_time" { tau[$1] = pm($3, $4, "%.4f") ($5 == "ok" ? "" : " (" $5 ")") }
     END {
       k = 8.617333262e-5 # eV/K
       size = (1 - atoms ^ (-1 / 3)) / (1 - 16384 ^ (-1 / 3))
