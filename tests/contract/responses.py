@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.parse
 
+import bounds
 import contract
 import scenario
 
@@ -226,6 +227,7 @@ def main():
     names = scenario.prepare()
     successes(drive, names)
     failures(drive)
+    bounds.check(drive.document, drive.tally)
     tokens(drive)
     for name, (_, _, operation, _) in drive.operations.items():
         seen = drive.seen.get(name, set())
