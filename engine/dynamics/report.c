@@ -38,7 +38,7 @@ static qn_status report_thermo(qn_run *run, qn_error *error) {
   return run->callbacks.thermo(run->callbacks.context, &row, error);
 }
 
-static bool due(int64_t offset, double interval, double timestep) {
+bool qn_run_due(int64_t offset, double interval, double timestep) {
   int64_t every = qn_interval_steps(interval, timestep);
   return every > 0 && offset % every == 0;
 }
@@ -46,9 +46,9 @@ static bool due(int64_t offset, double interval, double timestep) {
 qn_status qn_run_report(qn_run *run, qn_error *error) {
   const qn_stage *stage = qn_run_present(run);
   qn_status status = QN_OK;
-  if (run->callbacks.frame != NULL && due(run->state.offset, stage->sample_every, run->protocol.timestep))
+  if (run->callbacks.frame != NULL && qn_run_due(run->state.offset, stage->sample_every, run->protocol.timestep))
     status = report_frame(run, error);
-  if (status == QN_OK && run->callbacks.thermo != NULL && due(run->state.offset, stage->thermo_every, run->protocol.timestep))
+  if (status == QN_OK && run->callbacks.thermo != NULL && qn_run_due(run->state.offset, stage->thermo_every, run->protocol.timestep))
     status = report_thermo(run, error);
   return status;
 }

@@ -21,7 +21,7 @@ typedef struct qn_run_state {
   double start_length[3];   /* A, box at the start of the stage */
   double start_temperature; /* K, measured at the start of the stage */
   bool force_known;         /* force and atoms->f belong to the present positions */
-  qn_force_result force;
+  qn_force_result force;    /* zero after steps that need neither energy nor virial */
 } qn_run_state;
 
 struct qn_run {
@@ -50,6 +50,9 @@ double qn_run_time(const qn_run *run);
 
 /* What the present stage asks of the integrator. */
 qn_integrator_settings qn_run_settings(const qn_run *run);
+
+/* Whether something that happens every `interval` ps (0: never) falls on this step of the stage. */
+bool qn_run_due(int64_t offset, double interval, double timestep);
 
 /* Frame and thermo row, when the present offset is due one; and a snapshot. */
 qn_status qn_run_report(qn_run *run, qn_error *error);
