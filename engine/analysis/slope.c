@@ -19,7 +19,7 @@ QN_KERNEL void qn_slope_kernel(const void *context, const double *now, const dou
 
 double qn_slope_cage(const qn_window *window) {
   double a = cbrt(window->volume / (double)window->atoms);
-  return a * a / 4;
+  return a * a / 4 * window->dimensions / 3;
 }
 
 static double msd(const qn_window *window, const qn_slope_options *options, int lag, int level, int without) {

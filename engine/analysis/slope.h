@@ -1,7 +1,7 @@
 /* The diffusion coefficient from a mean-squared displacement: D = slope / 2d (paper, equation 1).
  *
  * The window of the fit. It starts at the first lag from which on
- *   - the MSD has left the cage: MSD >= (a/2)^2 with a = (V/N)^(1/3), about half the distance of neighbours, and
+ *   - the MSD has left the cage: MSD >= (a/2)^2 d/3 with a = (V/N)^(1/3): about half the distance of neighbours, and
  *   - it is diffusive: d ln MSD / d ln t, taken between lag t and the lag nearest to t/2, is within 0.1 of 1 up to the window's end (within
  *     two standard errors where that is more, but never beyond 0.2).
  * It ends at five times its start, but not beyond 1/16 of the run, so that the error rests on at least 8 segments twice as long as the window.
@@ -33,7 +33,7 @@ typedef struct qn_slope_options {
 /* The kernel that sums squared displacements, A^2, into one moment. */
 void qn_slope_kernel(const void *context, const double *now, const double *then, const double *weight, double *sums);
 
-/* (a/2)^2, A^2, of atoms at the density of the first frame. */
+/* (a/2)^2 d/3, A^2, of atoms at the density of the first frame. */
 double qn_slope_cage(const qn_window *window);
 
 /* Fills value, standard_error (m2/s), window, samples and status of `value`. `*line` (may be NULL) gets the fit that it rests on. */
