@@ -61,7 +61,7 @@ static void test_every_route_is_found(void **state) {
     assert_ptr_equal(qn_route_find(routes[i].method, path, buffer, parameters, &status, allow), &routes[i]);
     assert_int_equal(status, 200);
     for (int p = 0; p < QN_MAX_PATH_PARAMETERS; p++) {
-      char wanted[16];
+      char wanted[24];
       snprintf(wanted, sizeof wanted, "value-%d", p);
       if (p < names)
         assert_string_equal(parameters[p], wanted);
