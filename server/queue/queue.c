@@ -18,11 +18,12 @@ static const qn_statement claim_next = {
 static const qn_statement next_time = {
     "queue_next", "SELECT extract(epoch FROM min(run_after) - now()) FROM jobs WHERE state = 'queued' AND run_after > now()"};
 
-/* Progress of a resumed attempt begins where its checkpoint was, so the first report is where the time still needed is counted from. */
+/* A resumed attempt begins where its checkpoint was, behind what the lost one had reported: from there the time still needed is counted. */
 static const qn_statement beat = {
     "queue_beat",
     "UPDATE jobs SET lease_expires_at = now() + $4::float8 * interval '1 s', heartbeat_at = now(),"
-    " progress = least(greatest($5::float8, 0), 1)"
+    " progress = coalesce(least(greatest($5::float8, 0), 1), progress),"
+    " claimed_progress = least(claimed_progress, coalesce($5::float8, claimed_progress))"
     " WHERE id = $1::bigint AND attempt = $2::integer AND lease_token = $3::uuid AND state = 'running'"
     " RETURNING cancel_requested_at IS NOT NULL"};
 
@@ -115,7 +116,7 @@ qn_status qn_queue_beat(qn_connection *connection, const qn_lease *lease, double
   qn_params params = {0};
   lease_params(&params, lease);
   qn_params_real(&params, lease_s);
-  qn_params_real(&params, isfinite(progress) ? progress : 0);
+  qn_params_real(&params, isfinite(progress) ? progress : (double)NAN);
   PGresult *result;
   qn_status status = qn_connection_run(connection, &beat, &params, &result, error);
   if (status != QN_OK) return status;

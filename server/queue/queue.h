@@ -30,7 +30,7 @@ typedef enum qn_heartbeat {
   QN_HEARTBEAT_LOST         /* the job belongs to someone else, or has ended */
 } qn_heartbeat;
 
-/* One statement: renew the lease, store the progress, read back what became of the job. */
+/* One statement: renew the lease, store the progress (NAN: not known yet), read back what became of the job. */
 qn_status qn_queue_beat(qn_connection *connection, const qn_lease *lease, double lease_s, double progress, qn_heartbeat *heartbeat,
                         qn_error *error);
 

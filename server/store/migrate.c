@@ -55,8 +55,8 @@ typedef struct step { bool applied; } step;
 static qn_status apply_next(qn_connection *connection, void *context, qn_error *error) {
   step *progress = context;
   progress->applied = false;
-  qn_status status = qn_connection_run(connection, &take_lock, NULL, NULL, error);
-  if (status == QN_OK) status = qn_connection_script(connection, "SET LOCAL statement_timeout = 0", error);
+  qn_status status = qn_connection_script(connection, "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0", error);
+  if (status == QN_OK) status = qn_connection_run(connection, &take_lock, NULL, NULL, error);
   if (status == QN_OK) status = qn_connection_script(connection, make_table, error);
   int done;
   if (status == QN_OK) status = compare(connection, &done, error);

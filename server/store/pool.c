@@ -130,7 +130,6 @@ static void forget(qn_store *store, slot *one) {
 qn_status qn_pool_take(qn_store *store, qn_connection **connection, qn_error *error) {
   *connection = NULL;
   double end = now() + store->wait;
-  struct timespec until = {.tv_sec = (time_t)end, .tv_nsec = (long)((end - (double)(time_t)end) * 1e9)};
   pthread_mutex_lock(&store->lock);
   for (;;) {
     while (store->idle != NULL) {
@@ -144,15 +143,20 @@ qn_status qn_pool_take(qn_store *store, qn_connection **connection, qn_error *er
       forget(store, taken);
       pthread_mutex_lock(&store->lock);
     }
-    if (store->resting_until > now()) {
+    bool resting = store->resting_until > now();
+    if (resting && store->open == 0) {
       if (error != NULL) *error = store->why_resting;
       pthread_mutex_unlock(&store->lock);
       return QN_UNAVAILABLE;
     }
-    if (store->open < store->capacity) break;
-    if (pthread_cond_timedwait(&store->freed, &store->lock, &until) == ETIMEDOUT && store->idle == NULL) {
+    if (!resting && store->open < store->capacity) break;
+    /* Others hold connections that work, or will soon be found not to: wait for one of theirs. */
+    double limit = resting && store->resting_until < end ? store->resting_until : end;
+    const struct timespec until = {.tv_sec = (time_t)limit, .tv_nsec = (long)((limit - (double)(time_t)limit) * 1e9)};
+    pthread_cond_timedwait(&store->freed, &store->lock, &until);
+    if (now() >= end && store->idle == NULL) {
       pthread_mutex_unlock(&store->lock);
-      return qn_error_set(error, QN_UNAVAILABLE, "all %d database connections are busy", store->capacity);
+      return qn_error_set(error, QN_UNAVAILABLE, "all %d database connections are busy", store->open);
     }
   }
   store->open++;

@@ -200,7 +200,7 @@ static bool claim_job(slot *s, double *wait_s) {
   if (!found) return false;
   pthread_mutex_lock(&w->lock);
   s->claim = claim;
-  atomic_store(&s->progress, 0);
+  atomic_store(&s->progress, (double)NAN); /* a resumed job has to read its checkpoint first */
   atomic_store(&s->verdict, w->draining ? DRAIN : GO);
   s->busy = true;
   pthread_mutex_unlock(&w->lock);
