@@ -75,7 +75,7 @@ static void test_each_fault_is_found(void **state) {
       {BULK, "/timestep_fs", "-1", NULL, NULL},
       {BULK, "/timestep_fs", "1e300", NULL, NULL},
       {BULK, "/timestep_fs", "true", NULL, "is a boolean"},
-      {BULK, "/precision", "\"half\"", NULL, "\"half\" is not accepted; accepted: double"},
+      {BULK, "/precision", "\"half\"", NULL, "\"half\" is not accepted; accepted: double, fast"},
       {BULK, "/precision", "2", NULL, "must be a string"},
       /* initial */
       {BULK, "/initial", NULL, NULL, "is missing"},
