@@ -12,6 +12,7 @@ states its time for all of them by that square.
 """
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -93,7 +94,10 @@ def main():
     peer_frames = min(given.peer_frames or given.frames, given.frames)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "walkers.nc")
-        write_walkers(path, given.atoms, given.frames)
+        # In a process of its own: a child's peak memory counts what its parent held before.
+        writer = multiprocessing.Process(target=write_walkers, args=(path, given.atoms, given.frames))
+        writer.start()
+        writer.join()
         seconds, memory, ours = run_quenchd(given.quenchd, path, given.threads)
         peer_seconds, theirs = run_peer(path, given.atoms, peer_frames)
     scaled = peer_seconds * (given.frames / peer_frames) ** 2
