@@ -152,24 +152,6 @@ bool qn_fast_wrap(qn_fast *fast, int64_t at, qn_fast_scratch *scratch) {
   return !scratch->failed;
 }
 
-void qn_fast_gather_sites(const qn_fast *fast, const qn_fast_row *rows, const qn_brick *brick, qn_fast_row *sites) {
-  for (int32_t k = 0; k < brick->stretch_count; k++) {
-    const qn_stretch *stretch = &brick->stretches[k];
-    const qn_fast_row *from = rows + stretch->start;
-    uint32_t shift[3];
-    for (int axis = 0; axis < 3; axis++) shift[axis] = (uint32_t)stretch->shift[axis] * (uint32_t)fast->box_quanta[axis];
-    for (int32_t s = 0; s < stretch->count; s++)
-      sites[s] = (qn_fast_row){(int32_t)((uint32_t)from[s].x + shift[0]), (int32_t)((uint32_t)from[s].y + shift[1]),
-                               (int32_t)((uint32_t)from[s].z + shift[2]), from[s].tag};
-    sites += stretch->count;
-  }
-  /* Two to four reaches from every atom of the brick, which is at most two reaches long. */
-  double middle = brick->middle[0] / fast->tables.quantum;
-  uint32_t far = (uint32_t)(int64_t)llrint(middle) + (3u << QN_FAST_REACH_BITS);
-  *sites = (qn_fast_row){(int32_t)far, (int32_t)(uint32_t)(int64_t)llrint(brick->middle[1] / fast->tables.quantum),
-                         (int32_t)(uint32_t)(int64_t)llrint(brick->middle[2] / fast->tables.quantum), 0};
-}
-
 /* ---- an evaluation ---- */
 
 static qn_status check_box(const qn_fast *fast, const qn_box *box, qn_error *error) {

@@ -76,6 +76,28 @@ static void place(qn_fast *fast, int64_t begin, int64_t end, qn_fast_scratch *sc
   scratch->outer_moved = outer_moved;
 }
 
+/* Copy what surrounds a brick; the site after the last is out of everyone's reach. Whole vectors are copied: what they write past the end of
+ * a stretch the next one overwrites, and both arrays have room for it. */
+static void gather_sites(const qn_fast *fast, const qn_fast_row *rows, const qn_brick *brick, qn_fast_row *sites) {
+  enum { ROWS = LANES / 4 };
+  for (int32_t k = 0; k < brick->stretch_count; k++) {
+    const qn_stretch *stretch = &brick->stretches[k];
+    const qn_fast_row *from = rows + stretch->start;
+    qn_fast_row pattern[ROWS];
+    for (int n = 0; n < ROWS; n++)
+      pattern[n] = (qn_fast_row){(int32_t)((uint32_t)stretch->shift[0] * (uint32_t)fast->box_quanta[0]),
+                                 (int32_t)((uint32_t)stretch->shift[1] * (uint32_t)fast->box_quanta[1]),
+                                 (int32_t)((uint32_t)stretch->shift[2] * (uint32_t)fast->box_quanta[2]), 0};
+    lanes_i shift = i_load(pattern);
+    for (int32_t s = 0; s < stretch->count; s += ROWS) i_store(sites + s, i_add(i_load(from + s), shift));
+    sites += stretch->count;
+  }
+  /* Two to four reaches from every atom of the brick, which is at most two reaches long. */
+  int32_t middle[3];
+  for (int axis = 0; axis < 3; axis++) middle[axis] = (int32_t)(uint32_t)(int64_t)llrint(brick->middle[axis] / fast->tables.quantum);
+  *sites = (qn_fast_row){(int32_t)((uint32_t)middle[0] + (3u << QN_FAST_REACH_BITS)), middle[1], middle[2], 0};
+}
+
 /* ---- geometry ---- */
 
 typedef struct vector3 {
@@ -110,7 +132,7 @@ static qn_status build(qn_fast *fast, int64_t b, qn_fast_scratch *scratch) {
   const qn_brick *brick = &bricks->brick[b];
   qn_fast_lists *lists = &fast->lists[b];
   if (!qn_fast_room(lists, brick->count, fast->tables.species_count)) return qn_fast_no_memory(scratch);
-  qn_fast_gather_sites(fast, fast->rows, brick, scratch->sites);
+  gather_sites(fast, fast->rows, brick, scratch->sites);
   int32_t sites = brick->site_count, *X = scratch->place[0], *Y = scratch->place[1], *Z = scratch->place[2];
   for (int32_t s = 0; s < sites + QN_FAST_MOST_LANES; s++) {
     const qn_fast_row *row = &scratch->sites[s < sites ? s : sites];
@@ -165,7 +187,7 @@ static qn_status build(qn_fast *fast, int64_t b, qn_fast_scratch *scratch) {
 static qn_status prune(qn_fast *fast, int64_t b, qn_fast_scratch *scratch) {
   const qn_brick *brick = &fast->bricks.brick[b];
   qn_fast_lists *lists = &fast->lists[b];
-  qn_fast_gather_sites(fast, fast->rows, brick, scratch->sites);
+  gather_sites(fast, fast->rows, brick, scratch->sites);
   int species = fast->tables.species_count;
   const uint16_t *outer = lists->outer;
   uint16_t none = (uint16_t)(2 * brick->site_count);
@@ -281,7 +303,7 @@ static void density(qn_fast *fast, int64_t b, qn_fast_scratch *scratch) {
   const qn_fast_lists *lists = &fast->lists[b];
   const qn_fast_tables *tables = &fast->tables;
   int species = tables->species_count;
-  qn_fast_gather_sites(fast, fast->rows, brick, scratch->sites);
+  gather_sites(fast, fast->rows, brick, scratch->sites);
   const uint16_t *entry = lists->core;
   const uint16_t *vectors = lists->vectors;
   float *stage = scratch->stage;
@@ -384,7 +406,7 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_fast_scratch *scratch, 
   const qn_fast_lists *lists = &fast->lists[b];
   const qn_fast_tables *tables = &fast->tables;
   int species = tables->species_count;
-  qn_fast_gather_sites(fast, fast->rows2, brick, scratch->sites);
+  gather_sites(fast, fast->rows2, brick, scratch->sites);
   const uint16_t *core = lists->core, *shell = lists->shell, *vectors = lists->vectors;
   lanes_f to_virial = f_set((float)(tables->force_quantum * tables->quantum / tables->virial_quantum));
   for (int64_t atom = 0; atom < brick->count; atom++, vectors += 2 * species) {

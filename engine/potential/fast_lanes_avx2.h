@@ -19,6 +19,7 @@ INLINE lanes_i i_zero(void) { return _mm256_setzero_si256(); }
 INLINE lanes_f f_load(const float *a) { return _mm256_load_ps(a); }
 INLINE lanes_i i_load(const void *a) { return _mm256_loadu_si256((const __m256i *)a); }
 INLINE void f_store(float *to, lanes_f a) { _mm256_store_ps(to, a); }
+INLINE void i_store(void *to, lanes_i a) { _mm256_storeu_si256((__m256i *)to, a); }
 INLINE lanes_f f_add(lanes_f a, lanes_f b) { return _mm256_add_ps(a, b); }
 INLINE lanes_f f_sub(lanes_f a, lanes_f b) { return _mm256_sub_ps(a, b); }
 INLINE lanes_f f_mul(lanes_f a, lanes_f b) { return _mm256_mul_ps(a, b); }

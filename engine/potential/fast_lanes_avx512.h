@@ -19,6 +19,7 @@ INLINE lanes_i i_zero(void) { return _mm512_setzero_si512(); }
 INLINE lanes_f f_load(const float *a) { return _mm512_load_ps(a); }
 INLINE lanes_i i_load(const void *a) { return _mm512_loadu_si512(a); }
 INLINE void f_store(float *to, lanes_f a) { _mm512_store_ps(to, a); }
+INLINE void i_store(void *to, lanes_i a) { _mm512_storeu_si512(to, a); }
 INLINE lanes_f f_add(lanes_f a, lanes_f b) { return _mm512_add_ps(a, b); }
 INLINE lanes_f f_sub(lanes_f a, lanes_f b) { return _mm512_sub_ps(a, b); }
 INLINE lanes_f f_mul(lanes_f a, lanes_f b) { return _mm512_mul_ps(a, b); }

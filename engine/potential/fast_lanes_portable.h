@@ -28,6 +28,7 @@ INLINE lanes_i i_zero(void) { return i_set(0); }
 INLINE lanes_f f_load(const float *a) { lanes_f o; memcpy(&o, a, sizeof o); return o; }
 INLINE lanes_i i_load(const void *a) { lanes_i o; memcpy(&o, a, sizeof o); return o; }
 INLINE void f_store(float *to, lanes_f a) { memcpy(to, &a, sizeof a); }
+INLINE void i_store(void *to, lanes_i a) { memcpy(to, &a, sizeof a); }
 INLINE lanes_f f_add(lanes_f a, lanes_f b) { EACH a.v[k] += b.v[k]; return a; }
 INLINE lanes_f f_sub(lanes_f a, lanes_f b) { EACH a.v[k] -= b.v[k]; return a; }
 INLINE lanes_f f_mul(lanes_f a, lanes_f b) { EACH a.v[k] *= b.v[k]; return a; }

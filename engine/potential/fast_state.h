@@ -93,9 +93,6 @@ struct qn_fast_kernel {
 
 extern const qn_fast_kernel qn_fast_portable, qn_fast_avx2, qn_fast_avx512;
 
-/* Copy what surrounds a brick, from rows or rows2, into scratch->sites; the site after the last is out of everyone's reach. */
-void qn_fast_gather_sites(const qn_fast *fast, const qn_fast_row *rows, const qn_brick *brick, qn_fast_row *sites);
-
 /* Room for `needed` entries of a list of which `used` are filled, or for the lists' arrays by atom; false when there is no memory. */
 bool qn_fast_grow16(uint16_t **list, int64_t *capacity, int64_t used, int64_t needed);
 bool qn_fast_room(qn_fast_lists *lists, int64_t atoms, int species);
