@@ -47,7 +47,7 @@ check $? "the quickstart succeeds"
 seconds=$(sed -n 's/^The demo took .* all after the build \([0-9]*\) s\.$/\1/p' "$work/out")
 [ "${seconds:-999}" -lt 180 ]
 check $? "it takes less than three minutes after the build: $seconds s"
-table() { awk '$1 ~ /^[0-9]+$/ && $3 == "+-" { print $1, $2, $4, $7, $8, $10 }' "$work/out"; } # T D error ratio expected error(tau)
+table() { awk '$1 ~ /^[0-9]+$/ && $3 == "+-" { print $1, $2, $4, $6, $7, $10 }' "$work/out"; } # T D error ratio expected error(tau)
 table >"$work/first"
 for t in 2000 1500; do
   awk -v t=$t '$1 == t && $2 > 0 && $3 > 0 && $4 / $5 > 0.85 && $4 / $5 < 1.15 && $6 > 0 { found = 1 } END { exit !found }' "$work/first"
