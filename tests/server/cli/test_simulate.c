@@ -51,7 +51,7 @@ static char *results(const char *name, const char *file) {
 static void test_same_bits(void **state) {
   (void)state;
   program one, two;
-  write_run("short.json", "1.5");
+  write_run("short.json", "1");
   run(&one, "simulate %s/%s --out %s/%s --threads 1", "short.json", "one");
   if (one.code != 0) fail_msg("%s", one.err);
   run(&two, "simulate %s/%s --out %s/%s --threads 2 --potential " QN_POTENTIALS "/Cu-Zr_2.eam.fs", "short.json", "two");
@@ -101,7 +101,7 @@ static void test_analyse(void **state) {
 static void test_interrupted(void **state) {
   (void)state;
   program at;
-  write_run("long.json", "6");
+  write_run("long.json", "2.5");
   run(&at, "simulate %s/%s --out %s/%s --threads 1", "long.json", "whole");
   assert_int_equal(at.code, 0);
   program_fini(&at);
