@@ -6,7 +6,7 @@
 
 #include "engine/dynamics/run_state.h"
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 /* One walk over the state serves counting, saving and loading, so that the three cannot differ. */
 typedef struct archive {
@@ -85,21 +85,6 @@ static void walk_atoms(archive *ar, qn_atoms *atoms, qn_box *box) {
   }
 }
 
-/* What the neighbour lists were built from. */
-typedef struct reference {
-  bool known;
-  qn_box box;
-  double *r[3];
-} reference;
-
-static void walk_reference(archive *ar, reference *ref, size_t count) {
-  flag(ar, &ref->known);
-  if (!ref->known) return;
-  VALUE(ar, ref->box.origin);
-  VALUE(ar, ref->box.length);
-  for (int a = 0; a < 3; a++) bytes(ar, ref->r[a], count * sizeof(double));
-}
-
 static uLong add(uLong crc, const void *data, size_t size) { return crc32_z(crc, data, size); }
 
 #define ADD(x) crc = add(crc, &(x), sizeof(x))
@@ -162,21 +147,9 @@ static qn_status check_identity(const identity *theirs, const identity *ours, qn
   return QN_OK;
 }
 
-static bool reference_alloc(reference *ref, size_t count) {
-  *ref = (reference){0};
-  bool made = true;
-  for (int a = 0; a < 3; a++) made = (ref->r[a] = malloc(count * sizeof(double))) != NULL && made;
-  return made;
-}
-
-static void reference_free(reference *ref) {
-  for (int a = 0; a < 3; a++) free(ref->r[a]);
-}
-
-static void walk(archive *ar, qn_run_state *state, qn_integrator_state *integrator, qn_atoms *atoms, qn_box *box, reference *ref) {
+static void walk(archive *ar, qn_run_state *state, qn_integrator_state *integrator, qn_atoms *atoms, qn_box *box) {
   walk_state(ar, state, integrator);
   walk_atoms(ar, atoms, box);
-  walk_reference(ar, ref, (size_t)atoms->count);
 }
 
 qn_status qn_run_save(const qn_run *run, void **data, size_t *size, qn_error *error) {
@@ -184,34 +157,19 @@ qn_status qn_run_save(const qn_run *run, void **data, size_t *size, qn_error *er
   *size = 0;
   if (run->failure.status != QN_OK) return qn_error_set(error, QN_INVALID, "a run that has failed cannot be saved: %s", run->failure.message);
   identity who = identify(run);
-  reference ref;
-  unsigned char *made = NULL;
-  qn_status status = QN_OK;
-  if (!reference_alloc(&ref, (size_t)who.count)) status = qn_error_set(error, QN_NO_MEMORY, "no memory to save a run");
-  if (status == QN_OK && run->force != NULL) {
-    status = qn_force_reference(run->force, ref.r, &ref.box, error);
-    ref.known = status == QN_OK;
-    if (status == QN_NOT_FOUND) status = QN_OK;
-  }
-  if (status == QN_OK) {
-    /* The walk writes nothing into these but what it read from them. */
-    qn_run_state state = run->state;
-    qn_integrator_state integrator = run->integrator.state;
-    archive ar = {.mode = COUNTING, .size = sizeof who};
-    walk(&ar, &state, &integrator, run->atoms, run->box, &ref);
-    *size = ar.size;
-    made = malloc(ar.size);
-    if (made == NULL) {
-      status = qn_error_set(error, QN_NO_MEMORY, "no memory to save a run");
-    } else {
-      memcpy(made, &who, sizeof who);
-      ar = (archive){.mode = SAVING, .at = made + sizeof who};
-      walk(&ar, &state, &integrator, run->atoms, run->box, &ref);
-    }
-  }
-  reference_free(&ref);
+  /* The walk writes nothing into these but what it read from them. */
+  qn_run_state state = run->state;
+  qn_integrator_state integrator = run->integrator.state;
+  archive ar = {.mode = COUNTING, .size = sizeof who};
+  walk(&ar, &state, &integrator, run->atoms, run->box);
+  *size = ar.size;
+  unsigned char *made = malloc(ar.size);
+  if (made == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory to save a run");
+  memcpy(made, &who, sizeof who);
+  ar = (archive){.mode = SAVING, .at = made + sizeof who};
+  walk(&ar, &state, &integrator, run->atoms, run->box);
   *data = made;
-  return status;
+  return QN_OK;
 }
 
 static bool all_finite(const double *values, size_t count) {
@@ -263,30 +221,12 @@ static bool good_atoms(const qn_atoms *atoms) {
   return true;
 }
 
-/* Lists are built from wrapped positions, in a box that is near the present one. */
-static bool good_reference(const reference *ref, const qn_box *box, int64_t count) {
-  if (!good_box(&ref->box)) return false;
-  for (int a = 0; a < 3; a++) {
-    double origin = ref->box.origin[a], length = ref->box.length[a], margin = 1e-6 * length;
-    if (length > 2.0 * box->length[a] || length < 0.5 * box->length[a]) return false;
-    for (int64_t i = 0; i < count; i++)
-      if (!(ref->r[a][i] >= origin - margin && ref->r[a][i] <= origin + length + margin)) return false;
-  }
-  return true;
-}
-
-/* Forces come with the lists that gave them, but for the fast kernel, whose bits do not depend on lists. */
-static bool good_lists(const qn_run *run, const qn_run_state *state, const reference *ref) {
-  return ref->known == (state->force_known && run->protocol.precision != QN_PRECISION_FAST);
-}
-
-/* Put the loaded state to work: settings of the stage, neighbour lists as they were. */
-static qn_status resume(qn_run *run, const reference *ref, qn_error *error) {
+/* Put the loaded state to work: settings of the stage, and lists for the atoms. The forces came with the atoms. */
+static qn_status resume(qn_run *run, qn_error *error) {
   if (run->state.entered) run->integrator.settings = qn_run_settings(run);
   if (!run->state.force_known) return QN_OK;
   qn_status status = qn_run_new_force(run, error);
-  if (status == QN_OK && ref->known) status = qn_force_restore(run->force, ref->r, &ref->box, error);
-  run->state.force_known = status == QN_OK; /* the forces came with the atoms */
+  run->state.force_known = status == QN_OK;
   return status;
 }
 
@@ -297,26 +237,20 @@ qn_status qn_run_load(qn_run *run, const void *data, size_t size, qn_error *erro
   qn_status status = check_identity(&theirs, &ours, error);
   if (status != QN_OK) return status;
 
-  reference ref;
-  if (!reference_alloc(&ref, (size_t)ours.count)) {
-    reference_free(&ref);
-    return qn_error_set(error, QN_NO_MEMORY, "no memory to load a run");
-  }
   qn_run_state state = {0};
   qn_integrator_state integrator = {0};
   archive ar = {.mode = LOADING, .at = (unsigned char *)(uintptr_t)data + sizeof theirs, .size = size - sizeof theirs};
-  walk(&ar, &state, &integrator, run->atoms, run->box, &ref);
+  walk(&ar, &state, &integrator, run->atoms, run->box);
   if (ar.torn || ar.size != 0)
     status = qn_error_set(error, QN_CORRUPT, "the saved state of a run has the wrong length");
-  else if (!good_place(run, &state) || (state.entered && !state.force_known) || !good_lists(run, &state, &ref))
+  else if (!good_place(run, &state) || (state.entered && !state.force_known))
     status = qn_error_set(error, QN_CORRUPT, "the saved state of a run is at an impossible place");
-  else if (!good_box(run->box) || (ref.known && !good_reference(&ref, run->box, run->atoms->count)) || !good_numbers(&state, &integrator) || !good_atoms(run->atoms))
+  else if (!good_box(run->box) || !good_numbers(&state, &integrator) || !good_atoms(run->atoms))
     status = qn_error_set(error, QN_CORRUPT, "the saved state of a run holds impossible numbers");
   if (status == QN_OK) {
     run->state = state;
     run->integrator.state = integrator;
-    status = resume(run, &ref, error);
+    status = resume(run, error);
   }
-  reference_free(&ref);
   return status;
 }

@@ -1,169 +1,269 @@
-/* The reference kernel: LAMMPS's splines, double throughout. Here are its tables and workspace, and the choice of
- * instructions; the sums are in double_passes.h. */
 #include "engine/potential/double.h"
 
 #include <math.h>
-#include <stdbool.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/memory.h"
 #include "engine/potential/spline.h"
 
-static const qn_double_passes *passes_for_this_machine(void) {
-#if defined __x86_64__
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-    return &qn_double_avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &qn_double_avx2;
-#endif
-  return &qn_double_plain;
+/* eV/A, eV: half of what a term may be without and with a split; the other half is for the embedding. */
+#define USUAL 0x1p+7
+#define STRONGEST 0x1p+20
+
+enum { STAGE = 7 /* doubles a neighbour that the stage holds */ };
+
+static bool alloc_scratch(qn_double_scratch *scratch) {
+  size_t sites = 2 * (QN_BRICK_SITES + QN_LISTS_PAD);
+  scratch->low = qn_memory_alloc(sites, sizeof(double));
+  scratch->high = qn_memory_alloc(sites, sizeof(double));
+  return scratch->low != NULL && scratch->high != NULL;
 }
 
-static void double_free(void *memory) {
-  qn_double *self = memory;
-  if (self == NULL) return;
-  for (int64_t c = 0; self->chunks != NULL && c < self->chunk_count; c++) {
-    free(self->chunks[c].close);
-    free(self->chunks[c].count);
-  }
-  free(self->chunks);
-  free(self->tables);
-  for (int axis = 0; axis < 3; axis++) free(self->force[axis]);
-  free(self->energy);
-  free(self->sites);
-  free(self);
+/* Room for the tables of `n` species. */
+static bool alloc_tables(qn_double *self, const qn_eam *eam, int n) {
+  size_t rows = (size_t)((n - 1) * self->step + n) << self->slot_bits;
+  bool there = (self->pair = qn_memory_alloc(4 * rows, sizeof(double))) != NULL;
+  there &= (self->here = qn_memory_alloc(4 * rows, sizeof(double))) != NULL;
+  there &= self->symmetric || (self->there = qn_memory_alloc(4 * rows, sizeof(double))) != NULL;
+  for (int a = 0; a < n; a++) there &= (self->embedding[a] = qn_memory_alloc(4 * (size_t)(eam->rho_points - 1), sizeof(double))) != NULL;
+  return there;
 }
 
-/* Tables made so far; pairs whose functions are equal share them. */
-typedef struct table_store {
-  int count;
-  const double *source[2 * QN_MAX_SPECIES * QN_MAX_SPECIES];
-} table_store;
+static const double *table_of(const qn_eam *eam, const double *tables, int a, int b) {
+  return tables + (size_t)(a * eam->species_count + b) * (size_t)eam->r_points;
+}
 
-static const double *table_for(qn_double *self, table_store *store, const double *values) {
-  size_t intervals = (size_t)self->r_intervals;
-  int k = 0;
-  while (k < store->count && memcmp(store->source[k], values, (intervals + 1) * sizeof *values) != 0) k++;
-  double *table = self->tables + (size_t)k * 4 * intervals;
-  if (k == store->count) {
-    store->source[store->count++] = values;
-    qn_spline_table(self->r_intervals + 1, values, table);
-  }
-  return table;
+static bool is_symmetric(const qn_system *system) {
+  const qn_eam *eam = system->eam;
+  for (int a = 0; a < system->species_count; a++)
+    for (int b = 0; b < a; b++) {
+      int ea = system->species[a], eb = system->species[b];
+      if (memcmp(table_of(eam, eam->density, ea, eb), table_of(eam, eam->density, eb, ea), (size_t)eam->r_points * sizeof(double)) != 0) return false;
+    }
+  return true;
+}
+
+/* The steepest slope of F. */
+static double steepest(const qn_eam *eam, const double *embedding) {
+  double most = 0.0;
+  for (int k = 0; k < eam->rho_points - 1; k++) most = fmax(most, fabs(embedding[4 * (size_t)k + 1]) / eam->rho_step);
+  return most;
+}
+
+/* What a pair brings about at a knot of the tables: the terms of its phi, and of its densities for each unit of F' at either end. */
+static void terms_at(const qn_double *self, const qn_eam *eam, size_t slot, int k, double *of_phi, double *of_density) {
+  const double *pair = self->pair + 4 * ((slot << self->slot_bits) + (size_t)k), *here = self->here + 4 * ((slot << self->slot_bits) + (size_t)k);
+  double r = k * eam->r_step, phi = fabs(pair[0] / r), pull = (fabs(pair[1]) / eam->r_step + phi) / r;
+  *of_phi = fmax(phi, pull * fmax(r, 1.0)); /* the virial is f r */
+  *of_density = 2.0 * fabs(here[1]) / eam->r_step * fmax(r, 1.0);
+}
+
+/* Down to which distances every table has an answer and every term fits its integer, and the largest density there. */
+static void find_nearest(qn_double *self, const qn_system *system, double *largest_density) {
+  const qn_eam *eam = system->eam;
+  double steep = 0.0, of_phi, of_density, most_density = 0.0;
+  self->nearest = self->near = *largest_density = 0.0;
+  for (int a = 0; a < system->species_count; a++) steep = fmax(steep, steepest(eam, self->embedding[a]));
+  for (int pass = 0; pass < 2; pass++)
+    for (int a = 0; a < system->species_count; a++)
+      for (int b = 0; b < system->species_count; b++) {
+        size_t slot = (size_t)(a * self->step + b);
+        self->nearest = fmax(self->nearest, system->ranges->core[system->species[a]][system->species[b]]);
+        self->near = fmax(self->near, self->nearest);
+        for (int k = eam->r_points - 2; k > 0 && k * eam->r_step > self->nearest; k--) {
+          double r = k * eam->r_step;
+          terms_at(self, eam, slot, k, &of_phi, &of_density);
+          if (!(of_phi < STRONGEST && steep * of_density < STRONGEST)) self->nearest = r + eam->r_step;
+          if (!(of_phi < USUAL)) self->near = fmax(self->near, r + eam->r_step);
+          if (pass == 0) continue; /* the distances are known only then */
+          *largest_density = fmax(*largest_density, fabs(self->here[4 * ((slot << self->slot_bits) + (size_t)k)]));
+          if (r >= self->near) most_density = fmax(most_density, of_density);
+        }
+      }
+  self->steepest = most_density > 0.0 ? USUAL / most_density : (double)INFINITY;
 }
 
 static qn_status make_tables(qn_double *self, const qn_system *system, qn_error *error) {
   const qn_eam *eam = system->eam;
-  const qn_ranges *ranges = system->ranges;
   int n = system->species_count;
-  size_t points = (size_t)eam->r_points, of_pairs = (size_t)(2 * n * n) * 4 * (size_t)self->r_intervals;
-  self->tables = qn_memory_alloc(of_pairs + (size_t)n * 4 * (size_t)self->rho_intervals, sizeof(double));
-  if (self->tables == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the potential");
-  table_store store = {0};
-  for (int a = 0; a < n; a++)
-    for (int b = 0; b < n; b++) {
-      int ea = system->species[a], eb = system->species[b];
-      size_t ab = (size_t)(ea * eam->species_count + eb) * points, ba = (size_t)(eb * eam->species_count + ea) * points;
-      double density = fmax(ranges->density[ea][eb], ranges->density[eb][ea]);
-      self->pair[a][b] = (qn_pair_tables){.pair = table_for(self, &store, eam->pair + ab),
-                                          .here = table_for(self, &store, eam->density + ab),
-                                          .there = table_for(self, &store, eam->density + ba),
-                                          .pair_square = ranges->pair[ea][eb] * ranges->pair[ea][eb],
-                                          .density_square = density * density,
-                                          .core_square = ranges->core[ea][eb] * ranges->core[ea][eb]};
-    }
+  self->symmetric = is_symmetric(system);
+  self->step = self->symmetric && n == 2 ? 1 : n;
+  while (1 << self->tag_bits < n) self->tag_bits++;
+  while (1 << self->slot_bits < eam->r_points) self->slot_bits++; /* the intervals, and one of zeros */
+  self->r_scale = 1.0 / eam->r_step;
+  self->r_end = nextafter(eam->r_points - 1, 0.0);
+  self->r_none = eam->r_points - 0.5;
+  self->cutoff_square = eam->cutoff * eam->cutoff;
+  self->rho_intervals = eam->rho_points - 1;
+  self->rho_scale = 1.0 / eam->rho_step;
+  self->rho_last = (eam->rho_points - 1) * eam->rho_step;
+  if (!alloc_tables(self, eam, n)) return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the potential");
   for (int a = 0; a < n; a++) {
-    double *table = self->tables + of_pairs + (size_t)a * 4 * (size_t)self->rho_intervals;
-    qn_spline_table(eam->rho_points, eam->embedding + (size_t)system->species[a] * (size_t)eam->rho_points, table);
-    self->embedding[a] = table;
+    int ea = system->species[a];
+    qn_spline_table(eam->rho_points, eam->embedding + (size_t)ea * (size_t)eam->rho_points, self->embedding[a]);
+    for (int b = 0; b < n; b++) {
+      int eb = system->species[b];
+      size_t slot = 4 * ((size_t)(a * self->step + b) << self->slot_bits);
+      qn_spline_table(eam->r_points, table_of(eam, eam->pair, ea, eb), self->pair + slot);
+      qn_spline_table(eam->r_points, table_of(eam, eam->density, ea, eb), self->here + slot);
+      if (!self->symmetric) qn_spline_table(eam->r_points, table_of(eam, eam->density, eb, ea), self->there + slot);
+    }
   }
+  double largest;
+  int exponent;
+  find_nearest(self, system, &largest);
+  frexp(largest > 0.0 ? largest : 1.0, &exponent);
+  self->density_quantum = ldexp(1.0, exponent - 50);
   return QN_OK;
 }
 
-static qn_status double_alloc(void **memory, const qn_system *system, const qn_neighbor *neighbor, qn_error *error) {
+qn_status qn_double_alloc(qn_double **made, const qn_system *system, int64_t count, qn_instructions instructions, qn_error *error) {
+  static const qn_double_kernel *const KERNELS[QN_INSTRUCTIONS_COUNT] = {&qn_double_avx512, &qn_double_avx2, &qn_double_portable};
+  *made = NULL;
   qn_double *self = qn_memory_alloc(1, sizeof *self);
-  *memory = self;
   if (self == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a force calculation");
-  *self = (qn_double){.passes = passes_for_this_machine(),
-                      .species_count = system->species_count,
-                      .threads = system->threads < neighbor->chunk_count ? system->threads : (int)neighbor->chunk_count,
-                      .r_intervals = system->eam->r_points - 1,
-                      .rho_intervals = system->eam->rho_points - 1,
-                      .r_scale = 1.0 / system->eam->r_step,
-                      .r_end = nextafter(system->eam->r_points - 1, 0.0),
-                      .rho_scale = 1.0 / system->eam->rho_step,
-                      .rho_last = (system->eam->rho_points - 1) * system->eam->rho_step,
-                      .chunk_count = neighbor->chunk_count};
-  size_t n = (size_t)neighbor->atom_count;
-  self->chunks = qn_memory_alloc((size_t)self->chunk_count, sizeof *self->chunks);
-  self->energy = qn_memory_alloc(n, sizeof *self->energy);
-  bool missing = self->chunks == NULL || self->energy == NULL;
-  for (int axis = 0; axis < 3; axis++) missing |= (self->force[axis] = qn_memory_alloc(n, sizeof(double))) == NULL;
-  for (int64_t c = 0; !missing && c < self->chunk_count; c++) {
-    self->chunks[c].count = qn_memory_alloc((size_t)(QN_CHUNK * self->species_count), sizeof *self->chunks[c].count);
-    missing = self->chunks[c].count == NULL;
+  self->kernel = KERNELS[instructions];
+  self->threads = system->threads;
+  self->count = count;
+  size_t n = (size_t)count;
+  bool there = (self->low = qn_memory_alloc(2 * n, sizeof(double))) != NULL;
+  for (int pass = 0; pass < 2; pass++) there &= (self->high[pass] = qn_memory_alloc(2 * n, sizeof(double))) != NULL;
+  there &= (self->energy = qn_memory_alloc(n, sizeof(double))) != NULL;
+  there &= (self->by_atom = qn_memory_alloc(n, sizeof(double))) != NULL;
+  there &= (self->scratch = qn_memory_alloc((size_t)system->threads, sizeof *self->scratch)) != NULL;
+  for (int t = 0; there && t < system->threads; t++) there &= alloc_scratch(&self->scratch[t]);
+  qn_status status = there ? make_tables(self, system, error) : qn_error_set(error, QN_NO_MEMORY, "no memory for the forces of %lld atoms", (long long)count);
+  if (status != QN_OK) {
+    qn_double_free(self);
+    return status;
   }
-  if (missing) return qn_error_set(error, QN_NO_MEMORY, "no memory for the forces of %lld atoms", (long long)n);
-  return make_tables(self, system, error);
-}
-
-/* Workspace whose size follows the lists. */
-static qn_status reserve(qn_double *self, const qn_neighbor *neighbor, qn_error *error) {
-  bool missing = false;
-  if (self->site_capacity < neighbor->site_capacity) {
-    free(self->sites);
-    self->sites = qn_memory_alloc((size_t)neighbor->site_capacity, 4 * sizeof *self->sites);
-    self->site_capacity = self->sites == NULL ? 0 : neighbor->site_capacity;
-    missing |= self->sites == NULL;
-  }
-  for (int64_t c = 0; c < self->chunk_count; c++) {
-    qn_chunk_sum *chunk = &self->chunks[c];
-    if (chunk->capacity >= neighbor->chunks[c].capacity) continue;
-    free(chunk->close);
-    chunk->close = qn_memory_alloc((size_t)neighbor->chunks[c].capacity + QN_LANES, sizeof *chunk->close);
-    chunk->capacity = chunk->close == NULL ? 0 : neighbor->chunks[c].capacity;
-    missing |= chunk->close == NULL;
-  }
-  return missing ? qn_error_set(error, QN_NO_MEMORY, "no memory for the forces of %lld atoms", (long long)neighbor->atom_count) : QN_OK;
-}
-
-static qn_status double_compute(void *memory, const qn_neighbor *neighbor, qn_atoms *atoms, qn_force_result *result, double *atom_energy,
-                                qn_error *error) {
-  qn_double *self = memory;
-  qn_status status = reserve(self, neighbor, error);
-  if (status != QN_OK) return status;
-#pragma omp parallel num_threads(self->threads)
-  {
-#pragma omp for schedule(static)
-    for (int64_t s = 0; s <= neighbor->site_count; s++) {
-      for (int axis = 0; axis < 3; axis++) self->sites[4 * s + axis] = neighbor->r[axis][s];
-      self->sites[4 * s + 3] = 0.0;
-    }
-#pragma omp for schedule(dynamic, 1)
-    for (int64_t c = 0; c < self->chunk_count; c++) self->passes->first(self, neighbor, c);
-#pragma omp for schedule(static)
-    for (int64_t s = 0; s < neighbor->site_count; s++) {
-      int32_t home = neighbor->home[neighbor->atom[s]];
-      if (home != s) self->sites[4 * s + 3] = self->sites[4 * (int64_t)home + 3];
-    }
-#pragma omp for schedule(dynamic, 1)
-    for (int64_t c = 0; c < self->chunk_count; c++) self->passes->second(self, neighbor, atoms, c);
-  }
-  int32_t bad = -1;
-  for (int64_t c = 0; c < self->chunk_count; c++) {
-    const qn_chunk_sum *chunk = &self->chunks[c];
-    result->energy += chunk->energy;
-    for (int v = 0; v < 6; v++) result->virial[v] += 0.5 * chunk->virial[v];
-    if (bad < 0) bad = chunk->bad;
-  }
-  if (bad >= 0)
-    return qn_error_set(error, QN_BLOWUP,
-                        "atom %d has a neighbour nearer than the potential's tables can answer, or a force that is not finite", bad);
-  if (atom_energy != NULL)
-    for (int64_t k = 0; k < neighbor->atom_count; k++) atom_energy[neighbor->atom[neighbor->centre[k]]] = self->energy[k];
+  *made = self;
   return QN_OK;
 }
 
-const qn_kernel qn_kernel_double = {
-    .name = "double", .skin = 0.6, .alloc = double_alloc, .compute = double_compute, .free = double_free};
+void qn_double_free(qn_double *self) {
+  if (self == NULL) return;
+  for (int t = 0; self->scratch != NULL && t < self->threads; t++) {
+    free(self->scratch[t].low);
+    free(self->scratch[t].high);
+    free(self->scratch[t].stage);
+  }
+  free(self->scratch);
+  free(self->pair);
+  free(self->here);
+  free(self->there);
+  for (int a = 0; a < QN_MAX_SPECIES; a++) free(self->embedding[a]);
+  free(self->low);
+  for (int pass = 0; pass < 2; pass++) free(self->high[pass]);
+  free(self->energy);
+  free(self->by_atom);
+  free(self);
+}
+
+bool qn_double_stage(qn_double_scratch *scratch, int64_t neighbours) {
+  if (neighbours * STAGE <= scratch->stage_capacity && scratch->stage != NULL) return true;
+  int64_t room = 2 * (neighbours + QN_LISTS_PAD) * STAGE;
+  free(scratch->stage);
+  scratch->stage = qn_memory_alloc((size_t)room, sizeof *scratch->stage);
+  scratch->stage_capacity = scratch->stage == NULL ? 0 : room;
+  scratch->failed |= scratch->stage == NULL;
+  return scratch->stage != NULL;
+}
+
+/* ---- an evaluation ---- */
+
+/* Adding this and taking it away again rounds what is smaller than `largest` to whole grains, of which a double holds sums and differences without
+ * error. */
+static double rounder_for(double largest) {
+  int exponent;
+  frexp(largest, &exponent);
+  return ldexp(1.5, exponent + 2);
+}
+
+static void place_all(qn_double *self) {
+  const qn_lists *lists = self->lists;
+  double largest = 0.0;
+  for (int axis = 0; axis < 3; axis++) largest = fmax(largest, fabs(lists->box.origin[axis]) + 4.0 * lists->box.length[axis]);
+  const double rounder = rounder_for(largest);
+  for (int axis = 0; axis < 3; axis++) self->box[axis] = (lists->box.length[axis] + rounder) - rounder;
+#pragma omp parallel for schedule(static) num_threads(self->threads) if (self->count > 1024)
+  for (int64_t at = 0; at < self->count; at++) {
+    int32_t id = lists->bricks.order[at];
+    double r[3], tag;
+    for (int axis = 0; axis < 3; axis++) r[axis] = ((lists->atoms->r[axis][id] + rounder) - rounder) + lists->crossed[axis][at] * self->box[axis];
+    uint64_t bits = UINT64_C(0x3FF0000000000000) | lists->type[at];
+    memcpy(&tag, &bits, sizeof tag);
+    self->low[2 * at] = r[0], self->low[2 * at + 1] = r[1];
+    self->high[0][2 * at] = self->high[1][2 * at] = r[2];
+    self->high[0][2 * at + 1] = tag;
+  }
+}
+
+/* Both passes over all bricks. The second needs F' of all neighbours, so it waits for the first. */
+static void evaluate(qn_double *self, bool prune) {
+  qn_lists *lists = self->lists;
+  int64_t bricks = lists->bricks.brick_count;
+  bool stop = false, split = false;
+#pragma omp parallel num_threads(self->threads) if (bricks > 1)
+  {
+    qn_lists_scratch *list = &lists->scratch[omp_get_thread_num()];
+    qn_double_scratch *scratch = &self->scratch[omp_get_thread_num()];
+#pragma omp for schedule(dynamic, 1) reduction(| : stop, split)
+    for (int64_t b = 0; b < bricks; b++) {
+      if (list->failed || scratch->failed || lists->bricks.brick[b].count == 0) continue;
+      if (prune) list->failed = lists->kernel->prune(lists, b, list) != QN_OK;
+      if (!list->failed && qn_double_stage(scratch, lists->brick[b].most)) self->kernel->density(self, b, scratch);
+      stop |= list->failed | scratch->failed | (scratch->bad != INT32_MAX);
+      split |= scratch->steep;
+    }
+#pragma omp single
+    self->split = split;
+    if (!stop) {
+#pragma omp for schedule(dynamic, 1)
+      for (int64_t b = 0; b < bricks; b++)
+        if (lists->bricks.brick[b].count > 0 && qn_double_stage(scratch, lists->brick[b].most)) self->kernel->force(self, b, scratch);
+    }
+  }
+}
+
+static qn_status outcome(const qn_double *self, qn_error *error) {
+  qn_status status = qn_lists_failure(self->lists, error);
+  int32_t bad = INT32_MAX;
+  for (int t = 0; t < self->threads && status == QN_OK; t++) {
+    if (self->scratch[t].failed) status = qn_error_set(error, QN_NO_MEMORY, "no memory for the neighbours of an atom");
+    if (self->scratch[t].bad < bad) bad = self->scratch[t].bad;
+  }
+  if (status == QN_OK && bad != INT32_MAX)
+    status = qn_error_set(error, QN_BLOWUP, "atom %d has a neighbour nearer than %.3g A, where the potential's tables have no answer", bad, self->nearest);
+  return status;
+}
+
+qn_status qn_double_compute(qn_double *self, qn_lists *lists, bool prune, qn_force_result *result, double *atom_energy, qn_error *error) {
+  self->lists = lists;
+  self->want_sums = result != NULL || atom_energy != NULL;
+  for (int t = 0; t < self->threads; t++) {
+    self->scratch[t].bad = INT32_MAX;
+    self->scratch[t].failed = self->scratch[t].steep = false;
+    memset(self->scratch[t].virial, 0, sizeof self->scratch[t].virial);
+  }
+  place_all(self);
+  evaluate(self, prune);
+  qn_status status = outcome(self, error);
+  if (prune) qn_lists_pruned(lists, qn_lists_failure(lists, error) == QN_OK);
+  if (status != QN_OK || !self->want_sums) return status;
+
+  /* Energies in the order of the atoms, which no list changes. */
+  double *by_atom = self->by_atom;
+  for (int64_t at = 0; at < self->count; at++) by_atom[lists->bricks.order[at]] = self->energy[at];
+  if (atom_energy != NULL) memcpy(atom_energy, by_atom, (size_t)self->count * sizeof(double));
+  if (result == NULL) return QN_OK;
+  *result = (qn_force_result){0};
+  for (int64_t i = 0; i < self->count; i++) result->energy += by_atom[i];
+  int64_t virial[6] = {0};
+  for (int t = 0; t < self->threads; t++)
+    for (int v = 0; v < 6; v++) virial[v] += self->scratch[t].virial[v];
+  for (int v = 0; v < 6; v++) result->virial[v] = -0.5 * (double)virial[v] * QN_DOUBLE_QUANTUM;
+  return QN_OK;
+}

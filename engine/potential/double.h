@@ -1,53 +1,83 @@
-/* Inside of the double kernel: what double.c prepares and the passes (double_passes.h) run on. */
+/* The reference kernel: LAMMPS's splines, double throughout. See double_kernel.h for the sums.
+ *
+ * Positions are first rounded to a grain of 2^-41 A or so (by the size of the box), of which all lengths are whole multiples: differences are exact
+ * then, wherever the box is cut. Every term of a sum over neighbours is rounded to a multiple of 2^-43 (eV/A, eV; 1.1e-13) and summed as an integer.
+ * So, as with the fast kernel, the result is a function of positions and box alone, and momentum is conserved exactly.
+ *
+ * One rounding fits terms below 2^8. Where pairs are near enough, or F' steep enough, for larger ones, a term is split first into a multiple of 2^-30 and
+ * a rest, and the two are summed apart: the same bits for terms that need no split. */
 #ifndef QN_POTENTIAL_DOUBLE_H
 #define QN_POTENTIAL_DOUBLE_H
 
+#include "engine/neighbor/lists.h"
 #include "engine/potential/kernel.h"
 
-/* The functions of one ordered pair (centre a, neighbour b), as polynomials: [interval][4] coefficients of 1, p, p^2, p^3. */
-typedef struct qn_pair_tables {
-  const double *pair, *here, *there;  /* r phi; rho at a from b; rho at b from a (`here` itself when they are equal) */
-  double pair_square, density_square; /* A^2, ranges of phi and of the longer rho */
-  double core_square;                 /* A^2, below it the tables have no answer */
-} qn_pair_tables;
+/* eV/A or eV: what terms are multiples of, and the number with which rounding to it begins: 1.5 2^52 multiples. The same for the larger part of
+ * a split term. */
+#define QN_DOUBLE_QUANTUM 0x1p-43
+#define QN_DOUBLE_ROUNDER 0x1.8p+9
+#define QN_DOUBLE_LARGE_QUANTUM 0x1p-30
+#define QN_DOUBLE_LARGE_ROUNDER 0x1.8p+22
 
-/* What one chunk adds to the totals, and the neighbours of its centres that are close enough for a density. */
-typedef struct qn_chunk_sum {
-  double energy, virial[6];
-  int32_t bad;        /* an atom with a neighbour too near or a sum that is not finite; -1 when all is well */
-  int32_t *close;     /* sites, from the same starts as the list, padded in the same way */
-  int64_t capacity;
-  int32_t *count;     /* [QN_CHUNK * species_count], padded */
-} qn_chunk_sum;
+/* Workspace of one thread. */
+typedef struct qn_double_scratch {
+  double *low, *high;      /* [sites][2] of the brick at hand: x, y; z, tag */
+  double *stage;           /* what the first stride of a pass leaves for the second, for one atom */
+  int64_t stage_capacity;
+  int64_t virial[6];       /* quanta, with the sign of its forces turned */
+  int32_t bad;             /* an atom with a neighbour too near; INT32_MAX when all is well */
+  bool steep;              /* F' of an atom asks for split terms */
+  bool failed;             /* no memory for the stage */
+} qn_double_scratch;
 
 typedef struct qn_double qn_double;
 
-/* The two passes over chunk `c`, for one instruction set; all with a fused multiply-add give the same bits. */
-typedef struct qn_double_passes {
-  void (*first)(qn_double *self, const qn_neighbor *neighbor, int64_t c);
-  void (*second)(qn_double *self, const qn_neighbor *neighbor, qn_atoms *atoms, int64_t c);
-} qn_double_passes;
+/* One instruction set. Each runs over one brick, for one thread. */
+typedef struct qn_double_kernel {
+  void (*density)(qn_double *self, int64_t brick, qn_double_scratch *scratch); /* first pass: densities, F, F' */
+  void (*force)(qn_double *self, int64_t brick, qn_double_scratch *scratch);   /* second pass */
+} qn_double_kernel;
 
-extern const qn_double_passes qn_double_plain;
-#if defined __x86_64__
-extern const qn_double_passes qn_double_avx2, qn_double_avx512;
-#endif
+extern const qn_double_kernel qn_double_avx512, qn_double_avx2, qn_double_portable;
 
 struct qn_double {
-  const qn_double_passes *passes;
-  int species_count, threads;
-  int r_intervals, rho_intervals;
-  double r_scale, r_end;       /* 1/dr; the largest double below the last point, in steps */
+  const qn_double_kernel *kernel;
+  int threads;
+  int64_t count;
+  /* Cubics by interval of r, rows of four; the last row of a slot is zero. Pairs (centre a, neighbour b) have slot a * step + b, of 2^slot_bits
+   * rows; where all functions are the same seen from either side, two species share a slot with step 1. */
+  int step, slot_bits, tag_bits;
+  bool symmetric;
+  double *pair, *here, *there; /* r phi; rho at the centre; rho at the neighbour (NULL when symmetric) */
+  double *embedding[QN_MAX_SPECIES];
+  int rho_intervals;
   double rho_scale, rho_last;  /* 1/drho, the last tabulated density */
-  double *tables;
-  qn_pair_tables pair[QN_MAX_SPECIES][QN_MAX_SPECIES];
-  const double *embedding[QN_MAX_SPECIES];
-  int64_t chunk_count;
-  qn_chunk_sum *chunks;
-  double *force[3];     /* [atom_count], by centre */
-  double *energy;       /* [atom_count], by centre */
-  double *sites;        /* [site_capacity][4], x, y, z in A and F' */
-  int64_t site_capacity;
+  double r_scale, r_end;       /* 1/dr; the largest double below the last point, in steps */
+  double r_none;               /* steps: inside the zero row */
+  double cutoff_square;        /* A^2 */
+  double nearest;              /* A: no answer below */
+  double near, steepest;       /* A, eV: terms of pairs that are not nearer, of atoms whose F' is not larger, need no split */
+  double density_quantum;
+
+  double *low;                 /* [place][2] positions, A: x, y */
+  double *high[2];             /* [place][2] z and a tag for the first and for the second pass: its lowest bits are the species, in the second it is F' */
+  double *energy, *by_atom;    /* eV, [place] and [atom]; when wanted */
+  qn_double_scratch *scratch;  /* [threads] */
+  /* This evaluation. */
+  qn_lists *lists;
+  double box[3];               /* A, lengths in whole grains */
+  bool want_sums;              /* energy and virial */
+  bool split;                  /* terms, in every brick */
 };
+
+qn_status qn_double_alloc(qn_double **made, const qn_system *system, int64_t count, qn_instructions instructions, qn_error *error);
+void qn_double_free(qn_double *self);
+
+/* Forces over the lists, whose inner ones are chosen first when `prune`; with `result` not NULL energy and virial. `atom_energy` may be NULL. QN_BLOWUP names an atom with a
+ * neighbour nearer than the tables can answer. */
+qn_status qn_double_compute(qn_double *self, qn_lists *lists, bool prune, qn_force_result *result, double *atom_energy, qn_error *error);
+
+/* Room for the neighbours of one atom in the stage. */
+bool qn_double_stage(qn_double_scratch *scratch, int64_t neighbours);
 
 #endif

@@ -1,7 +1,12 @@
-/* The passes of the double kernel with AVX-512. */
-#if defined __x86_64__
-#pragma GCC target("avx512f,avx512vl,avx512dq")
-#include "engine/potential/double_passes.h"
+#include "engine/potential/double.h"
 
-const qn_double_passes qn_double_avx512 = {first_pass, second_pass};
+#ifdef __x86_64__
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi,bmi2,popcnt")
+#include "engine/base/lanes_avx512.h"
+
+#include "engine/potential/double_kernel.h"
+
+const qn_double_kernel qn_double_avx512 = {.density = density, .force = force};
+#else
+const qn_double_kernel qn_double_avx512 = {0}; /* never chosen */
 #endif

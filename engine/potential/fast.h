@@ -1,34 +1,54 @@
 /* The fast kernel behind qn_force: single-precision pair arithmetic on re-tabulated functions, integer sums. See fast_kernel.h for the method,
- * fast_tables.h for the functions and their error.
- *
- * Its results are a function of positions and box alone: the same bits for any number of threads, whenever lists were built, and on
- * every instruction set. It wraps an atom into the box as soon as it leaves, for the same reason. */
+ * fast_tables.h for the functions and their error. */
 #ifndef QN_POTENTIAL_FAST_H
 #define QN_POTENTIAL_FAST_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "engine/model/atoms.h"
-#include "engine/model/box.h"
-#include "engine/potential/force.h"
+#include "engine/potential/fast_tables.h"
 #include "engine/potential/kernel.h"
+
+enum { QN_FAST_STAGE = 6 /* numbers of 32 bits a neighbour that the stage holds */ };
+
+/* Workspace of one thread. */
+typedef struct qn_fast_scratch {
+  float *stage;             /* what the first stride of a pass leaves for the second, for one atom */
+  int64_t stage_capacity;
+  int64_t virial[6];        /* quanta */
+  bool near;                /* a pair is nearer than the tables answer */
+  bool failed;              /* no memory for the stage */
+} qn_fast_scratch;
 
 typedef struct qn_fast qn_fast;
 
-/* The kernel for `count` atoms; skin in A, 0 for the default. `instructions` is "avx512", "avx2" or "portable", or NULL for the best that the
- * processor has; QN_UNSUPPORTED when it has not that one. */
-qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, int64_t count, double skin, const char *instructions, qn_error *error);
+/* One instruction set. Each runs over one brick, for one thread; `sites` is room for what surrounds it. */
+typedef struct qn_fast_kernel {
+  void (*density)(qn_fast *fast, int64_t brick, qn_site *sites, qn_fast_scratch *scratch); /* first pass: densities, F, F' */
+  void (*force)(qn_fast *fast, int64_t brick, qn_site *sites, qn_fast_scratch *scratch);   /* second pass */
+} qn_fast_kernel;
+
+extern const qn_fast_kernel qn_fast_avx512, qn_fast_avx2, qn_fast_portable;
+
+struct qn_fast {
+  const qn_fast_kernel *kernel;
+  qn_fast_tables tables;
+  int threads;
+  int64_t count;
+  qn_fast_scratch *scratch;        /* [threads] */
+  qn_site *rows;                   /* [place] positions with F' in the tag, whose lowest bits are the species */
+  double *energy;                  /* [place] eV, when wanted */
+  double *by_atom;                 /* [atom] the same */
+  /* This evaluation. */
+  qn_lists *lists;
+  bool want_sums;                  /* energy and virial */
+};
+
+qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, int64_t count, qn_instructions instructions, qn_error *error);
 void qn_fast_free(qn_fast *fast);
 
-/* Forces, and with `result` not NULL energy and virial. `atom_energy` may be NULL. Sets *close, and gives nothing, when two atoms are nearer than
- * the tables can answer: then the reference kernel must. */
-qn_status qn_fast_compute(qn_fast *fast, const qn_box *box, qn_atoms *atoms, qn_force_result *result, double *atom_energy, bool *close,
-                          qn_error *error);
+/* Forces over the lists, whose inner ones are chosen first when `prune`; with `result` not NULL energy and virial. `atom_energy` may be NULL. Sets
+ * *near, and gives nothing, when two atoms are nearer than the tables can answer: then the reference kernel must. */
+qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_force_result *result, double *atom_energy, bool *near, qn_error *error);
 
-int64_t qn_fast_builds(const qn_fast *fast);
-const char *qn_fast_name(const qn_fast *fast);
-/* Largest error of one pair's force by the fits, eV/A. */
-double qn_fast_worst(const qn_fast *fast);
+/* Room for the neighbours of one atom in the stage. */
+bool qn_fast_stage(qn_fast_scratch *scratch, int64_t neighbours);
 
 #endif

@@ -6,18 +6,23 @@
 
 #include "engine/base/memory.h"
 #include "engine/base/units.h"
+#include "engine/neighbor/lists.h"
 #include "engine/potential/spline.h"
 
 enum {
-  MOST_DEGREE = 5,
+  DEGREE = 3,
   FEWEST_NODES = 12, MOST_NODES = 512, /* Chebyshev points of a fit */
-  REACH_EXPONENT = 2 * QN_FAST_REACH_BITS, /* of s at the reach */
-  FINE_OCTAVES = 6, /* long tables go down to an eighth of the reach */
-  PROBES = 5        /* points a row at which the fit is checked */
+  REACH_EXPONENT = 2 * QN_LISTS_REACH_BITS, /* of s at the reach */
+  FIRST_EXPONENT = REACH_EXPONENT - 6,      /* tables begin at an eighth of the reach */
+  TURN_EXPONENT = REACH_EXPONENT - 2,
+  LAST_EXPONENT = REACH_EXPONENT + 5,
+  COARSEST_SLOPES = 17, COARSEST_DENSITY = 18, /* shifts: 64 and 32 intervals an octave */
+  PROBES = 5        /* points a row at which a fit is checked */
 };
 
-/* eV/A. A pair's force that is off by less is far below the noise of the potential's own printed digits. */
-#define SMOOTH 2e-6
+/* eV/A and eV, rms of a pair: what a fit may add is far below the noise of single precision. */
+#define SLOPE_TOLERANCE 7e-7
+#define DENSITY_TOLERANCE 1e-8
 /* eV/A. Forces of a single pair above this are left to the reference kernel, so that sums fit their integers. */
 #define STRONGEST 100.0
 
@@ -27,7 +32,6 @@ typedef struct source {
   int points;
   double step;         /* A */
   double near, range;  /* A: no answer below, zero beyond */
-  double cut;          /* A, >= range: where the kernel takes it for zero */
   bool pair;           /* the table is r*phi */
   bool slope;          /* d/ds is wanted, not the value */
   double scale;
@@ -47,38 +51,59 @@ static double evaluate(const source *from, double square) {
   return from->scale * (from->slope ? slope / (2.0 * r) : value);
 }
 
-static float float_of(uint32_t bits) {
+static float float_of(int32_t bits) {
   float value;
   memcpy(&value, &bits, sizeof value);
   return value;
 }
 
-static uint32_t bits_of(float value) {
-  uint32_t bits;
+static int32_t octave_bits(int exponent) {
+  float value = ldexpf(1.0f, exponent);
+  int32_t bits;
   memcpy(&bits, &value, sizeof bits);
   return bits;
 }
 
-/* Fit one interval that begins at the float `bits` and is 2^shift floats long. The kernel forms u = mantissa of what lies below
- * the interval's bits, 0 <= u < 2^(shift - 23). Coefficients of 1, u, u^2 ... go to out[k * stride]. */
-static void fit_row(const source *from, double quantum, uint32_t bits, int shift, int degree, float *out, size_t stride) {
-  double low = (double)float_of(bits) * quantum * quantum, high = (double)float_of(bits + (1u << shift)) * quantum * quantum;
-  double begin = fmax(low, from->near * from->near), end = fmin(high, from->cut * from->cut), chebyshev[MOST_DEGREE + 1] = {0}, power[MOST_DEGREE + 1] = {0};
-  for (int k = 0; k <= degree; k++) out[(size_t)k * stride] = 0.0f;
-  if (begin >= end) return;
+/* An interval of s: 2^shift floats from `bits`, in whose place the kernel takes u, how far the bits are from the middle of the interval of 2^coarse
+ * floats that holds them, in units of 2^23 floats. */
+typedef struct interval {
+  int32_t bits;
+  int shift, coarse;
+} interval;
+
+static double place_of(interval at, double part) {
+  int32_t whole = at.bits & ((1 << at.coarse) - 1);
+  return ldexp((double)whole + part * ldexp(1.0, at.shift), -23) - ldexp(1.0, at.coarse - 24);
+}
+
+static double square_at(interval at, double part, double quantum) {
+  double low = (double)float_of(at.bits), high = (double)float_of(at.bits + (1 << at.shift));
+  return (low + part * (high - low)) * quantum * quantum;
+}
+
+/* Coefficients of 1, u, u^2, u^3 over one interval. */
+static void fit_row(const source *from, double quantum, interval at, float row[DEGREE + 1]) {
+  double low = square_at(at, 0.0, quantum), high = square_at(at, 1.0, quantum), begin = fmax(low, from->near * from->near);
+  double chebyshev[DEGREE + 1] = {0}, power[DEGREE + 1] = {0};
+  memset(row, 0, (DEGREE + 1) * sizeof *row);
+  if (begin >= high || sqrt(low) >= from->range) return;
   /* The table's printed digits make its slope rough; enough points average that out, where few would leave a bias for the virial to sum up. */
-  int nodes = (int)fmin(fmax(4.0 * (sqrt(end) - sqrt(begin)) / from->step, FEWEST_NODES), MOST_NODES);
+  int nodes = (int)fmin(fmax(4.0 * (sqrt(high) - sqrt(begin)) / from->step, FEWEST_NODES), MOST_NODES);
   for (int node = 0; node < nodes; node++) {
-    double angle = QN_PI * (node + 0.5) / nodes;
-    double value = evaluate(from, 0.5 * (begin + end) + 0.5 * (end - begin) * cos(angle));
-    for (int k = 0; k <= degree; k++) chebyshev[k] += (k == 0 ? 1.0 : 2.0) / nodes * value * cos(k * angle);
+    double angle = QN_PI * (node + 0.5) / nodes, x = cos(angle);
+    double value = evaluate(from, 0.5 * (begin + high) + 0.5 * (high - begin) * x), before = 1.0, now = x;
+    for (int k = 0; k <= DEGREE; k++) {
+      chebyshev[k] += (k == 0 ? 1.0 : 2.0) / nodes * value * before;
+      double next = 2.0 * x * now - before;
+      before = now, now = next;
+    }
   }
   /* To powers of x, which runs from -1 to 1 over the fitted part; T_k by its recurrence. */
-  double before[MOST_DEGREE + 1] = {1.0}, now[MOST_DEGREE + 1] = {0.0, 1.0};
+  double before[DEGREE + 1] = {1.0}, now[DEGREE + 1] = {0.0, 1.0};
   power[0] += chebyshev[0];
-  for (int k = 1; k <= degree; k++) {
-    double next[MOST_DEGREE + 1];
-    for (int j = 0; j <= degree; j++) {
+  for (int k = 1; k <= DEGREE; k++) {
+    double next[DEGREE + 1];
+    for (int j = 0; j <= DEGREE; j++) {
       power[j] += chebyshev[k] * now[j];
       next[j] = (j > 0 ? 2.0 * now[j - 1] : 0.0) - before[j];
     }
@@ -86,83 +111,61 @@ static void fit_row(const source *from, double quantum, uint32_t bits, int shift
     memcpy(now, next, sizeof now);
   }
   /* x = a u + b: Horner's scheme on polynomials. */
-  double a = 2.0 * (high - low) / (end - begin) / ldexp(1.0, shift - 23), b = -1.0 - 2.0 * (begin - low) / (end - begin);
-  double result[MOST_DEGREE + 1] = {0};
-  for (int k = degree; k >= 0; k--) {
-    for (int j = degree; j > 0; j--) result[j] = a * result[j - 1] + b * result[j];
+  double first = place_of(at, (begin - low) / (high - low)), last = place_of(at, 1.0);
+  double a = 2.0 / (last - first), b = -1.0 - a * first, result[DEGREE + 1] = {0};
+  for (int k = DEGREE; k >= 0; k--) {
+    for (int j = DEGREE; j > 0; j--) result[j] = a * result[j - 1] + b * result[j];
     result[0] = power[k] + b * result[0];
   }
-  for (int k = 0; k <= degree; k++) out[(size_t)k * stride] = (float)result[k];
+  for (int k = 0; k <= DEGREE; k++) row[k] = (float)result[k];
 }
 
-static double row_value(const float *row, size_t stride, int degree, double u) {
-  double value = 0.0;
-  for (int k = degree; k >= 0; k--) value = value * u + (double)row[(size_t)k * stride];
-  return value;
-}
-
-/* Largest error of 2 r d/ds, the force of a pair, over one interval. */
-static double row_error(const source *from, double quantum, uint32_t bits, int shift, int degree, const float *row, size_t stride) {
-  double worst = 0.0;
+/* The mean square error of a row of values, or of slopes as forces (2 r d/ds), over its interval within [near, range], each point weighted by its
+ * share of a uniform density of neighbours; adds to sums of weights and of weighted squares. */
+static void add_error(const source *from, double quantum, interval at, const float row[DEGREE + 1], double sum[2]) {
   for (int probe = 0; probe < PROBES; probe++) {
-    double part = (probe + 0.5) / PROBES, low = (double)float_of(bits), high = (double)float_of(bits + (1u << shift));
-    double square = (low + part * (high - low)) * quantum * quantum;
-    if (square < from->near * from->near) continue;
-    if (square >= from->cut * from->cut) break;
-    double error = row_value(row, stride, degree, part * ldexp(1.0, shift - 23)) - evaluate(from, square);
-    worst = fmax(worst, 2.0 * sqrt(square) * fabs(error));
+    double part = (probe + 0.5) / PROBES, square = square_at(at, part, quantum), r = sqrt(square), u = place_of(at, part), value = 0.0;
+    if (r < from->near || r >= from->range) continue;
+    for (int k = DEGREE; k >= 0; k--) value = value * u + (double)row[k];
+    double error = (value - evaluate(from, square)) * (from->slope ? 2.0 * r : 1.0);
+    double weight = r * ldexp(float_of(at.bits), at.shift - 23); /* r^2 dr = r ds / 2 */
+    sum[0] += weight;
+    sum[1] += weight * error * error;
   }
-  return worst;
 }
 
-static uint32_t octave_bits(int exponent) { return bits_of(ldexpf(1.0f, exponent)); }
-
-/* The first interval of a short table, whose last one holds `range`. */
-static uint32_t short_begin(const qn_fast_tables *tables, double range) {
-  double square = range / tables->quantum * (range / tables->quantum) * (1.0 - 1e-12);
-  uint32_t last = bits_of((float)square) >> QN_FAST_SHORT_SHIFT;
-  return (last - QN_FAST_SHORT + 1) << QN_FAST_SHORT_SHIFT;
-}
-
-/* 32 intervals of 2^shift floats from `begin`; returns the largest force error. */
-static double fit_short(const qn_fast_tables *tables, const source *from, uint32_t begin, int shift, int degree, float (*table)[QN_FAST_SHORT]) {
-  double worst = 0.0;
-  for (uint32_t k = 0; k < QN_FAST_SHORT; k++) {
-    uint32_t bits = begin + (k << shift), slot = (bits >> shift) % QN_FAST_SHORT;
-    fit_row(from, tables->quantum, bits, shift, degree, &table[0][slot], QN_FAST_SHORT);
-    worst = fmax(worst, row_error(from, tables->quantum, bits, shift, degree, &table[0][slot], QN_FAST_SHORT));
+/* Rms error of rows of 2^shift floats from the square 2^exponent on. */
+static double error_of(const source *from, double quantum, int exponent, int shift) {
+  double sum[2] = {0};
+  for (interval at = {octave_bits(exponent), shift, shift}; at.bits < octave_bits(REACH_EXPONENT); at.bits += 1 << shift) {
+    float row[DEGREE + 1];
+    fit_row(from, quantum, at, row);
+    add_error(from, quantum, at, row, sum);
   }
-  return worst;
+  return sum[0] > 0.0 ? sqrt(sum[1] / sum[0]) / fabs(from->scale) : 0.0;
 }
 
-/* Rows of a long table; the last, at the reach, is zero. */
-static uint32_t long_rows(void) { return ((uint32_t)FINE_OCTAVES << (23 - QN_FAST_FINE_SHIFT)) + 1; }
-
-static qn_status fit_long(qn_fast_tables *tables, const source *from, const float **table, qn_error *error) {
-  float *rows = qn_memory_alloc(4 * (size_t)long_rows(), sizeof *rows);
-  if (rows == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the fast kernel");
-  tables->rows[tables->row_tables++] = rows;
-  *table = rows;
-  for (uint32_t row = 0; row < long_rows() - 1; row++) {
-    uint32_t bits = tables->first_bits + (row << QN_FAST_FINE_SHIFT);
-    fit_row(from, tables->quantum, bits, QN_FAST_FINE_SHIFT, 3, rows + 4 * (size_t)row, 1);
-    if (from->slope && from->pair)
-      tables->worst = fmax(tables->worst, tables->force_quantum / (2.0 * tables->quantum) *
-                                              row_error(from, tables->quantum, bits, QN_FAST_FINE_SHIFT, 3, rows + 4 * (size_t)row, 1));
-  }
-  return QN_OK;
-}
+/* ---- the functions of a system ---- */
 
 static const double *density_table(const qn_eam *eam, int a, int b) { return eam->density + (size_t)(a * eam->species_count + b) * (size_t)eam->r_points; }
 static const double *pair_table(const qn_eam *eam, int a, int b) { return eam->pair + (size_t)(a * eam->species_count + b) * (size_t)eam->r_points; }
 
-/* The splines of every table used: three a pair of species (phi, rho at a from b, rho at b from a). */
-typedef struct spline_set {
-  double *all;
+typedef struct builder {
+  const qn_system *system;
+  double quantum;               /* A */
+  double *splines;              /* [pair][phi, rho at a from b][r_points - 1][4] */
   size_t stride;
-} spline_set;
+  double slope[QN_MAX_SPECIES]; /* typical F' */
+} builder;
 
-static const double *spline_of(const spline_set *set, int pair, int which) { return set->all + (size_t)(3 * pair + which) * set->stride; }
+/* phi, or rho at `a` from `s`, whichever is wanted. */
+static source source_of(const builder *b, const qn_fast_tables *tables, int a, int s, bool pair, bool slope, double scale) {
+  const qn_system *system = b->system;
+  int ea = system->species[a], es = system->species[s], index = a * system->species_count + s;
+  return (source){.cubics = b->splines + (size_t)(2 * index + (pair ? 0 : 1)) * b->stride, .points = system->eam->r_points, .step = system->eam->r_step,
+                  .near = tables->nearest, .range = pair ? system->ranges->pair[ea][es] : system->ranges->density[ea][es], .pair = pair,
+                  .slope = slope, .scale = scale};
+}
 
 /* The steepest F' of a solid or liquid, eV per density: from a quarter to three times the density of a dozen neighbours at 0.4 of
  * the range. */
@@ -170,147 +173,67 @@ static double typical_slope(const qn_fast_tables *tables, int species, double rh
   double worst = 0.0;
   for (int k = 1; k <= 12; k++) {
     double q = 0.25 * k * rho * tables->rho_scale;
-    int interval = q < tables->rho_points - 2 ? (int)q : tables->rho_points - 2;
-    const double *c = tables->embedding[species] + 4 * (size_t)interval;
-    double p = fmin(q - interval, 1.0);
+    int at = q < tables->rho_points - 2 ? (int)q : tables->rho_points - 2;
+    const double *c = tables->embedding[species] + 4 * (size_t)at;
+    double p = fmin(q - at, 1.0);
     worst = fmax(worst, fabs(((3.0 * c[3] * p + 2.0 * c[2]) * p + c[1]) * tables->rho_scale));
   }
   return worst;
 }
 
-typedef struct builder {
-  const qn_system *system;
-  spline_set splines;
-  double slope[QN_MAX_SPECIES]; /* typical F' */
-  double nearest;               /* A, 0 until it is known */
-  double force_scale;           /* 2 quantum / force_quantum: from d/ds to what a difference in quanta is multiplied by */
-} builder;
-
-static source source_of(const builder *b, int pair, int which, double range, bool slope, double scale) {
-  return (source){.cubics = spline_of(&b->splines, pair, which), .points = b->system->eam->r_points, .step = b->system->eam->r_step,
-                  .near = b->nearest, .range = range, .cut = range, .pair = which == 0, .slope = slope, .scale = scale};
-}
-
-/* Let the shell begin at an interval of its table, just beyond the range of the densities. */
-static void set_shell(const qn_fast_tables *tables, qn_fast_pair *pair, double density_range, double phi_range) {
-  double square = density_range / tables->quantum * (density_range / tables->quantum);
-  uint32_t bits = ((bits_of((float)square) >> QN_FAST_SHELL_SHIFT) + 1) << QN_FAST_SHELL_SHIFT;
-  pair->shell_from = float_of(bits);
-  pair->core_reach = sqrt((double)pair->shell_from) * tables->quantum;
-  pair->shell_reach = phi_range;
-  if (pair->core_reach >= phi_range) pair->core_reach = phi_range, pair->shell_reach = 0.0;
-}
-
-static qn_status fit_pair(qn_fast_tables *tables, const builder *b, int a, int s, qn_error *failure) {
-  const qn_ranges *ranges = b->system->ranges;
-  int ea = b->system->species[a], es = b->system->species[s], index = a * tables->species_count + s;
-  qn_fast_pair *pair = &tables->pairs[index];
-  double phi_range = ranges->pair[ea][es], here_range = ranges->density[ea][es], there_range = ranges->density[es][ea];
-  double density_range = fmax(here_range, there_range);
-  pair->symmetric = memcmp(density_table(b->system->eam, ea, es), density_table(b->system->eam, es, ea), (size_t)b->system->eam->r_points * sizeof(double)) == 0;
-  pair->density_square = (float)(density_range / tables->quantum * (density_range / tables->quantum));
-  pair->pair_square = (float)(phi_range / tables->quantum * (phi_range / tables->quantum));
-  if (phi_range > density_range && density_range > 0.0) set_shell(tables, pair, density_range, phi_range);
-  else pair->core_reach = fmax(phi_range, density_range);
-
-  /* Densities: short tables where they fit. */
-  uint32_t begin = short_begin(tables, density_range);
-  source here = source_of(b, index, 1, here_range, true, b->force_scale), there = source_of(b, index, 2, there_range, true, b->force_scale);
-  source density = source_of(b, index, 1, here_range, false, 1.0 / tables->density_quantum);
-  here.cut = there.cut = density.cut = density_range;
-  double to_force = tables->force_quantum / (2.0 * tables->quantum), error = 0.0;
-  if (density_range > 0.0) {
-    fit_short(tables, &density, begin, QN_FAST_SHORT_SHIFT, QN_FAST_DENSITY_DEGREE, pair->density);
-    error = fit_short(tables, &here, begin, QN_FAST_SHORT_SHIFT, QN_FAST_SLOPE_DEGREE, pair->here) * b->slope[a];
-    error = to_force * fmax(error, b->slope[s] * fit_short(tables, &there, begin, QN_FAST_SHORT_SHIFT, QN_FAST_SLOPE_DEGREE, pair->there));
-  }
-  if (error > SMOOTH) {
-    qn_status status = fit_long(tables, &density, &pair->density_rows, failure);
-    if (status == QN_OK) status = fit_long(tables, &here, &pair->here_rows, failure);
-    if (status == QN_OK) status = fit_long(tables, &there, &pair->there_rows, failure);
-    if (status != QN_OK) return status;
-  } else {
-    tables->worst = fmax(tables->worst, error);
-  }
-
-  /* The pair term. Both orders of a pair share the rows, which end where the shell's short table begins. */
-  source slope = source_of(b, index, 0, phi_range, true, b->force_scale), value = source_of(b, index, 0, phi_range, false, 1.0 / tables->energy_quantum);
-  if (pair->shell_reach > 0.0) {
-    slope.near = pair->core_reach;
-    error = fit_short(tables, &slope, octave_bits(REACH_EXPONENT - 1), QN_FAST_SHELL_SHIFT, QN_FAST_SHELL_DEGREE, pair->shell) * to_force;
-    slope.near = b->nearest;
-    pair->shell_short = error <= SMOOTH && (double)pair->shell_from >= (double)float_of(octave_bits(REACH_EXPONENT - 1));
-  }
-  if (s < a) {
-    pair->pair = tables->pairs[s * tables->species_count + a].pair;
-    pair->energy = tables->pairs[s * tables->species_count + a].energy;
-    return QN_OK;
-  }
-  qn_status status = fit_long(tables, &slope, &pair->pair, failure);
-  return status == QN_OK ? fit_long(tables, &value, &pair->energy, failure) : status;
-}
-
-/* The shortest distance at which every table answers and no pair pulls harder than STRONGEST; and the largest density there. */
-static void find_nearest(qn_fast_tables *tables, const builder *b, double *largest_density) {
-  const qn_eam *eam = b->system->eam;
-  double nearest = b->system->ranges->longest * sqrt(ldexp(1.0, -FINE_OCTAVES));
-  for (int a = 0; a < tables->species_count; a++)
-    for (int s = 0; s < tables->species_count; s++) {
-      int ea = b->system->species[a], es = b->system->species[s], index = a * tables->species_count + s;
-      double range = fmax(b->system->ranges->density[ea][es], b->system->ranges->density[es][ea]);
-      nearest = fmax(nearest, b->system->ranges->core[ea][es]);
-      if (range > 0.0) {
-        uint32_t begin = short_begin(tables, range);
-        nearest = fmax(nearest, sqrt((double)float_of(begin)) * tables->quantum);
-      }
-      source slope = source_of(b, index, 0, b->system->ranges->pair[ea][es], true, 1.0);
-      source here = source_of(b, index, 1, b->system->ranges->density[ea][es], true, b->slope[a] + b->slope[s]);
-      for (int k = eam->r_points - 1; k > 0 && k * eam->r_step > nearest; k--) {
-        double r = k * eam->r_step, force = 0.0;
-        if (r < slope.range) force += fabs(2.0 * r * evaluate(&slope, r * r));
-        if (r < here.range) force += fabs(2.0 * r * evaluate(&here, r * r));
-        if (force > STRONGEST) nearest = r + eam->r_step;
-      }
-    }
-  *largest_density = 0.0;
-  for (int a = 0; a < tables->species_count; a++)
-    for (int s = 0; s < tables->species_count; s++) {
-      source density = source_of(b, a * tables->species_count + s, 1, b->system->ranges->density[b->system->species[a]][b->system->species[s]], false, 1.0);
-      for (int k = (int)(nearest / eam->r_step); k < eam->r_points && k * eam->r_step < density.range; k++)
-        if (k > 0) *largest_density = fmax(*largest_density, fabs(evaluate(&density, k * eam->r_step * (k * eam->r_step))));
-    }
-  tables->nearest = nearest;
-  tables->nearest_square = (float)(nearest / tables->quantum * (nearest / tables->quantum));
-}
-
 static qn_status make_splines(qn_fast_tables *tables, builder *b, qn_error *error) {
   const qn_eam *eam = b->system->eam;
   int n = tables->species_count;
-  b->splines.stride = 4 * (size_t)(eam->r_points - 1);
-  b->splines.all = qn_memory_alloc((size_t)(3 * n * n) * b->splines.stride, sizeof(double));
-  bool missing = b->splines.all == NULL;
+  b->stride = 4 * (size_t)(eam->r_points - 1);
+  b->splines = qn_memory_alloc((size_t)(2 * n * n) * b->stride, sizeof(double));
+  bool missing = b->splines == NULL;
   for (int a = 0; a < n; a++) missing |= (tables->embedding[a] = qn_memory_alloc(4 * (size_t)(eam->rho_points - 1), sizeof(double))) == NULL;
   if (missing) return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the potential");
+  tables->symmetric = true;
   for (int a = 0; a < n; a++) {
     int ea = b->system->species[a];
     qn_spline_table(eam->rho_points, eam->embedding + (size_t)ea * (size_t)eam->rho_points, tables->embedding[a]);
     for (int s = 0; s < n; s++) {
       int es = b->system->species[s];
-      double *table = b->splines.all + (size_t)(3 * (a * n + s)) * b->splines.stride;
+      double *table = b->splines + (size_t)(2 * (a * n + s)) * b->stride;
       qn_spline_table(eam->r_points, pair_table(eam, ea, es), table);
-      qn_spline_table(eam->r_points, density_table(eam, ea, es), table + b->splines.stride);
-      qn_spline_table(eam->r_points, density_table(eam, es, ea), table + 2 * b->splines.stride);
+      qn_spline_table(eam->r_points, density_table(eam, ea, es), table + b->stride);
+      tables->symmetric &= memcmp(density_table(eam, ea, es), density_table(eam, es, ea), (size_t)eam->r_points * sizeof(double)) == 0;
     }
   }
   tables->rho_points = eam->rho_points;
   tables->rho_scale = 1.0 / eam->rho_step;
   tables->rho_last = (eam->rho_points - 1) * eam->rho_step;
   for (int a = 0; a < n; a++) {
-    source own = source_of(b, a * n + a, 1, b->system->ranges->density[b->system->species[a]][b->system->species[a]], false, 1.0);
+    source own = source_of(b, tables, a, a, false, false, 1.0);
     double r = 0.4 * own.range;
     b->slope[a] = typical_slope(tables, a, own.range > 0.0 ? 12.0 * fabs(evaluate(&own, r * r)) : 1.0);
   }
   return QN_OK;
+}
+
+/* The shortest distance at which every table answers and no pair pulls harder than STRONGEST; and the largest density there. */
+static void find_nearest(qn_fast_tables *tables, const builder *b, double *largest_density) {
+  const qn_eam *eam = b->system->eam;
+  double nearest = b->system->ranges->longest * sqrt(ldexp(1.0, FIRST_EXPONENT - REACH_EXPONENT));
+  for (int a = 0; a < tables->species_count; a++)
+    for (int s = 0; s < tables->species_count; s++) {
+      nearest = fmax(nearest, b->system->ranges->core[b->system->species[a]][b->system->species[s]]);
+      source slope = source_of(b, tables, a, s, true, true, 1.0), here = source_of(b, tables, a, s, false, true, b->slope[a] + b->slope[s]);
+      for (int k = eam->r_points - 1; k > 0 && k * eam->r_step > nearest; k--) {
+        double r = k * eam->r_step;
+        if (fabs(2.0 * r * evaluate(&slope, r * r)) + fabs(2.0 * r * evaluate(&here, r * r)) > STRONGEST) nearest = r + eam->r_step;
+      }
+    }
+  *largest_density = 0.0;
+  for (int a = 0; a < tables->species_count; a++)
+    for (int s = 0; s < tables->species_count; s++) {
+      source density = source_of(b, tables, a, s, false, false, 1.0);
+      for (int k = (int)(nearest / eam->r_step); k < eam->r_points && k * eam->r_step < density.range; k++)
+        if (k > 0) *largest_density = fmax(*largest_density, fabs(evaluate(&density, k * eam->r_step * (k * eam->r_step))));
+    }
+  tables->nearest = nearest;
+  tables->nearest_square = (float)(nearest / b->quantum * (nearest / b->quantum));
 }
 
 /* The finest power of two of which 2^31 cover `largest`. */
@@ -320,37 +243,114 @@ static double quantum_for(double largest) {
   return ldexp(1.0, exponent - 31);
 }
 
+/* ---- tables ---- */
+
+/* The coarsest rows with which every pair is within tolerance. */
+static void choose_shifts(qn_fast_tables *tables, const builder *b) {
+  tables->coarse_shift = COARSEST_SLOPES;
+  tables->density_shift = COARSEST_DENSITY;
+  for (int a = 0; a < tables->species_count; a++)
+    for (int s = 0; s < tables->species_count; s++) {
+      double typical = fmax(b->slope[a], b->slope[s]);
+      source phi = source_of(b, tables, a, s, true, true, 1.0), rho = source_of(b, tables, a, s, false, true, 1.0);
+      source value = source_of(b, tables, a, s, false, false, 1.0);
+      double error;
+      for (;; tables->coarse_shift--) {
+        error = hypot(s < a ? 0.0 : error_of(&phi, b->quantum, TURN_EXPONENT, tables->coarse_shift),
+                      typical * error_of(&rho, b->quantum, TURN_EXPONENT, tables->coarse_shift));
+        if (error <= SLOPE_TOLERANCE || tables->coarse_shift == QN_FAST_FINE_SHIFT) break;
+      }
+      tables->error = fmax(tables->error, error);
+      while (tables->density_shift > QN_FAST_FINE_SHIFT &&
+             typical * error_of(&value, b->quantum, FIRST_EXPONENT, tables->density_shift) > DENSITY_TOLERANCE)
+        tables->density_shift--;
+    }
+}
+
+/* Bits of a slot that holds `bytes`. */
+static int slot_bits(int64_t bytes) {
+  int bits = 0;
+  while (INT64_C(1) << bits < bytes) bits++;
+  return bits;
+}
+
+static int rows_between(int from_exponent, int to_exponent, int shift) { return (to_exponent - from_exponent) << (23 - shift); }
+
+static void fit_density(qn_fast_tables *tables, const builder *b, int a, int s) {
+  source from = source_of(b, tables, a, s, false, false, 1.0 / tables->density_quantum);
+  float *row = tables->density + ((size_t)(a * tables->step + s) << tables->density_slot_bits) / sizeof *row;
+  for (interval at = {tables->density_first, tables->density_shift, tables->density_shift}; at.bits < octave_bits(REACH_EXPONENT);
+       at.bits += 1 << at.shift, row += DEGREE + 1)
+    fit_row(&from, b->quantum, at, row);
+}
+
+static void fit_slopes(qn_fast_tables *tables, const builder *b, int a, int s) {
+  double scale = 2.0 * b->quantum / tables->force_quantum; /* from d/ds to what a difference in quanta is multiplied by */
+  source phi = source_of(b, tables, a, s, true, true, scale), here = source_of(b, tables, a, s, false, true, scale);
+  source there = source_of(b, tables, s, a, false, true, scale), value = source_of(b, tables, a, s, true, false, 1.0 / tables->energy_quantum);
+  ptrdiff_t slot = a * tables->step + s, stride = 1 << (qn_fast_slope_bits(tables) - 2);
+  int fine = rows_between(FIRST_EXPONENT, TURN_EXPONENT, QN_FAST_FINE_SHIFT), coarse = rows_between(TURN_EXPONENT, REACH_EXPONENT, tables->coarse_shift);
+  float *slopes = tables->slopes + (slot << tables->slope_slot_bits) / (ptrdiff_t)sizeof(float);
+  float *energy = tables->energy + (slot << (tables->slope_slot_bits - qn_fast_slope_bits(tables) + 4)) / (ptrdiff_t)sizeof(float);
+  for (int row = -fine; row < coarse; row++) {
+    int shift = row < 0 ? QN_FAST_FINE_SHIFT : tables->coarse_shift;
+    interval at = {tables->turn + row * (1 << shift), shift, tables->coarse_shift};
+    fit_row(&phi, b->quantum, at, slopes + row * stride);
+    fit_row(&here, b->quantum, at, slopes + row * stride + 4);
+    if (!tables->symmetric) fit_row(&there, b->quantum, at, slopes + row * stride + 8);
+    fit_row(&value, b->quantum, at, energy + row * 4);
+  }
+}
+
+static qn_status make_tables(qn_fast_tables *tables, const builder *b, qn_error *error) {
+  int n = tables->species_count;
+  tables->step = tables->symmetric && n == 2 ? 1 : n;
+  while (1 << tables->tag_bits < n) tables->tag_bits++;
+  tables->density_first = octave_bits(FIRST_EXPONENT);
+  tables->turn = octave_bits(TURN_EXPONENT);
+  choose_shifts(tables, b);
+
+  size_t slots = (size_t)((n - 1) * tables->step + n);
+  int fine = rows_between(FIRST_EXPONENT, TURN_EXPONENT, QN_FAST_FINE_SHIFT);
+  int slope_bits = qn_fast_slope_bits(tables);
+  tables->density_slot_bits = slot_bits((int64_t)rows_between(FIRST_EXPONENT, LAST_EXPONENT, tables->density_shift) * QN_FAST_ROW_BYTES);
+  tables->slope_slot_bits = slot_bits((int64_t)(fine + rows_between(TURN_EXPONENT, LAST_EXPONENT, tables->coarse_shift)) << slope_bits);
+  tables->rows[0] = qn_memory_alloc(slots << tables->density_slot_bits, 1);
+  tables->rows[1] = qn_memory_alloc(slots << tables->slope_slot_bits, 1);
+  tables->rows[2] = qn_memory_alloc(slots << (tables->slope_slot_bits - slope_bits + 4), 1);
+  if (tables->rows[0] == NULL || tables->rows[1] == NULL || tables->rows[2] == NULL)
+    return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the fast kernel");
+  tables->density = tables->rows[0];
+  tables->slopes = tables->rows[1] + ((size_t)fine << (slope_bits - 2));
+  tables->energy = tables->rows[2] + (size_t)fine * 4;
+  for (int a = 0; a < n; a++)
+    for (int s = 0; s < n; s++) {
+      if (tables->step == 1 && s < a) continue; /* the same slot as its mirror image */
+      fit_density(tables, b, a, s);
+      fit_slopes(tables, b, a, s);
+    }
+  return QN_OK;
+}
+
 qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, qn_error *error) {
   *tables = (qn_fast_tables){.species_count = system->species_count};
-  builder b = {.system = system};
-  int n = tables->species_count;
-  tables->pairs = qn_memory_alloc((size_t)(n * n), sizeof *tables->pairs);
-  tables->rows = qn_memory_alloc((size_t)(5 * n * n), sizeof *tables->rows);
-  qn_status status = tables->pairs == NULL || tables->rows == NULL ? qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the fast kernel") : QN_OK;
-  if (status == QN_OK) status = make_splines(tables, &b, error);
+  builder b = {.system = system, .quantum = ldexp(system->ranges->longest, -QN_LISTS_REACH_BITS)};
+  qn_status status = make_splines(tables, &b, error);
   if (status == QN_OK) {
     double largest_density;
-    tables->reach = system->ranges->longest;
-    tables->quantum = ldexp(system->ranges->longest, -QN_FAST_REACH_BITS);
     find_nearest(tables, &b, &largest_density);
     tables->force_quantum = quantum_for(2.0 * STRONGEST);
     tables->energy_quantum = quantum_for(2.0 * STRONGEST);
     tables->virial_quantum = quantum_for(4.0 * STRONGEST);
     tables->density_quantum = largest_density > 0.0 ? quantum_for(16.0 * largest_density) : 1.0;
-    b.force_scale = 2.0 * tables->quantum / tables->force_quantum;
-    b.nearest = tables->nearest;
-    tables->end_square = float_of(octave_bits(REACH_EXPONENT));
-    tables->first_bits = octave_bits(REACH_EXPONENT - FINE_OCTAVES);
-    for (int pair = 0; pair < n * n && status == QN_OK; pair++) status = fit_pair(tables, &b, pair / n, pair % n, error);
+    status = make_tables(tables, &b, error);
   }
-  free(b.splines.all);
+  free(b.splines);
   return status;
 }
 
 void qn_fast_tables_fini(qn_fast_tables *tables) {
-  free(tables->pairs);
-  for (int k = 0; k < tables->row_tables; k++) free(tables->rows[k]);
-  free(tables->rows);
+  for (int k = 0; k < 3; k++) free(tables->rows[k]);
   for (int a = 0; a < QN_MAX_SPECIES; a++) free(tables->embedding[a]);
   *tables = (qn_fast_tables){0};
 }

@@ -1,27 +1,25 @@
 #include "engine/potential/force.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/memory.h"
+#include "engine/potential/double.h"
 #include "engine/potential/fast.h"
 #include "engine/potential/kernel.h"
 
 enum { MOST_THREADS = 1024 };
 
-/* The fast kernel keeps lists of its own. Where atoms are nearer than its tables answer, the reference kernel steps in, from lists
- * made for that one evaluation, so that the bits still depend on the positions alone. */
+/* Both kernels work on the same lists. Where atoms are nearer than the tables of the fast kernel answer, the reference kernel steps in, for that one
+ * evaluation. */
 struct qn_force {
+  qn_lists lists;
   qn_fast *fast; /* NULL in double precision */
-  const qn_kernel *kernel;
-  void *state;
-  qn_neighbor neighbor;
+  qn_double *reference;
+  char name[32];
 };
-
-static double skin_of(const qn_kernel *kernel, const qn_force_options *options) {
-  return options->skin > 0.0 ? options->skin : kernel->skin;
-}
 
 double qn_force_smallest_length(const qn_eam *potential, const qn_force_options *options) {
   (void)options; /* images are sites of their own, so the skin asks for no room */
@@ -63,6 +61,32 @@ static qn_status match_species(qn_system *system, const qn_atoms *atoms, qn_erro
   return QN_OK;
 }
 
+/* How far pairs of the system's species matter: densities to the core, the pair term to the shell. */
+static qn_lists_ranges ranges_of(const qn_system *system) {
+  const qn_ranges *ranges = system->ranges;
+  qn_lists_ranges found = {.reach = ranges->longest};
+  for (int a = 0; a < system->species_count; a++)
+    for (int b = 0; b < system->species_count; b++) {
+      int ea = system->species[a], eb = system->species[b];
+      double density = fmax(ranges->density[ea][eb], ranges->density[eb][ea]);
+      found.core[a][b] = density > 0.0 ? density : ranges->pair[ea][eb];
+      found.shell[a][b] = fmax(found.core[a][b], ranges->pair[ea][eb]);
+    }
+  return found;
+}
+
+static qn_status make(qn_force *force, const qn_system *system, const qn_atoms *atoms, const qn_force_options *options, qn_error *error) {
+  qn_instructions instructions;
+  qn_status status = qn_instructions_choose(options->instructions, &instructions, error);
+  if (status == QN_OK) status = qn_double_alloc(&force->reference, system, atoms->count, instructions, error);
+  if (status == QN_OK && options->precision == QN_PRECISION_FAST) status = qn_fast_alloc(&force->fast, system, atoms->count, instructions, error);
+  if (status != QN_OK) return status;
+  qn_lists_ranges ranges = ranges_of(system);
+  ranges.near = fmax(force->reference->near, force->fast != NULL ? force->fast->tables.nearest : 0.0);
+  snprintf(force->name, sizeof force->name, "%s-%s", force->fast != NULL ? "fast" : "double", qn_instructions_name(instructions));
+  return qn_lists_init(&force->lists, atoms, &ranges, options->skin, instructions, options->threads, error);
+}
+
 qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_atoms *atoms, const qn_box *box,
                          const qn_force_options *options, qn_error *error) {
   *force = NULL;
@@ -76,14 +100,7 @@ qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_ato
 
   qn_force *made = qn_memory_alloc(1, sizeof *made);
   if (made == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a force calculation");
-  made->kernel = &qn_kernel_double;
-  double reach[QN_MAX_SPECIES][QN_MAX_SPECIES] = {{0}};
-  for (int a = 0; a < system.species_count; a++)
-    for (int b = 0; b < system.species_count; b++) reach[a][b] = ranges.reach[system.species[a]][system.species[b]];
-  status = qn_neighbor_init(&made->neighbor, atoms, reach, options->precision == QN_PRECISION_DOUBLE ? skin_of(made->kernel, options) : made->kernel->skin, options->threads, error);
-  if (status == QN_OK) status = made->kernel->alloc(&made->state, &system, &made->neighbor, error);
-  if (status == QN_OK && options->precision == QN_PRECISION_FAST)
-    status = qn_fast_alloc(&made->fast, &system, atoms->count, options->skin, options->instructions, error);
+  status = make(made, &system, atoms, options, error);
   if (status != QN_OK) {
     qn_force_free(made);
     return status;
@@ -95,49 +112,27 @@ qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_ato
 void qn_force_free(qn_force *force) {
   if (force == NULL) return;
   qn_fast_free(force->fast);
-  force->kernel->free(force->state);
-  qn_neighbor_fini(&force->neighbor);
+  qn_double_free(force->reference);
+  qn_lists_fini(&force->lists);
   free(force);
 }
 
 qn_status qn_force_compute(qn_force *force, const qn_box *box, qn_atoms *atoms, qn_force_result *result, double *atom_energy,
                            qn_error *error) {
-  if (atoms->count != force->neighbor.atom_count)
+  if (atoms->count != force->lists.count)
     return qn_error_set(error, QN_INVALID, "%lld atoms, but the force calculation was made for %lld", (long long)atoms->count,
-                        (long long)force->neighbor.atom_count);
-  if (force->fast != NULL) {
-    bool close;
-    qn_status status = qn_fast_compute(force->fast, box, atoms, result, atom_energy, &close, error);
-    if (status != QN_OK || !close) return status;
-    force->neighbor.built = force->neighbor.restored = false;
-  }
-  qn_force_result unwanted;
-  if (result == NULL) result = &unwanted;
-  *result = (qn_force_result){0};
-  qn_status status = qn_neighbor_update(&force->neighbor, box, atoms, error);
+                        (long long)force->lists.count);
+  bool prune;
+  qn_status status = qn_lists_update(&force->lists, box, atoms, &prune, error);
   if (status != QN_OK) return status;
-  return force->kernel->compute(force->state, &force->neighbor, atoms, result, atom_energy, error);
-}
-
-qn_status qn_force_reference(const qn_force *force, double *positions[3], qn_box *box, qn_error *error) {
-  if (force->fast != NULL || !force->neighbor.built)
-    return qn_error_set(error, QN_NOT_FOUND, "no neighbour lists have been built yet");
-  for (int axis = 0; axis < 3; axis++)
-    memcpy(positions[axis], force->neighbor.reference[axis], (size_t)force->neighbor.atom_count * sizeof(double));
-  *box = force->neighbor.reference_box;
-  return QN_OK;
-}
-
-qn_status qn_force_restore(qn_force *force, double *const positions[3], const qn_box *box, qn_error *error) {
-  for (int axis = 0; axis < 3; axis++) {
-    if (!(box->length[axis] >= force->neighbor.longest && isfinite(box->length[axis]) && isfinite(box->origin[axis])))
-      return qn_error_set(error, QN_INVALID, "the reference box is %g A long along %c", box->length[axis], "xyz"[axis]);
-    for (int64_t i = 0; i < force->neighbor.atom_count; i++)
-      if (!isfinite(positions[axis][i])) return qn_error_set(error, QN_INVALID, "the reference position of atom %lld is not finite", (long long)i);
+  if (force->fast != NULL) {
+    bool near;
+    status = qn_fast_compute(force->fast, &force->lists, prune, result, atom_energy, &near, error);
+    if (status != QN_OK || !near) return status;
+    prune = false;
   }
-  if (force->fast == NULL) qn_neighbor_restore(&force->neighbor, positions, box);
-  return QN_OK;
+  return qn_double_compute(force->reference, &force->lists, prune, result, atom_energy, error);
 }
 
-int64_t qn_force_rebuilds(const qn_force *force) { return force->fast != NULL ? qn_fast_builds(force->fast) : force->neighbor.builds; }
-const char *qn_force_kernel(const qn_force *force) { return force->fast != NULL ? qn_fast_name(force->fast) : force->kernel->name; }
+int64_t qn_force_rebuilds(const qn_force *force) { return force->lists.builds; }
+const char *qn_force_kernel(const qn_force *force) { return force->name; }

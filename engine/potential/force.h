@@ -42,12 +42,6 @@ void qn_force_free(qn_force *force);
 qn_status qn_force_compute(qn_force *force, const qn_box *box, qn_atoms *atoms,
                            qn_force_result *result, double *atom_energy, qn_error *error);
 
-/* The state that a checkpoint must carry for the same bits after a resume: the positions (as in atoms->r, [axis][count]) and
- * box that the current lists were built from. qn_force_reference copies them out (QN_NOT_FOUND before the first compute, and always
- * with the fast kernel, whose bits do not depend on its lists); qn_force_restore makes the next compute build its lists from them instead of from the current positions. */
-qn_status qn_force_reference(const qn_force *force, double *positions[3], qn_box *box, qn_error *error);
-qn_status qn_force_restore(qn_force *force, double *const positions[3], const qn_box *box, qn_error *error);
-
 /* How often lists were built since allocation. */
 int64_t qn_force_rebuilds(const qn_force *force);
 

@@ -1,9 +1,10 @@
-/* What a kernel behind qn_force provides. force.c owns the neighbour lists, chooses the kernel by precision, and turns
- * arguments into this form; a kernel owns its tables and workspace. */
+/* What the kernels behind qn_force are given. force.c owns the neighbour lists and chooses the kernel by precision; a kernel owns its tables and
+ * workspace. */
 #ifndef QN_POTENTIAL_KERNEL_H
 #define QN_POTENTIAL_KERNEL_H
 
-#include "engine/neighbor/list.h"
+#include "engine/base/instructions.h"
+#include "engine/neighbor/lists.h"
 #include "engine/potential/eam.h"
 #include "engine/potential/force.h"
 #include "engine/potential/ranges.h"
@@ -16,17 +17,5 @@ typedef struct qn_system {
   int species[QN_MAX_SPECIES];  /* of the potential, by species of the atoms */
   int threads;
 } qn_system;
-
-typedef struct qn_kernel {
-  const char *name; /* as qn_force_kernel gives it */
-  double skin;      /* A, default */
-  qn_status (*alloc)(void **state, const qn_system *system, const qn_neighbor *neighbor, qn_error *error);
-  /* The lists are up to date; builds counts their rebuilds. */
-  qn_status (*compute)(void *state, const qn_neighbor *neighbor, qn_atoms *atoms, qn_force_result *result, double *atom_energy,
-                       qn_error *error);
-  void (*free)(void *state); /* NULL is fine */
-} qn_kernel;
-
-extern const qn_kernel qn_kernel_double;
 
 #endif

@@ -285,11 +285,7 @@ static void refusals(void **state) {
   assert_int_equal(qn_force_alloc(&force, &eam, &atoms, &box, &options, &error), QN_UNSUPPORTED);
   options.instructions = NULL;
   check_status(qn_force_alloc(&force, &eam, &atoms, &box, &options, &error), &error);
-  double *reference[3];
-  for (int axis = 0; axis < 3; axis++) reference[axis] = calloc((size_t)atoms.count, sizeof(double));
-  assert_int_equal(qn_force_reference(force, reference, &bad, &error), QN_NOT_FOUND);
   check_status(qn_force_compute(force, &box, &atoms, NULL, NULL, &error), &error);
-  assert_int_equal(qn_force_reference(force, reference, &bad, &error), QN_NOT_FOUND); /* there is nothing that a resume would need */
 
   double x = atoms.r[2][17];
   atoms.r[2][17] = NAN;
@@ -304,7 +300,6 @@ static void refusals(void **state) {
   bad.length[1] = INFINITY;
   assert_int_equal(qn_force_compute(force, &bad, &atoms, NULL, NULL, &error), QN_BLOWUP);
   check_status(qn_force_compute(force, &box, &atoms, NULL, NULL, &error), &error);
-  for (int axis = 0; axis < 3; axis++) free(reference[axis]);
   qn_force_free(force);
   qn_atoms_fini(&atoms);
   qn_eam_fini(&eam);

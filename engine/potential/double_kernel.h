@@ -1,0 +1,232 @@
+/* The two passes of the double kernel, written once over lanes and compiled for each instruction set by the file that includes it, after a
+ * lanes_*.h.
+ *
+ *   f_i = sum_j [ phi'_ij + F'_i rho'_ij + F'_j rho'_ji ] (r_j - r_i) / r,   virial = -1/2 sum_ij r_ij f_ij
+ *
+ * A pass copies what surrounds a brick, then works atom by atom in two strides: distances, and where they lie in the tables; then look up and sum.
+ * The look-ups wait for the outer caches, and the less they wait for each other the better. */
+#ifndef QN_POTENTIAL_DOUBLE_KERNEL_H
+#define QN_POTENTIAL_DOUBLE_KERNEL_H
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/potential/double.h"
+
+/* One vector of the stage, in doubles: r_j - r_i in A, place in the interval, 1/r, tag (F' of the neighbour), and the rows as 32-bit integers. */
+enum { DX = 0, DY = HALF, DZ = 2 * HALF, PLACE = 3 * HALF, INVERSE = 4 * HALF, TAG = 5 * HALF, ROW = 6 * HALF, STAGE = 7 * HALF };
+
+static void gather(const qn_double *self, const qn_brick *brick, int pass, qn_double_scratch *scratch) {
+  double *low = scratch->low, *high = scratch->high;
+  for (int32_t k = 0; k < brick->stretch_count; k++) {
+    const qn_stretch *stretch = &brick->stretches[k];
+    const double x = stretch->shift[0] * self->box[0], y = stretch->shift[1] * self->box[1], z = stretch->shift[2] * self->box[2];
+    const double *from_low = self->low + 2 * (int64_t)stretch->start, *from_high = self->high[pass] + 2 * (int64_t)stretch->start;
+    for (int32_t s = 0; s < stretch->count; s++, low += 2, high += 2) {
+      low[0] = from_low[2 * s] + x, low[1] = from_low[2 * s + 1] + y;
+      high[0] = from_high[2 * s] + z, high[1] = from_high[2 * s + 1];
+    }
+  }
+  low[0] = brick->middle[0] + 3.0 * self->lists->ranges.reach, low[1] = brick->middle[1]; /* beyond everything's reach, for the padding */
+  high[0] = brick->middle[2], high[1] = 0.0;
+}
+
+/* The first stride over one list, of the first or `second` pass; returns the end of the stage. *least becomes the smallest squared distance, by lane. */
+INLINE double *approach(const qn_double *self, const qn_double_scratch *scratch, const uint16_t *entry, int count, const double centre[3], double *stage,
+                        lanes_d *least, const bool core, const bool second) {
+  const lanes_d x0 = d_set(centre[0]), y0 = d_set(centre[1]), z0 = d_set(centre[2]);
+  const lanes_d scale = d_set(self->r_scale), end = d_set(self->r_end), none = d_set(self->r_none), cutoff = d_set(self->cutoff_square);
+  const int32_t species = (1 << self->tag_bits) - 1;
+  for (int k = 0; k < count; k += HALF, entry += HALF, stage += STAGE) {
+    lanes_d x, y, z, tag;
+    d_load_sites(scratch->low, scratch->high, entry, &x, &y, &z, &tag);
+    x = d_sub(x, x0), y = d_sub(y, y0), z = d_sub(z, z0);
+    lanes_d square = d_fma(z, z, d_fma(y, y, d_mul(x, x))), r = d_sqrt(square);
+    lanes_d q = d_pick(square, cutoff, d_min(d_mul(r, scale), end), none);
+    int32_t *row = (int32_t *)(stage + ROW);
+    d_store(stage + PLACE, d_sub(q, d_split(q, row)));
+    d_add_tags(row, tag, species, self->slot_bits);
+    *least = d_min(square, *least);
+    if (!second) continue;
+    d_store(stage + DX, x), d_store(stage + DY, y), d_store(stage + DZ, z);
+    d_store(stage + INVERSE, d_div(d_set(1.0), r));
+    if (core) d_store(stage + TAG, tag);
+  }
+  return stage;
+}
+
+typedef struct cubics {
+  lanes_d p, c[4];
+} cubics;
+
+INLINE cubics look_up(const double *table, const double *stage) {
+  cubics found = {.p = d_load(stage + PLACE)};
+  d_load_rows(table, (const int32_t *)(stage + ROW), found.c);
+  return found;
+}
+INLINE lanes_d value_of(cubics f) { return d_fma(d_fma(d_fma(f.c[3], f.p, f.c[2]), f.p, f.c[1]), f.p, f.c[0]); }
+/* By interval, not by A. */
+INLINE lanes_d slope_of(cubics f) {
+  return d_fma(d_fma(d_mul(d_set(3.0), f.c[3]), f.p, d_add(f.c[2], f.c[2])), f.p, f.c[1]);
+}
+
+/* A sum of terms, each rounded to a multiple of the quantum; the larger parts of split ones apart. Bits are added up, rounders and all. */
+typedef struct sum {
+  lanes_l fine, large;
+} sum;
+
+INLINE sum nothing(void) { return (sum){l_zero(), l_zero()}; }
+
+INLINE void add_term(sum *to, lanes_d term, const bool split) {
+  if (split) {
+    lanes_d rounded = d_add(term, d_set(QN_DOUBLE_LARGE_ROUNDER));
+    to->large = l_add_bits(to->large, rounded);
+    term = d_sub(term, d_sub(rounded, d_set(QN_DOUBLE_LARGE_ROUNDER)));
+  }
+  to->fine = l_add_bits(to->fine, d_add(term, d_set(QN_DOUBLE_ROUNDER)));
+}
+
+INLINE int64_t without_rounders(lanes_l bits, int64_t terms, const double rounder) {
+  uint64_t one;
+  memcpy(&one, &rounder, sizeof one);
+  return (int64_t)((uint64_t)l_sum(bits) - (uint64_t)terms * one);
+}
+
+/* In quanta. */
+INLINE int64_t total(const sum *of, int64_t terms, const bool split) {
+  int64_t fine = without_rounders(of->fine, terms, QN_DOUBLE_ROUNDER);
+  const int64_t scale = (int64_t)(QN_DOUBLE_LARGE_QUANTUM / QN_DOUBLE_QUANTUM);
+  return split ? fine + scale * without_rounders(of->large, terms, QN_DOUBLE_LARGE_ROUNDER) : fine;
+}
+
+/* F and F' of the atom at a place; a straight line above the table. */
+static void embed(qn_double *self, int64_t at, double rho, qn_double_scratch *scratch) {
+  int type = self->lists->type[at];
+  double q = rho * self->rho_scale;
+  int interval = q > 0.0 ? q < self->rho_intervals - 1 ? (int)q : self->rho_intervals - 1 : 0;
+  double p = q - interval < 1.0 ? q - interval : 1.0;
+  const double *c = self->embedding[type] + 4 * (int64_t)interval;
+  double slope = ((3.0 * c[3] * p + 2.0 * c[2]) * p + c[1]) * self->rho_scale;
+  scratch->steep |= !(fabs(slope) <= self->steepest);
+  uint64_t bits, species = (UINT64_C(1) << self->tag_bits) - 1;
+  memcpy(&bits, &slope, sizeof bits);
+  bits = (bits & ~species) | (uint64_t)type;
+  memcpy(&self->high[1][2 * at + 1], &bits, sizeof bits);
+  if (!self->want_sums) return;
+  self->energy[at] = ((c[3] * p + c[2]) * p + c[1]) * p + c[0];
+  if (rho > self->rho_last) self->energy[at] += slope * (rho - self->rho_last);
+}
+
+static void density(qn_double *self, int64_t b, qn_double_scratch *scratch) {
+  const qn_lists *lists = self->lists;
+  const qn_brick *brick = &lists->bricks.brick[b];
+  const qn_brick_lists *own = &lists->brick[b];
+  const uint16_t *entry = own->core;
+  const lanes_d nearest = d_set(self->nearest * self->nearest), to_quanta = d_set(QN_DOUBLE_QUANTUM / self->density_quantum);
+  gather(self, brick, 0, scratch);
+  for (int64_t atom = 0; atom < brick->count; atom++) {
+    int64_t at = brick->first + atom;
+    const double centre[3] = {self->low[2 * at], self->low[2 * at + 1], self->high[0][2 * at]};
+    int count = own->count[atom][0];
+    lanes_d least = d_set(1e30);
+    const double *end = approach(self, scratch, entry, count, centre, scratch->stage, &least, true, false);
+    entry += count;
+    if (d_any_less(least, nearest)) {
+      int32_t id = lists->bricks.order[at];
+      if (id < scratch->bad) scratch->bad = id;
+      continue;
+    }
+    const double *here = self->here + 4 * (((int64_t)lists->type[at] * self->step) << self->slot_bits);
+    sum rho = nothing();
+    for (const double *stage = scratch->stage; stage < end; stage += STAGE)
+      add_term(&rho, d_mul(value_of(look_up(here, stage)), to_quanta), false);
+    embed(self, at, (double)total(&rho, count, false) * self->density_quantum, scratch);
+  }
+}
+
+typedef struct sums {
+  sum f[3], energy, virial[6];
+} sums;
+
+INLINE void add_pair(sums *to, const double *stage, lanes_d pull, lanes_d phi, const bool want_sums, const bool split) {
+  lanes_d x = d_load(stage + DX), y = d_load(stage + DY), z = d_load(stage + DZ), fx = d_mul(pull, x), fy = d_mul(pull, y), fz = d_mul(pull, z);
+  add_term(&to->f[0], fx, split);
+  add_term(&to->f[1], fy, split);
+  add_term(&to->f[2], fz, split);
+  if (!want_sums) return;
+  add_term(&to->energy, phi, split);
+  add_term(&to->virial[0], d_mul(fx, x), split);
+  add_term(&to->virial[1], d_mul(fy, y), split);
+  add_term(&to->virial[2], d_mul(fz, z), split);
+  add_term(&to->virial[3], d_mul(fx, y), split);
+  add_term(&to->virial[4], d_mul(fx, z), split);
+  add_term(&to->virial[5], d_mul(fy, z), split);
+}
+
+INLINE void forces_of_brick(qn_double *self, int64_t b, qn_double_scratch *scratch, const bool symmetric, const bool want_sums, const bool split) {
+  const qn_lists *lists = self->lists;
+  const qn_brick *brick = &lists->bricks.brick[b];
+  const qn_brick_lists *own = &lists->brick[b];
+  const uint16_t *core = own->core, *shell = own->shell;
+  const lanes_d scale = d_set(self->r_scale);
+  gather(self, brick, 1, scratch);
+  for (int64_t atom = 0; atom < brick->count; atom++) {
+    int64_t at = brick->first + atom, slot = 4 * (((int64_t)lists->type[at] * self->step) << self->slot_bits);
+    const double centre[3] = {self->low[2 * at], self->low[2 * at + 1], self->high[1][2 * at]};
+    int core_count = own->count[atom][0], shell_count = own->count[atom][1];
+    lanes_d unused = d_set(0.0);
+    const double *middle = approach(self, scratch, core, core_count, centre, scratch->stage, &unused, true, true);
+    const double *end = approach(self, scratch, shell, shell_count, centre, (double *)middle, &unused, false, true);
+    core += core_count, shell += shell_count;
+
+    const double *pair = self->pair + slot, *here = self->here + slot, *there = symmetric ? NULL : self->there + slot;
+    const lanes_d mine = d_set(self->high[1][2 * at + 1]);
+    sums of = {.energy = nothing()};
+    for (int a = 0; a < 3; a++) of.f[a] = nothing();
+    for (int v = 0; v < 6; v++) of.virial[v] = nothing();
+    const double *stage = scratch->stage;
+    for (; stage < middle; stage += STAGE) {
+      lanes_d inverse = d_load(stage + INVERSE), other = d_load(stage + TAG), embedding;
+      lanes_d rho = slope_of(look_up(here, stage));
+      if (symmetric) embedding = d_mul(rho, d_add(mine, other));
+      else embedding = d_add(d_mul(rho, mine), d_mul(slope_of(look_up(there, stage)), other)); /* products first: the same from either side */
+      cubics z2 = look_up(pair, stage);
+      lanes_d phi = d_mul(value_of(z2), inverse);
+      lanes_d slope = d_fma(d_sub(d_mul(slope_of(z2), scale), phi), inverse, d_mul(embedding, scale));
+      add_pair(&of, stage, d_mul(slope, inverse), phi, want_sums, split);
+    }
+    for (; stage < end; stage += STAGE) {
+      lanes_d inverse = d_load(stage + INVERSE);
+      cubics z2 = look_up(pair, stage);
+      lanes_d phi = d_mul(value_of(z2), inverse);
+      add_pair(&of, stage, d_mul(d_mul(d_sub(d_mul(slope_of(z2), scale), phi), inverse), inverse), phi, want_sums, split);
+    }
+    int64_t terms = core_count + shell_count;
+    int32_t id = lists->bricks.order[at];
+    for (int axis = 0; axis < 3; axis++) lists->atoms->f[axis][id] = (double)total(&of.f[axis], terms, split) * QN_DOUBLE_QUANTUM;
+    if (!want_sums) continue;
+    self->energy[at] += 0.5 * (double)total(&of.energy, terms, split) * QN_DOUBLE_QUANTUM;
+    for (int v = 0; v < 6; v++) scratch->virial[v] += total(&of.virial[v], terms, split);
+  }
+}
+
+/* A brick for which nothing is known but what the flags say: the compiler makes a loop for each. */
+INLINE void choose(qn_double *self, int64_t b, qn_double_scratch *scratch, const bool split) {
+  if (self->symmetric && self->want_sums)
+    forces_of_brick(self, b, scratch, true, true, split);
+  else if (self->symmetric)
+    forces_of_brick(self, b, scratch, true, false, split);
+  else if (self->want_sums)
+    forces_of_brick(self, b, scratch, false, true, split);
+  else
+    forces_of_brick(self, b, scratch, false, false, split);
+}
+
+static void force(qn_double *self, int64_t b, qn_double_scratch *scratch) {
+  if (self->split || self->lists->brick[b].near)
+    choose(self, b, scratch, true);
+  else
+    choose(self, b, scratch, false);
+}
+
+#endif
