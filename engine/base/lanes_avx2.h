@@ -21,6 +21,8 @@ typedef __m256i lanes_l;
 
 INLINE lanes_f f_set(float a) { return _mm256_set1_ps(a); }
 INLINE lanes_i i_set(int32_t a) { return _mm256_set1_epi32(a); }
+/* The same four integers in every group of four lanes. */
+INLINE lanes_i i_set4(int32_t a, int32_t b, int32_t c, int32_t d) { return _mm256_broadcastsi128_si256(_mm_setr_epi32(a, b, c, d)); }
 INLINE lanes_i i_zero(void) { return _mm256_setzero_si256(); }
 INLINE lanes_f f_load(const float *a) { return _mm256_load_ps(a); }
 INLINE lanes_i i_load(const void *a) { return _mm256_loadu_si256((const __m256i *)a); }

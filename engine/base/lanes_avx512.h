@@ -17,6 +17,7 @@ typedef __m512i lanes_l;
 
 INLINE lanes_f f_set(float a) { return _mm512_set1_ps(a); }
 INLINE lanes_i i_set(int32_t a) { return _mm512_set1_epi32(a); }
+INLINE lanes_i i_set4(int32_t a, int32_t b, int32_t c, int32_t d) { return _mm512_broadcast_i32x4(_mm_setr_epi32(a, b, c, d)); }
 INLINE lanes_i i_zero(void) { return _mm512_setzero_si512(); }
 INLINE lanes_f f_load(const float *a) { return _mm512_load_ps(a); }
 INLINE lanes_i i_load(const void *a) { return _mm512_loadu_si512(a); }

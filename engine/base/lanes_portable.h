@@ -31,6 +31,7 @@ typedef struct lanes_l {
 
 INLINE lanes_f f_set(float a) { lanes_f o; EACH o.v[k] = a; return o; }
 INLINE lanes_i i_set(int32_t a) { lanes_i o; EACH o.v[k] = a; return o; }
+INLINE lanes_i i_set4(int32_t a, int32_t b, int32_t c, int32_t d) { lanes_i o; EACH o.v[k] = (int32_t[]){a, b, c, d}[k % 4]; return o; }
 INLINE lanes_i i_zero(void) { return i_set(0); }
 INLINE lanes_f f_load(const float *a) { lanes_f o; memcpy(&o, a, sizeof o); return o; }
 INLINE lanes_i i_load(const void *a) { lanes_i o; memcpy(&o, a, sizeof o); return o; }

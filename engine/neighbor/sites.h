@@ -27,17 +27,16 @@ INLINE lanes_f square_of(vector3 d) { return f_fma(d.z, d.z, f_fma(d.y, d.y, f_m
  * and both arrays have room for it. Last comes the site that padding names. */
 INLINE void gather_sites(const qn_lists *lists, const qn_site *rows, const qn_brick *brick, qn_site *sites) {
   enum { ROWS = LANES / 4 };
-  for (int32_t k = 0; k < brick->stretch_count; k++) {
+  const int32_t stretches = brick->stretch_count;
+  for (int32_t k = 0; k < stretches; k++) {
     const qn_stretch *stretch = &brick->stretches[k];
     const qn_site *from = rows + stretch->start;
-    qn_site pattern[ROWS];
-    for (int n = 0; n < ROWS; n++)
-      pattern[n] = (qn_site){(int32_t)((uint32_t)stretch->shift[0] * (uint32_t)lists->box_quanta[0]),
-                             (int32_t)((uint32_t)stretch->shift[1] * (uint32_t)lists->box_quanta[1]),
-                             (int32_t)((uint32_t)stretch->shift[2] * (uint32_t)lists->box_quanta[2]), 0};
-    lanes_i shift = i_load(pattern);
-    for (int32_t s = 0; s < stretch->count; s += ROWS) i_store(sites + s, i_add(i_load(from + s), shift));
-    sites += stretch->count;
+    const int32_t count = stretch->count;
+    const lanes_i shift = i_set4((int32_t)((uint32_t)stretch->shift[0] * (uint32_t)lists->box_quanta[0]),
+                                 (int32_t)((uint32_t)stretch->shift[1] * (uint32_t)lists->box_quanta[1]),
+                                 (int32_t)((uint32_t)stretch->shift[2] * (uint32_t)lists->box_quanta[2]), 0);
+    for (int32_t s = 0; s < count; s += ROWS) i_store(sites + s, i_add(i_load(from + s), shift));
+    sites += count;
   }
   /* A brick is at most three reaches long, so this is one and a half to five reaches from every atom in it. */
   int32_t middle[3];

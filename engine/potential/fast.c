@@ -19,9 +19,10 @@ qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, int64_t count, 
   made->energy = qn_memory_alloc(n, sizeof(double));
   made->by_atom = qn_memory_alloc(n, sizeof(double));
   made->scratch = qn_memory_alloc((size_t)system->threads, sizeof *made->scratch);
-  qn_status status = made->rows && made->energy && made->by_atom && made->scratch
-                         ? qn_fast_tables_init(&made->tables, system, error)
-                         : qn_error_set(error, QN_NO_MEMORY, "no memory for the forces of %lld atoms", (long long)count);
+  bool there = made->rows && made->energy && made->by_atom && made->scratch;
+  for (int t = 0; there && t < system->threads; t++) there = (made->scratch[t].density = qn_memory_alloc(QN_BRICK_SITES, sizeof(int32_t))) != NULL;
+  qn_status status = there ? qn_fast_tables_init(&made->tables, system, error)
+                           : qn_error_set(error, QN_NO_MEMORY, "no memory for the forces of %lld atoms", (long long)count);
   if (status != QN_OK) {
     qn_fast_free(made);
     return status;
@@ -32,7 +33,10 @@ qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, int64_t count, 
 
 void qn_fast_free(qn_fast *fast) {
   if (fast == NULL) return;
-  for (int t = 0; fast->scratch != NULL && t < fast->threads; t++) free(fast->scratch[t].stage);
+  for (int t = 0; fast->scratch != NULL && t < fast->threads; t++) {
+    free(fast->scratch[t].stage);
+    free(fast->scratch[t].density);
+  }
   free(fast->scratch);
   free(fast->rows);
   free(fast->energy);
@@ -90,7 +94,7 @@ static qn_status outcome(const qn_fast *fast, bool *near, qn_error *error) {
 qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_force_result *result, double *atom_energy, bool *near, qn_error *error) {
   fast->lists = lists;
   fast->want_sums = result != NULL || atom_energy != NULL;
-  for (int t = 0; t < fast->threads; t++) fast->scratch[t] = (qn_fast_scratch){.stage = fast->scratch[t].stage, .stage_capacity = fast->scratch[t].stage_capacity};
+  for (int t = 0; t < fast->threads; t++) fast->scratch[t].near = fast->scratch[t].failed = false;
   evaluate(fast, prune);
   qn_status status = outcome(fast, near, error);
   if (prune) qn_lists_pruned(lists, status == QN_OK);

@@ -12,6 +12,7 @@ enum { QN_FAST_STAGE = 6 /* numbers of 32 bits a neighbour that the stage holds 
 typedef struct qn_fast_scratch {
   float *stage;             /* what the first stride of a pass leaves for the second, for one atom */
   int64_t stage_capacity;
+  int32_t *density;         /* [QN_BRICK_SITES] of the atoms of a brick, quanta */
   int64_t virial[6];        /* quanta */
   bool near;                /* a pair is nearer than the tables answer */
   bool failed;              /* no memory for the stage */

@@ -16,20 +16,12 @@
 #include "engine/neighbor/sites.h"
 #include "engine/potential/fast.h"
 
-/* One vector of the stage: dx, dy, dz in quanta, offset of the rows in bytes, place in the interval, F' of the neighbour. */
-enum { DX = 0, DY = LANES, DZ = 2 * LANES, OFFSET = 3 * LANES, PLACE = 4 * LANES, SLOPE = 5 * LANES, STAGE = QN_FAST_STAGE * LANES };
+/* One vector of the stage: offset of the rows in bytes, place in the interval; and in the second pass dx, dy, dz in quanta and F' of the neighbour. */
+enum { OFFSET = 0, PLACE = LANES, FIRST_STAGE = 2 * LANES, DX = 2 * LANES, DY = 3 * LANES, DZ = 4 * LANES, SLOPE = 5 * LANES, STAGE = QN_FAST_STAGE * LANES };
 
-/* How far a float's bits are from the middle of its interval of 2^shift floats, see fast_tables.c. */
-typedef struct rule {
-  lanes_i mask;
-  lanes_f middle;
-} rule;
-
-INLINE rule rule_of(int shift) {
-  return (rule){i_set((int32_t)((1u << shift) - 1u)), f_set(1.0f + ldexpf(1.0f, shift - 24))};
-}
-
-INLINE lanes_f place_within(lanes_i bits, rule by) { return f_sub(i_as_f(i_and_or(bits, by.mask, i_set(0x3F800000))), by.middle); }
+/* How far a float's bits are past the beginning of its interval of 2^shift floats. */
+INLINE lanes_i mask_of(int shift) { return i_set((int32_t)((1u << shift) - 1u)); }
+INLINE lanes_f place_within(lanes_i bits, lanes_i mask) { return f_from_i(i_and(bits, mask)); }
 
 INLINE lanes_f cubic(const float *base, const float *stage) {
   lanes_f row[4], u = f_load(stage + PLACE);
@@ -64,7 +56,7 @@ INLINE void densities(qn_fast *fast, int64_t b, const qn_site *sites, qn_fast_sc
   const qn_brick_lists *own = &lists->brick[b];
   const qn_fast_tables *tables = &fast->tables;
   const uint16_t *entry = own->core;
-  const rule by = rule_of(tables->density_shift);
+  const lanes_i mask = mask_of(tables->density_shift);
   const lanes_i first = i_set(tables->density_first), to_row = i_set(tables->density_shift - 4), rows = i_set(~(QN_FAST_ROW_BYTES - 1));
   const lanes_i slot = i_set(tables->density_slot_bits);
   const lanes_f nearest = f_set(tables->nearest_square);
@@ -74,13 +66,13 @@ INLINE void densities(qn_fast *fast, int64_t b, const qn_site *sites, qn_fast_sc
     float *stage = scratch->stage;
     int count = own->count[atom][0];
     uint32_t nearer = 0;
-    for (int k = 0; k < count; k += LANES, entry += LANES, stage += STAGE) {
+    for (int k = 0; k < count; k += LANES, entry += LANES, stage += FIRST_STAGE) {
       lanes_i x, y, z, species;
       load_sites(sites, entry, &x, &y, &z, &species);
       lanes_f square = square_of(between(c, x, y, z));
       lanes_i bits = f_bits(square);
       i_store(stage + OFFSET, i_add(i_and(i_right(i_sub(bits, first), to_row), rows), i_left(species, slot)));
-      f_store(stage + PLACE, place_within(bits, by));
+      f_store(stage + PLACE, place_within(bits, mask));
       if (near) nearer |= m_bits(f_less(square, nearest));
     }
     if (near && nearer != 0) {
@@ -89,9 +81,11 @@ INLINE void densities(qn_fast *fast, int64_t b, const qn_site *sites, qn_fast_sc
     }
     const float *base = tables->density + (((int64_t)row.tag * tables->step) << tables->density_slot_bits) / (int64_t)sizeof(float);
     lanes_i sum = i_zero();
-    for (stage = scratch->stage; count > 0; count -= LANES, stage += STAGE) sum = i_add(sum, i_from_f(cubic(base, stage)));
-    embed(fast, brick->first + atom, (double)i_sum(sum) * tables->density_quantum);
+    for (stage = scratch->stage; count > 0; count -= LANES, stage += FIRST_STAGE) sum = i_add(sum, i_from_f(cubic(base, stage)));
+    scratch->density[atom] = i_sum(sum);
   }
+  /* By themselves, so that the look-ups do not wait for one another. */
+  for (int64_t atom = 0; atom < brick->count; atom++) embed(fast, brick->first + atom, (double)scratch->density[atom] * tables->density_quantum);
 }
 
 static void density(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch) {
@@ -107,12 +101,11 @@ static void density(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *s
 
 /* How a squared distance becomes an offset into the rows of slopes, and what a tag adds. */
 typedef struct slope_map {
-  rule by;
-  lanes_i turn, coarse, fine, rows, species, slot;
+  lanes_i mask, turn, coarse, fine, rows, species, slot;
 } slope_map;
 
 INLINE slope_map map_of(const qn_fast_tables *tables, int row_bits) {
-  return (slope_map){.by = rule_of(tables->coarse_shift),
+  return (slope_map){.mask = mask_of(tables->coarse_shift),
                      .turn = i_set(tables->turn),
                      .coarse = i_set(tables->coarse_shift - row_bits),
                      .fine = i_set(QN_FAST_FINE_SHIFT - row_bits),
@@ -131,7 +124,7 @@ INLINE float *approach(const qn_site *sites, const uint16_t *entry, int count, c
     lanes_i row = i_and(i_min(i_right(from, map->fine), i_right(from, map->coarse)), map->rows);
     f_store(stage + DX, d.x), f_store(stage + DY, d.y), f_store(stage + DZ, d.z);
     i_store(stage + OFFSET, i_add(row, i_left(i_and(tag, map->species), map->slot)));
-    f_store(stage + PLACE, place_within(bits, map->by));
+    f_store(stage + PLACE, place_within(bits, map->mask));
     if (core) i_store(stage + SLOPE, tag);
   }
   return stage;

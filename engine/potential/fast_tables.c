@@ -64,16 +64,14 @@ static int32_t octave_bits(int exponent) {
   return bits;
 }
 
-/* An interval of s: 2^shift floats from `bits`, in whose place the kernel takes u, how far the bits are from the middle of the interval of 2^coarse
- * floats that holds them, in units of 2^23 floats. */
+/* An interval of s: 2^shift floats from `bits`. Place in it is u, how many floats past the beginning of the interval of 2^coarse floats around it. */
 typedef struct interval {
   int32_t bits;
   int shift, coarse;
 } interval;
 
 static double place_of(interval at, double part) {
-  int32_t whole = at.bits & ((1 << at.coarse) - 1);
-  return ldexp((double)whole + part * ldexp(1.0, at.shift), -23) - ldexp(1.0, at.coarse - 24);
+  return (double)(at.bits & ((1 << at.coarse) - 1)) + part * (double)(1 << at.shift);
 }
 
 static double square_at(interval at, double part, double quantum) {
@@ -81,19 +79,30 @@ static double square_at(interval at, double part, double quantum) {
   return (low + part * (high - low)) * quantum * quantum;
 }
 
+/* The zeros of a Chebyshev polynomial, kept from one row to the next. */
+typedef struct zeros {
+  int count;
+  double x[MOST_NODES];
+} zeros;
+
+static void find_zeros(zeros *of, int count) {
+  if (of->count == count) return;
+  of->count = count;
+  for (int node = 0; node < count; node++) of->x[node] = cos(QN_PI * (node + 0.5) / count);
+}
+
 /* Coefficients of 1, u, u^2, u^3 over one interval. */
-static void fit_row(const source *from, double quantum, interval at, float row[DEGREE + 1]) {
+static void fit_row(const source *from, double quantum, interval at, zeros *nodes, float row[DEGREE + 1]) {
   double low = square_at(at, 0.0, quantum), high = square_at(at, 1.0, quantum), begin = fmax(low, from->near * from->near);
   double chebyshev[DEGREE + 1] = {0}, power[DEGREE + 1] = {0};
   memset(row, 0, (DEGREE + 1) * sizeof *row);
   if (begin >= high || sqrt(low) >= from->range) return;
   /* The table's printed digits make its slope rough; enough points average that out, where few would leave a bias for the virial to sum up. */
-  int nodes = (int)fmin(fmax(4.0 * (sqrt(high) - sqrt(begin)) / from->step, FEWEST_NODES), MOST_NODES);
-  for (int node = 0; node < nodes; node++) {
-    double angle = QN_PI * (node + 0.5) / nodes, x = cos(angle);
-    double value = evaluate(from, 0.5 * (begin + high) + 0.5 * (high - begin) * x), before = 1.0, now = x;
+  find_zeros(nodes, (int)fmin(fmax(4.0 * (sqrt(high) - sqrt(begin)) / from->step, FEWEST_NODES), MOST_NODES));
+  for (int node = 0; node < nodes->count; node++) {
+    double x = nodes->x[node], value = evaluate(from, 0.5 * (begin + high) + 0.5 * (high - begin) * x), before = 1.0, now = x;
     for (int k = 0; k <= DEGREE; k++) {
-      chebyshev[k] += (k == 0 ? 1.0 : 2.0) / nodes * value * before;
+      chebyshev[k] += (k == 0 ? 1.0 : 2.0) / nodes->count * value * before;
       double next = 2.0 * x * now - before;
       before = now, now = next;
     }
@@ -134,17 +143,6 @@ static void add_error(const source *from, double quantum, interval at, const flo
   }
 }
 
-/* Rms error of rows of 2^shift floats from the square 2^exponent on. */
-static double error_of(const source *from, double quantum, int exponent, int shift) {
-  double sum[2] = {0};
-  for (interval at = {octave_bits(exponent), shift, shift}; at.bits < octave_bits(REACH_EXPONENT); at.bits += 1 << shift) {
-    float row[DEGREE + 1];
-    fit_row(from, quantum, at, row);
-    add_error(from, quantum, at, row, sum);
-  }
-  return sum[0] > 0.0 ? sqrt(sum[1] / sum[0]) / fabs(from->scale) : 0.0;
-}
-
 /* ---- the functions of a system ---- */
 
 static const double *density_table(const qn_eam *eam, int a, int b) { return eam->density + (size_t)(a * eam->species_count + b) * (size_t)eam->r_points; }
@@ -156,6 +154,7 @@ typedef struct builder {
   double *splines;              /* [pair][phi, rho at a from b][r_points - 1][4] */
   size_t stride;
   double slope[QN_MAX_SPECIES]; /* typical F' */
+  zeros nodes;
 } builder;
 
 /* phi, or rho at `a` from `s`, whichever is wanted. */
@@ -245,8 +244,20 @@ static double quantum_for(double largest) {
 
 /* ---- tables ---- */
 
+/* Rms error of rows of 2^shift floats from the square 2^exponent on. Of fine rows a sample will do. */
+static double error_of(const source *from, builder *b, int exponent, int shift) {
+  double sum[2] = {0};
+  int apart = shift < COARSEST_SLOPES ? COARSEST_SLOPES : shift;
+  for (interval at = {octave_bits(exponent), shift, shift}; at.bits < octave_bits(REACH_EXPONENT); at.bits += 1 << apart) {
+    float row[DEGREE + 1];
+    fit_row(from, b->quantum, at, &b->nodes, row);
+    add_error(from, b->quantum, at, row, sum);
+  }
+  return sum[0] > 0.0 ? sqrt(sum[1] / sum[0]) / fabs(from->scale) : 0.0;
+}
+
 /* The coarsest rows with which every pair is within tolerance. */
-static void choose_shifts(qn_fast_tables *tables, const builder *b) {
+static void choose_shifts(qn_fast_tables *tables, builder *b) {
   tables->coarse_shift = COARSEST_SLOPES;
   tables->density_shift = COARSEST_DENSITY;
   for (int a = 0; a < tables->species_count; a++)
@@ -256,13 +267,13 @@ static void choose_shifts(qn_fast_tables *tables, const builder *b) {
       source value = source_of(b, tables, a, s, false, false, 1.0);
       double error;
       for (;; tables->coarse_shift--) {
-        error = hypot(s < a ? 0.0 : error_of(&phi, b->quantum, TURN_EXPONENT, tables->coarse_shift),
-                      typical * error_of(&rho, b->quantum, TURN_EXPONENT, tables->coarse_shift));
+        error = hypot(s < a ? 0.0 : error_of(&phi, b, TURN_EXPONENT, tables->coarse_shift),
+                      typical * error_of(&rho, b, TURN_EXPONENT, tables->coarse_shift));
         if (error <= SLOPE_TOLERANCE || tables->coarse_shift == QN_FAST_FINE_SHIFT) break;
       }
       tables->error = fmax(tables->error, error);
-      while (tables->density_shift > QN_FAST_FINE_SHIFT &&
-             typical * error_of(&value, b->quantum, FIRST_EXPONENT, tables->density_shift) > DENSITY_TOLERANCE)
+      double rounding = error_of(&value, b, FIRST_EXPONENT, QN_FAST_FINE_SHIFT); /* of the values, more than of the fit */
+      while (typical * (error_of(&value, b, FIRST_EXPONENT, tables->density_shift) - 1.25 * rounding) > DENSITY_TOLERANCE)
         tables->density_shift--;
     }
 }
@@ -276,15 +287,15 @@ static int slot_bits(int64_t bytes) {
 
 static int rows_between(int from_exponent, int to_exponent, int shift) { return (to_exponent - from_exponent) << (23 - shift); }
 
-static void fit_density(qn_fast_tables *tables, const builder *b, int a, int s) {
+static void fit_density(qn_fast_tables *tables, builder *b, int a, int s) {
   source from = source_of(b, tables, a, s, false, false, 1.0 / tables->density_quantum);
   float *row = tables->density + ((size_t)(a * tables->step + s) << tables->density_slot_bits) / sizeof *row;
   for (interval at = {tables->density_first, tables->density_shift, tables->density_shift}; at.bits < octave_bits(REACH_EXPONENT);
        at.bits += 1 << at.shift, row += DEGREE + 1)
-    fit_row(&from, b->quantum, at, row);
+    fit_row(&from, b->quantum, at, &b->nodes, row);
 }
 
-static void fit_slopes(qn_fast_tables *tables, const builder *b, int a, int s) {
+static void fit_slopes(qn_fast_tables *tables, builder *b, int a, int s) {
   double scale = 2.0 * b->quantum / tables->force_quantum; /* from d/ds to what a difference in quanta is multiplied by */
   source phi = source_of(b, tables, a, s, true, true, scale), here = source_of(b, tables, a, s, false, true, scale);
   source there = source_of(b, tables, s, a, false, true, scale), value = source_of(b, tables, a, s, true, false, 1.0 / tables->energy_quantum);
@@ -295,14 +306,14 @@ static void fit_slopes(qn_fast_tables *tables, const builder *b, int a, int s) {
   for (int row = -fine; row < coarse; row++) {
     int shift = row < 0 ? QN_FAST_FINE_SHIFT : tables->coarse_shift;
     interval at = {tables->turn + row * (1 << shift), shift, tables->coarse_shift};
-    fit_row(&phi, b->quantum, at, slopes + row * stride);
-    fit_row(&here, b->quantum, at, slopes + row * stride + 4);
-    if (!tables->symmetric) fit_row(&there, b->quantum, at, slopes + row * stride + 8);
-    fit_row(&value, b->quantum, at, energy + row * 4);
+    fit_row(&phi, b->quantum, at, &b->nodes, slopes + row * stride);
+    fit_row(&here, b->quantum, at, &b->nodes, slopes + row * stride + 4);
+    if (!tables->symmetric) fit_row(&there, b->quantum, at, &b->nodes, slopes + row * stride + 8);
+    fit_row(&value, b->quantum, at, &b->nodes, energy + row * 4);
   }
 }
 
-static qn_status make_tables(qn_fast_tables *tables, const builder *b, qn_error *error) {
+static qn_status make_tables(qn_fast_tables *tables, builder *b, qn_error *error) {
   int n = tables->species_count;
   tables->step = tables->symmetric && n == 2 ? 1 : n;
   while (1 << tables->tag_bits < n) tables->tag_bits++;
