@@ -47,10 +47,15 @@ qn_status qn_run_new_force(qn_run *run, qn_error *error) {
   return qn_force_alloc(&run->force, run->potential, run->atoms, run->box, &options, error);
 }
 
-/* Energy and virial are zero when not `wanted`; the fast kernel saves their cost. */
-static qn_status compute_force(qn_run *run, bool wanted, qn_error *error) {
-  run->state.force = (qn_force_result){0};
-  qn_status status = qn_force_compute(run->force, run->box, run->atoms, wanted ? &run->state.force : NULL, NULL, error);
+/* What a step needs besides forces. */
+typedef enum need { FORCES, PRESSURE, EVERYTHING } need;
+
+/* What is not needed is zero. */
+static qn_status compute_force(qn_run *run, need what, qn_error *error) {
+  qn_force_result *result = &run->state.force;
+  *result = (qn_force_result){0};
+  qn_status status = what == PRESSURE ? qn_force_compute_pressure(run->force, run->box, run->atoms, result->virial, error)
+                                      : qn_force_compute(run->force, run->box, run->atoms, what == FORCES ? NULL : result, NULL, error);
   run->state.force_known = status == QN_OK;
   return status;
 }
@@ -99,7 +104,7 @@ static qn_status enter_timed(qn_run *run, qn_error *error) {
     drop_force(run);
   }
   qn_status status = run->force == NULL ? qn_run_new_force(run, error) : QN_OK;
-  if (status == QN_OK && !state->force_known) status = compute_force(run, true, error);
+  if (status == QN_OK && !state->force_known) status = compute_force(run, EVERYTHING, error);
   if (status != QN_OK) return status;
 
   qn_integrator_settings settings = qn_run_settings(run);
@@ -153,12 +158,12 @@ static void add_means(qn_run *run) {
   state->mean_count++;
 }
 
-/* Whether this step needs energy and virial: for the barostat, for a thermo row, and where a stage or level ends, since the next may need
- * them from its start. Decided by the protocol and the step alone, so that a resumed run decides alike. */
-static bool wants_sums(const qn_run *run) {
+/* Energy and virial for a thermo row, and where a stage or level ends, since the next may need them from its start; the pressure for the barostat.
+ * Decided by the protocol and the step alone, so that a resumed run decides alike. */
+static need need_of(const qn_run *run) {
   const qn_stage *stage = qn_run_present(run);
-  return stage->ensemble == QN_ENSEMBLE_NPT || run->state.offset >= level_end(run) ||
-         qn_run_due(run->state.offset, stage->thermo_every, run->protocol.timestep);
+  if (run->state.offset >= level_end(run) || qn_run_due(run->state.offset, stage->thermo_every, run->protocol.timestep)) return EVERYTHING;
+  return stage->ensemble == QN_ENSEMBLE_NPT ? PRESSURE : FORCES;
 }
 
 static qn_status one_step(qn_run *run, qn_error *error) {
@@ -168,7 +173,7 @@ static qn_status one_step(qn_run *run, qn_error *error) {
   run->integrator.settings.temperature = qn_run_target(run);
   qn_integrator_first(&run->integrator, run->atoms, run->box, state->force.virial);
   qn_status status = qn_run_watch_box(run, error);
-  if (status == QN_OK) status = compute_force(run, wants_sums(run), error);
+  if (status == QN_OK) status = compute_force(run, need_of(run), error);
   if (status != QN_OK) return status;
   qn_integrator_second(&run->integrator, run->atoms, run->box, state->force.virial);
   add_means(run);

@@ -6,8 +6,8 @@
 #include "engine/dynamics/integrator.h"
 #include "engine/dynamics/run.h"
 
-/* Where the run is. With atoms, box, the integrator's state, and the positions that the neighbour lists were built from, this is all
- * that decides how it goes on. */
+/* Where the run is. With atoms, box and the integrator's state this is all that decides how it goes on: forces do not
+ * depend on neighbour lists. */
 typedef struct qn_run_state {
   int64_t step;             /* since the start of the run */
   int64_t offset;           /* since the start of the stage */
@@ -21,7 +21,7 @@ typedef struct qn_run_state {
   double start_length[3];   /* A, box at the start of the stage */
   double start_temperature; /* K, measured at the start of the stage */
   bool force_known;         /* force and atoms->f belong to the present positions */
-  qn_force_result force;    /* zero after steps that need neither energy nor virial */
+  qn_force_result force;    /* zero but for what the step needed */
 } qn_run_state;
 
 struct qn_run {

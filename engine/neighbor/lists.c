@@ -238,3 +238,10 @@ qn_status qn_lists_update(qn_lists *lists, const qn_box *box, qn_atoms *atoms, b
 }
 
 void qn_lists_pruned(qn_lists *lists, bool success) { lists->pruned = success; }
+
+double qn_lists_by_atom(const qn_lists *lists, const double *by_place, double *by_atom) {
+  double sum = 0.0;
+  for (int64_t at = 0; at < lists->count; at++) by_atom[lists->bricks.order[at]] = by_place[at];
+  for (int64_t i = 0; i < lists->count; i++) sum += by_atom[i];
+  return sum;
+}

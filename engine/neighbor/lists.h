@@ -111,6 +111,9 @@ void qn_lists_pruned(qn_lists *lists, bool success);
 /* The first failure that a thread has noted. */
 qn_status qn_lists_failure(const qn_lists *lists, qn_error *error);
 
+/* Put values by place in the order of the atoms, which no list changes, and give their sum in that order. */
+double qn_lists_by_atom(const qn_lists *lists, const double *by_place, double *by_atom);
+
 /* ---- for the kernels ---- */
 
 extern const qn_lists_kernel qn_lists_avx512, qn_lists_avx2, qn_lists_portable;

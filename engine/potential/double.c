@@ -240,9 +240,9 @@ static qn_status outcome(const qn_double *self, qn_error *error) {
   return status;
 }
 
-qn_status qn_double_compute(qn_double *self, qn_lists *lists, bool prune, qn_force_result *result, double *atom_energy, qn_error *error) {
+qn_status qn_double_compute(qn_double *self, qn_lists *lists, bool prune, qn_sums sums, qn_force_result *result, double *atom_energy, qn_error *error) {
   self->lists = lists;
-  self->want_sums = result != NULL || atom_energy != NULL;
+  self->sums = sums;
   for (int t = 0; t < self->threads; t++) {
     self->scratch[t].bad = INT32_MAX;
     self->scratch[t].failed = self->scratch[t].steep = false;
@@ -252,18 +252,13 @@ qn_status qn_double_compute(qn_double *self, qn_lists *lists, bool prune, qn_for
   evaluate(self, prune);
   qn_status status = outcome(self, error);
   if (prune) qn_lists_pruned(lists, qn_lists_failure(lists, error) == QN_OK);
-  if (status != QN_OK || !self->want_sums) return status;
+  if (status != QN_OK || sums == QN_SUMS_NONE) return status;
 
-  /* Energies in the order of the atoms, which no list changes. */
-  double *by_atom = self->by_atom;
-  for (int64_t at = 0; at < self->count; at++) by_atom[lists->bricks.order[at]] = self->energy[at];
-  if (atom_energy != NULL) memcpy(atom_energy, by_atom, (size_t)self->count * sizeof(double));
-  if (result == NULL) return QN_OK;
-  *result = (qn_force_result){0};
-  for (int64_t i = 0; i < self->count; i++) result->energy += by_atom[i];
   int64_t virial[6] = {0};
   for (int t = 0; t < self->threads; t++)
     for (int v = 0; v < 6; v++) virial[v] += self->scratch[t].virial[v];
   for (int v = 0; v < 6; v++) result->virial[v] = -0.5 * (double)virial[v] * QN_DOUBLE_QUANTUM;
+  if (sums == QN_SUMS_ALL) result->energy = qn_lists_by_atom(lists, self->energy, self->by_atom);
+  if (atom_energy != NULL) memcpy(atom_energy, self->by_atom, (size_t)self->count * sizeof(double));
   return QN_OK;
 }

@@ -66,16 +66,16 @@ struct qn_double {
   /* This evaluation. */
   qn_lists *lists;
   double box[3];               /* A, lengths in whole grains */
-  bool want_sums;              /* energy and virial */
+  qn_sums sums;
   bool split;                  /* terms, in every brick */
 };
 
 qn_status qn_double_alloc(qn_double **made, const qn_system *system, int64_t count, qn_instructions instructions, qn_error *error);
 void qn_double_free(qn_double *self);
 
-/* Forces over the lists, whose inner ones are chosen first when `prune`; with `result` not NULL energy and virial. `atom_energy` may be NULL. QN_BLOWUP names an atom with a
+/* Forces over the lists, whose inner ones are chosen first when `prune`, and the sums into *result; `atom_energy` may be NULL. QN_BLOWUP names an atom with a
  * neighbour nearer than the tables can answer. */
-qn_status qn_double_compute(qn_double *self, qn_lists *lists, bool prune, qn_force_result *result, double *atom_energy, qn_error *error);
+qn_status qn_double_compute(qn_double *self, qn_lists *lists, bool prune, qn_sums sums, qn_force_result *result, double *atom_energy, qn_error *error);
 
 /* Room for the neighbours of one atom in the stage. */
 bool qn_double_stage(qn_double_scratch *scratch, int64_t neighbours);

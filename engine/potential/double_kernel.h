@@ -112,7 +112,7 @@ static void embed(qn_double *self, int64_t at, double rho, qn_double_scratch *sc
   memcpy(&bits, &slope, sizeof bits);
   bits = (bits & ~species) | (uint64_t)type;
   memcpy(&self->high[1][2 * at + 1], &bits, sizeof bits);
-  if (!self->want_sums) return;
+  if (self->sums != QN_SUMS_ALL) return;
   self->energy[at] = ((c[3] * p + c[2]) * p + c[1]) * p + c[0];
   if (rho > self->rho_last) self->energy[at] += slope * (rho - self->rho_last);
 }
@@ -148,22 +148,23 @@ typedef struct sums {
   sum f[3], energy, virial[6];
 } sums;
 
-INLINE void add_pair(sums *to, const double *stage, lanes_d pull, lanes_d phi, const bool want_sums, const bool split) {
+INLINE void add_pair(sums *to, const double *stage, lanes_d pull, lanes_d phi, const qn_sums wanted, const bool split) {
   lanes_d x = d_load(stage + DX), y = d_load(stage + DY), z = d_load(stage + DZ), fx = d_mul(pull, x), fy = d_mul(pull, y), fz = d_mul(pull, z);
   add_term(&to->f[0], fx, split);
   add_term(&to->f[1], fy, split);
   add_term(&to->f[2], fz, split);
-  if (!want_sums) return;
-  add_term(&to->energy, phi, split);
+  if (wanted == QN_SUMS_NONE) return;
   add_term(&to->virial[0], d_mul(fx, x), split);
   add_term(&to->virial[1], d_mul(fy, y), split);
   add_term(&to->virial[2], d_mul(fz, z), split);
+  if (wanted == QN_SUMS_PRESSURE) return;
+  add_term(&to->energy, phi, split);
   add_term(&to->virial[3], d_mul(fx, y), split);
   add_term(&to->virial[4], d_mul(fx, z), split);
   add_term(&to->virial[5], d_mul(fy, z), split);
 }
 
-INLINE void forces_of_brick(qn_double *self, int64_t b, qn_double_scratch *scratch, const bool symmetric, const bool want_sums, const bool split) {
+INLINE void forces_of_brick(qn_double *self, int64_t b, qn_double_scratch *scratch, const bool symmetric, const qn_sums wanted, const bool split) {
   const qn_lists *lists = self->lists;
   const qn_brick *brick = &lists->bricks.brick[b];
   const qn_brick_lists *own = &lists->brick[b];
@@ -193,40 +194,41 @@ INLINE void forces_of_brick(qn_double *self, int64_t b, qn_double_scratch *scrat
       cubics z2 = look_up(pair, stage);
       lanes_d phi = d_mul(value_of(z2), inverse);
       lanes_d slope = d_fma(d_sub(d_mul(slope_of(z2), scale), phi), inverse, d_mul(embedding, scale));
-      add_pair(&of, stage, d_mul(slope, inverse), phi, want_sums, split);
+      add_pair(&of, stage, d_mul(slope, inverse), phi, wanted, split);
     }
     for (; stage < end; stage += STAGE) {
       lanes_d inverse = d_load(stage + INVERSE);
       cubics z2 = look_up(pair, stage);
       lanes_d phi = d_mul(value_of(z2), inverse);
-      add_pair(&of, stage, d_mul(d_mul(d_sub(d_mul(slope_of(z2), scale), phi), inverse), inverse), phi, want_sums, split);
+      add_pair(&of, stage, d_mul(d_mul(d_sub(d_mul(slope_of(z2), scale), phi), inverse), inverse), phi, wanted, split);
     }
     int64_t terms = core_count + shell_count;
     int32_t id = lists->bricks.order[at];
     for (int axis = 0; axis < 3; axis++) lists->atoms->f[axis][id] = (double)total(&of.f[axis], terms, split) * QN_DOUBLE_QUANTUM;
-    if (!want_sums) continue;
-    self->energy[at] += 0.5 * (double)total(&of.energy, terms, split) * QN_DOUBLE_QUANTUM;
-    for (int v = 0; v < 6; v++) scratch->virial[v] += total(&of.virial[v], terms, split);
+    if (wanted == QN_SUMS_ALL) self->energy[at] += 0.5 * (double)total(&of.energy, terms, split) * QN_DOUBLE_QUANTUM;
+    for (int v = 0; v < (wanted == QN_SUMS_NONE ? 0 : wanted == QN_SUMS_PRESSURE ? 3 : 6); v++) scratch->virial[v] += total(&of.virial[v], terms, split);
   }
 }
 
-/* A brick for which nothing is known but what the flags say: the compiler makes a loop for each. */
-INLINE void choose(qn_double *self, int64_t b, qn_double_scratch *scratch, const bool split) {
-  if (self->symmetric && self->want_sums)
-    forces_of_brick(self, b, scratch, true, true, split);
-  else if (self->symmetric)
-    forces_of_brick(self, b, scratch, true, false, split);
-  else if (self->want_sums)
-    forces_of_brick(self, b, scratch, false, true, split);
-  else
-    forces_of_brick(self, b, scratch, false, false, split);
+/* The compiler makes a loop for each of what is wanted. */
+INLINE void choose(qn_double *self, int64_t b, qn_double_scratch *scratch, const bool symmetric, const bool split) {
+  switch (self->sums) {
+    case QN_SUMS_NONE: forces_of_brick(self, b, scratch, symmetric, QN_SUMS_NONE, split); break;
+    case QN_SUMS_PRESSURE: forces_of_brick(self, b, scratch, symmetric, QN_SUMS_PRESSURE, split); break;
+    case QN_SUMS_ALL: forces_of_brick(self, b, scratch, symmetric, QN_SUMS_ALL, split); break;
+  }
 }
 
 static void force(qn_double *self, int64_t b, qn_double_scratch *scratch) {
-  if (self->split || self->lists->brick[b].near)
-    choose(self, b, scratch, true);
+  bool split = self->split || self->lists->brick[b].near;
+  if (self->symmetric && split)
+    choose(self, b, scratch, true, true);
+  else if (self->symmetric)
+    choose(self, b, scratch, true, false);
+  else if (split)
+    choose(self, b, scratch, false, true);
   else
-    choose(self, b, scratch, false);
+    choose(self, b, scratch, false, false);
 }
 
 #endif

@@ -64,8 +64,6 @@ static void evaluate(qn_fast *fast, bool prune) {
   {
     qn_lists_scratch *list = &lists->scratch[omp_get_thread_num()];
     qn_fast_scratch *scratch = &fast->scratch[omp_get_thread_num()];
-    scratch->near = scratch->failed = false;
-    memset(scratch->virial, 0, sizeof scratch->virial);
 #pragma omp for schedule(dynamic, 1) reduction(| : stop)
     for (int64_t b = 0; b < bricks; b++) {
       if (list->failed || scratch->failed || lists->bricks.brick[b].count == 0) continue;
@@ -91,25 +89,24 @@ static qn_status outcome(const qn_fast *fast, bool *near, qn_error *error) {
   return status;
 }
 
-qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_force_result *result, double *atom_energy, bool *near, qn_error *error) {
+qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_sums sums, qn_force_result *result, double *atom_energy, bool *near,
+                          qn_error *error) {
   fast->lists = lists;
-  fast->want_sums = result != NULL || atom_energy != NULL;
-  for (int t = 0; t < fast->threads; t++) fast->scratch[t].near = fast->scratch[t].failed = false;
+  fast->sums = sums;
+  for (int t = 0; t < fast->threads; t++) {
+    fast->scratch[t].near = fast->scratch[t].failed = false;
+    memset(fast->scratch[t].virial, 0, sizeof fast->scratch[t].virial);
+  }
   evaluate(fast, prune);
   qn_status status = outcome(fast, near, error);
   if (prune) qn_lists_pruned(lists, status == QN_OK);
-  if (status != QN_OK || *near || !fast->want_sums) return status;
+  if (status != QN_OK || *near || sums == QN_SUMS_NONE) return status;
 
-  /* Energies in the order of the atoms, which no list changes. */
-  double *by_atom = fast->by_atom;
-  for (int64_t at = 0; at < fast->count; at++) by_atom[lists->bricks.order[at]] = fast->energy[at];
-  if (atom_energy != NULL) memcpy(atom_energy, by_atom, (size_t)fast->count * sizeof(double));
-  if (result == NULL) return QN_OK;
-  *result = (qn_force_result){0};
-  for (int64_t i = 0; i < fast->count; i++) result->energy += by_atom[i];
   int64_t virial[6] = {0};
   for (int t = 0; t < fast->threads; t++)
     for (int v = 0; v < 6; v++) virial[v] += fast->scratch[t].virial[v];
   for (int v = 0; v < 6; v++) result->virial[v] = -0.5 * (double)virial[v] * fast->tables.virial_quantum;
+  if (sums == QN_SUMS_ALL) result->energy = qn_lists_by_atom(lists, fast->energy, fast->by_atom);
+  if (atom_energy != NULL) memcpy(atom_energy, fast->by_atom, (size_t)fast->count * sizeof(double));
   return QN_OK;
 }

@@ -39,15 +39,16 @@ struct qn_fast {
   double *by_atom;                 /* [atom] the same */
   /* This evaluation. */
   qn_lists *lists;
-  bool want_sums;                  /* energy and virial */
+  qn_sums sums;
 };
 
 qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, int64_t count, qn_instructions instructions, qn_error *error);
 void qn_fast_free(qn_fast *fast);
 
-/* Forces over the lists, whose inner ones are chosen first when `prune`; with `result` not NULL energy and virial. `atom_energy` may be NULL. Sets
- * *near, and gives nothing, when two atoms are nearer than the tables can answer: then the reference kernel must. */
-qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_force_result *result, double *atom_energy, bool *near, qn_error *error);
+/* Forces over the lists, whose inner ones are chosen first when `prune`, and the sums into *result; `atom_energy` may be NULL. Sets *near, and gives
+ * nothing, when two atoms are nearer than the tables can answer: then the reference kernel must. */
+qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_sums sums, qn_force_result *result, double *atom_energy, bool *near,
+                          qn_error *error);
 
 /* Room for the neighbours of one atom in the stage. */
 bool qn_fast_stage(qn_fast_scratch *scratch, int64_t neighbours);

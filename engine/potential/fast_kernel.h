@@ -45,7 +45,7 @@ INLINE void embed(qn_fast *fast, int64_t at, double rho) {
   memcpy(&bits, &single, sizeof bits);
   int32_t species = (int32_t)((1u << tables->tag_bits) - 1u);
   fast->rows[at] = (qn_site){row.x, row.y, row.z, (bits & ~species) | row.tag};
-  if (!fast->want_sums) return;
+  if (fast->sums != QN_SUMS_ALL) return;
   fast->energy[at] = ((f[3] * p + f[2]) * p + f[1]) * p + f[0];
   if (rho > tables->rho_last) fast->energy[at] += slope * (rho - tables->rho_last);
 }
@@ -138,12 +138,13 @@ typedef struct extra_sum {
   lanes_i energy, virial[6];
 } extra_sum;
 
-INLINE void stretch(extra_sum *sum, lanes_f w, const float *stage, lanes_f scale) {
+INLINE void stretch(extra_sum *sum, lanes_f w, const float *stage, lanes_f scale, const qn_sums sums) {
   lanes_f dx = f_load(stage + DX), dy = f_load(stage + DY), dz = f_load(stage + DZ);
   lanes_f fx = f_mul(w, dx), fy = f_mul(w, dy), fz = f_mul(w, dz), x = f_mul(dx, scale), y = f_mul(dy, scale), z = f_mul(dz, scale);
   sum->virial[0] = i_add(sum->virial[0], i_from_f(f_mul(fx, x)));
   sum->virial[1] = i_add(sum->virial[1], i_from_f(f_mul(fy, y)));
   sum->virial[2] = i_add(sum->virial[2], i_from_f(f_mul(fz, z)));
+  if (sums == QN_SUMS_PRESSURE) return;
   sum->virial[3] = i_add(sum->virial[3], i_from_f(f_mul(fx, y)));
   sum->virial[4] = i_add(sum->virial[4], i_from_f(f_mul(fx, z)));
   sum->virial[5] = i_add(sum->virial[5], i_from_f(f_mul(fy, z)));
@@ -166,7 +167,7 @@ INLINE lanes_f energy_of(const float *energy, const float *stage, const int row_
   return f_fma(f_fma(f_fma(row[3], u, row[2]), u, row[1]), u, row[0]);
 }
 
-INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch, const bool symmetric, const bool want_sums) {
+INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch, const bool symmetric, const qn_sums sums) {
   const int row_bits = symmetric ? 5 : 6;
   const qn_lists *lists = fast->lists;
   const qn_brick *brick = &lists->bricks.brick[b];
@@ -199,39 +200,43 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
       sum.x = i_add(sum.x, i_from_f(f_mul(w, f_load(stage + DX))));
       sum.y = i_add(sum.y, i_from_f(f_mul(w, f_load(stage + DY))));
       sum.z = i_add(sum.z, i_from_f(f_mul(w, f_load(stage + DZ))));
-      if (!want_sums) continue;
-      stretch(&extra, w, stage, to_virial);
-      extra.energy = i_add(extra.energy, i_from_f(energy_of(energy, stage, row_bits)));
+      if (sums == QN_SUMS_NONE) continue;
+      stretch(&extra, w, stage, to_virial, sums);
+      if (sums == QN_SUMS_ALL) extra.energy = i_add(extra.energy, i_from_f(energy_of(energy, stage, row_bits)));
     }
     for (; stage < end; stage += STAGE) {
       lanes_f w = cubic(slopes, stage);
       sum.x = i_add(sum.x, i_from_f(f_mul(w, f_load(stage + DX))));
       sum.y = i_add(sum.y, i_from_f(f_mul(w, f_load(stage + DY))));
       sum.z = i_add(sum.z, i_from_f(f_mul(w, f_load(stage + DZ))));
-      if (!want_sums) continue;
-      stretch(&extra, w, stage, to_virial);
-      extra.energy = i_add(extra.energy, i_from_f(energy_of(energy, stage, row_bits)));
+      if (sums == QN_SUMS_NONE) continue;
+      stretch(&extra, w, stage, to_virial, sums);
+      if (sums == QN_SUMS_ALL) extra.energy = i_add(extra.energy, i_from_f(energy_of(energy, stage, row_bits)));
     }
 
     int32_t atom_id = lists->bricks.order[at];
     lists->atoms->f[0][atom_id] = (double)i_sum(sum.x) * tables->force_quantum;
     lists->atoms->f[1][atom_id] = (double)i_sum(sum.y) * tables->force_quantum;
     lists->atoms->f[2][atom_id] = (double)i_sum(sum.z) * tables->force_quantum;
-    if (!want_sums) continue;
-    fast->energy[at] += 0.5 * (double)i_sum(extra.energy) * tables->energy_quantum;
-    for (int v = 0; v < 6; v++) scratch->virial[v] += i_sum(extra.virial[v]);
+    if (sums == QN_SUMS_ALL) fast->energy[at] += 0.5 * (double)i_sum(extra.energy) * tables->energy_quantum;
+    for (int v = 0; v < (sums == QN_SUMS_NONE ? 0 : sums == QN_SUMS_PRESSURE ? 3 : 6); v++) scratch->virial[v] += i_sum(extra.virial[v]);
+  }
+}
+
+/* The compiler makes a loop for each of what is wanted. */
+INLINE void choose(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch, const bool symmetric) {
+  switch (fast->sums) {
+    case QN_SUMS_NONE: forces_of_brick(fast, b, sites, scratch, symmetric, QN_SUMS_NONE); break;
+    case QN_SUMS_PRESSURE: forces_of_brick(fast, b, sites, scratch, symmetric, QN_SUMS_PRESSURE); break;
+    case QN_SUMS_ALL: forces_of_brick(fast, b, sites, scratch, symmetric, QN_SUMS_ALL); break;
   }
 }
 
 static void force(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch) {
-  if (fast->tables.symmetric && fast->want_sums)
-    forces_of_brick(fast, b, sites, scratch, true, true);
-  else if (fast->tables.symmetric)
-    forces_of_brick(fast, b, sites, scratch, true, false);
-  else if (fast->want_sums)
-    forces_of_brick(fast, b, sites, scratch, false, true);
+  if (fast->tables.symmetric)
+    choose(fast, b, sites, scratch, true);
   else
-    forces_of_brick(fast, b, sites, scratch, false, false);
+    choose(fast, b, sites, scratch, false);
 }
 
 #endif

@@ -117,8 +117,7 @@ void qn_force_free(qn_force *force) {
   free(force);
 }
 
-qn_status qn_force_compute(qn_force *force, const qn_box *box, qn_atoms *atoms, qn_force_result *result, double *atom_energy,
-                           qn_error *error) {
+static qn_status compute(qn_force *force, const qn_box *box, qn_atoms *atoms, qn_sums sums, qn_force_result *result, double *atom_energy, qn_error *error) {
   if (atoms->count != force->lists.count)
     return qn_error_set(error, QN_INVALID, "%lld atoms, but the force calculation was made for %lld", (long long)atoms->count,
                         (long long)force->lists.count);
@@ -127,11 +126,25 @@ qn_status qn_force_compute(qn_force *force, const qn_box *box, qn_atoms *atoms, 
   if (status != QN_OK) return status;
   if (force->fast != NULL) {
     bool near;
-    status = qn_fast_compute(force->fast, &force->lists, prune, result, atom_energy, &near, error);
+    status = qn_fast_compute(force->fast, &force->lists, prune, sums, result, atom_energy, &near, error);
     if (status != QN_OK || !near) return status;
     prune = false;
   }
-  return qn_double_compute(force->reference, &force->lists, prune, result, atom_energy, error);
+  return qn_double_compute(force->reference, &force->lists, prune, sums, result, atom_energy, error);
+}
+
+qn_status qn_force_compute(qn_force *force, const qn_box *box, qn_atoms *atoms, qn_force_result *result, double *atom_energy,
+                           qn_error *error) {
+  qn_force_result unwanted;
+  qn_sums sums = result != NULL || atom_energy != NULL ? QN_SUMS_ALL : QN_SUMS_NONE;
+  return compute(force, box, atoms, sums, result != NULL ? result : &unwanted, atom_energy, error);
+}
+
+qn_status qn_force_compute_pressure(qn_force *force, const qn_box *box, qn_atoms *atoms, double virial[3], qn_error *error) {
+  qn_force_result result;
+  qn_status status = compute(force, box, atoms, QN_SUMS_PRESSURE, &result, NULL, error);
+  if (status == QN_OK) memcpy(virial, result.virial, 3 * sizeof *virial);
+  return status;
 }
 
 int64_t qn_force_rebuilds(const qn_force *force) { return force->lists.builds; }

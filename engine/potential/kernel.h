@@ -9,6 +9,13 @@
 #include "engine/potential/force.h"
 #include "engine/potential/ranges.h"
 
+/* What an evaluation sums up besides forces; each includes the ones before it. */
+typedef enum qn_sums {
+  QN_SUMS_NONE,
+  QN_SUMS_PRESSURE, /* the diagonal of the virial */
+  QN_SUMS_ALL       /* energy and all of the virial */
+} qn_sums;
+
 /* The potential as seen by one system: its species in the order of the atoms. */
 typedef struct qn_system {
   const qn_eam *eam;

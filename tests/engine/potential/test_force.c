@@ -268,8 +268,11 @@ static void a_function_of_positions_alone(void **state) {
       energy_of(&eam, &atoms, &box, &fresh);
       assert_memory_equal(&kept, &fresh, sizeof kept);
       for (int axis = 0; axis < 3; axis++) assert_memory_equal(f[axis], atoms.f[axis], size);
-      check_status(qn_force_compute(force, &box, &atoms, NULL, NULL, &error), &error); /* without sums the forces are the same */
+      double virial[3]; /* with fewer sums the rest is the same */
+      if (t % 2 == 0) check_status(qn_force_compute(force, &box, &atoms, NULL, NULL, &error), &error);
+      else check_status(qn_force_compute_pressure(force, &box, &atoms, virial, &error), &error);
       for (int axis = 0; axis < 3; axis++) assert_memory_equal(f[axis], atoms.f[axis], size);
+      if (t % 2 != 0) assert_memory_equal(virial, kept.virial, sizeof virial);
     }
     assert_true(qn_force_rebuilds(force) < 40 && exact > 60);
     qn_force_free(force);
