@@ -124,11 +124,11 @@ INLINE lanes_d d_split(lanes_d a, int32_t *to) {
   _mm_storeu_si128((__m128i *)to, whole);
   return _mm256_cvtepi32_pd(whole);
 }
-/* Add to HALF integers at `to` the lowest bits of the lanes, which `mask` chooses, moved left. */
-INLINE void d_add_tags(int32_t *to, lanes_d a, int32_t mask, int shift) {
+/* Add to HALF integers at `to` the lowest bits of the lanes, which `mask` chooses, times a scale. */
+INLINE void d_add_tags(int32_t *to, lanes_d a, int32_t mask, int32_t scale) {
   const __m256i even = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
   __m128i low = _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(_mm256_castpd_si256(a), even));
-  low = _mm_slli_epi32(_mm_and_si128(low, _mm_set1_epi32(mask)), shift);
+  low = _mm_mullo_epi32(_mm_and_si128(low, _mm_set1_epi32(mask)), _mm_set1_epi32(scale));
   _mm_storeu_si128((__m128i *)to, _mm_add_epi32(_mm_loadu_si128((const __m128i *)to), low));
 }
 INLINE lanes_l l_zero(void) { return _mm256_setzero_si256(); }
@@ -148,9 +148,9 @@ INLINE void d_load_sites(const double *low, const double *high, const uint16_t *
   *x = _mm256_unpacklo_pd(a, b), *y = _mm256_unpackhi_pd(a, b), *z = _mm256_unpacklo_pd(c, d), *w = _mm256_unpackhi_pd(c, d);
 }
 
-/* Columns of HALF rows of four doubles at base + 4 row. */
-INLINE void d_load_rows(const double *base, const int32_t *row, lanes_d column[4]) {
-#define ROW(k) _mm256_load_pd(base + 4 * (int64_t)row[k])
+/* Columns of four doubles from base + 2 row on. */
+INLINE void d_load_knots(const double *base, const int32_t *row, lanes_d column[4]) {
+#define ROW(k) _mm256_loadu_pd(base + 2 * (int64_t)row[k])
   __m256d a = ROW(0), b = ROW(1), c = ROW(2), d = ROW(3);
 #undef ROW
   __m256d ab0 = _mm256_unpacklo_pd(a, b), ab1 = _mm256_unpackhi_pd(a, b), cd0 = _mm256_unpacklo_pd(c, d), cd1 = _mm256_unpackhi_pd(c, d);

@@ -102,8 +102,8 @@ INLINE lanes_d d_split(lanes_d a, int32_t *to) {
   _mm256_storeu_si256((__m256i *)to, whole);
   return _mm512_cvtepi32_pd(whole);
 }
-INLINE void d_add_tags(int32_t *to, lanes_d a, int32_t mask, int shift) {
-  __m256i low = _mm256_slli_epi32(_mm256_and_si256(_mm512_cvtepi64_epi32(_mm512_castpd_si512(a)), _mm256_set1_epi32(mask)), shift);
+INLINE void d_add_tags(int32_t *to, lanes_d a, int32_t mask, int32_t scale) {
+  __m256i low = _mm256_mullo_epi32(_mm256_and_si256(_mm512_cvtepi64_epi32(_mm512_castpd_si512(a)), _mm256_set1_epi32(mask)), _mm256_set1_epi32(scale));
   _mm256_storeu_si256((__m256i *)to, _mm256_add_epi32(_mm256_loadu_si256((const __m256i *)to), low));
 }
 INLINE lanes_l l_zero(void) { return _mm512_setzero_si512(); }
@@ -120,8 +120,8 @@ INLINE void d_load_sites(const double *low, const double *high, const uint16_t *
   *x = _mm512_unpacklo_pd(a, b), *y = _mm512_unpackhi_pd(a, b), *z = _mm512_unpacklo_pd(c, d), *w = _mm512_unpackhi_pd(c, d);
 }
 
-INLINE void d_load_rows(const double *base, const int32_t *row, lanes_d column[4]) {
-#define ROW(k) _mm256_load_pd(base + 4 * (int64_t)row[k])
+INLINE void d_load_knots(const double *base, const int32_t *row, lanes_d column[4]) {
+#define ROW(k) _mm256_loadu_pd(base + 2 * (int64_t)row[k])
 #define TWO(k, l) _mm512_insertf64x4(_mm512_castpd256_pd512(ROW(k)), ROW(l), 1)
   __m512d a = TWO(0, 2), b = TWO(1, 3), c = TWO(4, 6), d = TWO(5, 7);
 #undef TWO

@@ -108,11 +108,11 @@ INLINE lanes_d d_fma(lanes_d a, lanes_d b, lanes_d c) { EACH_HALF a.v[k] = fma(a
 INLINE lanes_d d_pick(lanes_d a, lanes_d b, lanes_d yes, lanes_d no) { EACH_HALF no.v[k] = a.v[k] < b.v[k] ? yes.v[k] : no.v[k]; return no; }
 INLINE int d_any_less(lanes_d a, lanes_d b) { int o = 0; EACH_HALF o |= a.v[k] < b.v[k]; return o; }
 INLINE lanes_d d_split(lanes_d a, int32_t *to) { EACH_HALF a.v[k] = to[k] = (int32_t)a.v[k]; return a; }
-INLINE void d_add_tags(int32_t *to, lanes_d a, int32_t mask, int shift) {
+INLINE void d_add_tags(int32_t *to, lanes_d a, int32_t mask, int32_t scale) {
   EACH_HALF {
     int64_t bits;
     memcpy(&bits, &a.v[k], sizeof bits);
-    to[k] += ((int32_t)bits & mask) << shift;
+    to[k] += ((int32_t)bits & mask) * scale;
   }
 }
 INLINE lanes_l l_zero(void) { lanes_l o; EACH_HALF o.v[k] = 0; return o; }
@@ -130,8 +130,8 @@ INLINE void d_load_sites(const double *low, const double *high, const uint16_t *
   EACH_HALF x->v[k] = low[entry[k]], y->v[k] = low[entry[k] + 1], z->v[k] = high[entry[k]], w->v[k] = high[entry[k] + 1];
 }
 
-INLINE void d_load_rows(const double *base, const int32_t *row, lanes_d column[4]) {
-  EACH_HALF for (int c = 0; c < 4; c++) column[c].v[k] = base[4 * (int64_t)row[k] + c];
+INLINE void d_load_knots(const double *base, const int32_t *row, lanes_d column[4]) {
+  EACH_HALF for (int c = 0; c < 4; c++) column[c].v[k] = base[2 * (int64_t)row[k] + c];
 }
 
 #endif

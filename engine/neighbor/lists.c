@@ -18,13 +18,6 @@ enum {
 /* A. Displacements are kept in single precision. */
 #define SLACK 1e-3
 
-static bool alloc_scratch(qn_lists_scratch *scratch) {
-  size_t sites = QN_BRICK_SITES + 2 * QN_LISTS_PAD;
-  bool there = (scratch->sites = qn_memory_alloc(sites, sizeof *scratch->sites)) != NULL;
-  for (int axis = 0; axis < 3; axis++) there &= (scratch->place[axis] = qn_memory_alloc(sites, sizeof(int32_t))) != NULL;
-  return there & ((scratch->column = qn_memory_alloc(COLUMNS, sizeof *scratch->column)) != NULL);
-}
-
 qn_status qn_lists_init(qn_lists *lists, const qn_atoms *atoms, const qn_lists_ranges *ranges, double skin, qn_instructions instructions, int threads,
                         qn_error *error) {
   static const qn_lists_kernel *const KERNELS[QN_INSTRUCTIONS_COUNT] = {&qn_lists_avx512, &qn_lists_avx2, &qn_lists_portable};
@@ -45,7 +38,7 @@ qn_status qn_lists_init(qn_lists *lists, const qn_atoms *atoms, const qn_lists_r
     there &= (lists->inner_place[axis] = qn_memory_alloc(n, sizeof(float))) != NULL;
     there &= (lists->outer_place[axis] = qn_memory_alloc(n, sizeof(float))) != NULL;
   }
-  for (int t = 0; there && t < threads; t++) there &= alloc_scratch(&lists->scratch[t]);
+  for (int t = 0; there && t < threads; t++) there = (lists->scratch[t].column = qn_memory_alloc(COLUMNS, sizeof *lists->scratch[t].column)) != NULL;
   if (!there) return qn_error_set(error, QN_NO_MEMORY, "no memory for the neighbour lists of %lld atoms", (long long)atoms->count);
   return qn_bricks_init(&lists->bricks, atoms->count, ranges->reach + lists->outer_skin, error);
 }
@@ -102,6 +95,19 @@ bool qn_lists_room(qn_brick_lists *lists, int64_t atoms) {
   lists->count = qn_memory_alloc((size_t)room, sizeof *lists->count);
   lists->atom_capacity = lists->outer_count == NULL || lists->count == NULL ? 0 : room;
   return lists->atom_capacity > 0;
+}
+
+bool qn_lists_site_room(qn_lists_scratch *scratch, int64_t sites) {
+  if (sites <= scratch->site_capacity) return true;
+  size_t room = (size_t)(sites + sites / 8 + 2 * QN_LISTS_PAD);
+  free(scratch->sites);
+  bool there = (scratch->sites = qn_memory_alloc(room, sizeof *scratch->sites)) != NULL;
+  for (int axis = 0; axis < 3; axis++) {
+    free(scratch->place[axis]);
+    there &= (scratch->place[axis] = qn_memory_alloc(room, sizeof(int32_t))) != NULL;
+  }
+  scratch->site_capacity = there ? sites + sites / 8 : 0;
+  return there;
 }
 
 qn_status qn_lists_no_memory(qn_lists_scratch *scratch) {
@@ -207,6 +213,14 @@ static qn_status rebuild(qn_lists *lists, qn_error *error) {
     if (!scratch->failed) scratch->failed = lists->kernel->build(lists, b, scratch) != QN_OK;
   }
   status = qn_lists_failure(lists, error);
+  lists->most_sites = lists->most_atoms = 0;
+  for (int64_t b = 0; b < lists->bricks.brick_count; b++) {
+    const qn_brick *brick = &lists->bricks.brick[b];
+    if (brick->site_count > lists->most_sites) lists->most_sites = brick->site_count;
+    if (brick->count > lists->most_atoms) lists->most_atoms = brick->count;
+  }
+  for (int t = 0; t < lists->threads && status == QN_OK; t++) /* any thread may be given any brick */
+    if (!qn_lists_site_room(&lists->scratch[t], lists->most_sites)) status = qn_error_set(error, QN_NO_MEMORY, "no memory for the sites of a brick");
   lists->built = status == QN_OK;
   lists->builds++;
   return status;

@@ -54,8 +54,9 @@ typedef struct qn_brick_lists {
 /* Workspace of one thread. */
 typedef struct qn_lists_scratch {
   qn_surroundings about;
-  qn_site *sites;              /* [QN_BRICK_SITES + 2 QN_LISTS_PAD] of the brick at hand */
+  qn_site *sites;              /* of the brick at hand; room for those of the largest, the padding and a vector */
   int32_t *place[3];           /* the same positions, by axis */
+  int64_t site_capacity;
   int32_t (*column)[2];        /* first and last + 1 site of the columns around a cell */
   float inner_moved, outer_moved; /* A^2, largest displacement since the lists were made */
   bool failed;                 /* error says why */
@@ -91,6 +92,7 @@ struct qn_lists {
   qn_box outer_box, inner_box;
   bool built, pruned;              /* there are outer lists; and inner ones */
   int64_t builds;
+  int32_t most_sites, most_atoms;  /* of a brick */
   /* As of the last update. */
   qn_atoms *atoms;
   qn_box box;
@@ -118,9 +120,10 @@ double qn_lists_by_atom(const qn_lists *lists, const double *by_place, double *b
 
 extern const qn_lists_kernel qn_lists_avx512, qn_lists_avx2, qn_lists_portable;
 
-/* Room for `needed` entries of a list of which `used` are filled, or for the arrays by atom; false when there is no memory. */
+/* Room for `needed` entries of a list of which `used` are filled, for the arrays by atom, for the sites of a brick; false when there is no memory. */
 bool qn_lists_grow(uint16_t **list, int64_t *capacity, int64_t used, int64_t needed);
 bool qn_lists_room(qn_brick_lists *lists, int64_t atoms);
+bool qn_lists_site_room(qn_lists_scratch *scratch, int64_t sites);
 qn_status qn_lists_no_memory(qn_lists_scratch *scratch);
 
 /* Bring the atom at a place back into the box and count what it crossed; false, with the scratch's error, when it is lost. */

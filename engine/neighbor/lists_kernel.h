@@ -120,7 +120,7 @@ static qn_status build(qn_lists *lists, int64_t b, qn_lists_scratch *scratch) {
   if (status != QN_OK) return status;
   const qn_brick *brick = &bricks->brick[b];
   qn_brick_lists *own = &lists->brick[b];
-  if (!qn_lists_room(own, brick->count)) return qn_lists_no_memory(scratch);
+  if (!qn_lists_room(own, brick->count) || !qn_lists_site_room(scratch, brick->site_count)) return qn_lists_no_memory(scratch);
   gather_sites(lists, lists->rows, brick, scratch->sites);
   int32_t sites = brick->site_count;
   for (int32_t s = 0; s < sites + QN_LISTS_PAD; s++) {

@@ -14,20 +14,12 @@
 
 enum { STAGE = 7 /* doubles a neighbour that the stage holds */ };
 
-static bool alloc_scratch(qn_double_scratch *scratch) {
-  size_t sites = 2 * (QN_BRICK_SITES + QN_LISTS_PAD);
-  scratch->low = qn_memory_alloc(sites, sizeof(double));
-  scratch->high = qn_memory_alloc(sites, sizeof(double));
-  return scratch->low != NULL && scratch->high != NULL;
-}
-
 /* Room for the tables of `n` species. */
-static bool alloc_tables(qn_double *self, const qn_eam *eam, int n) {
-  size_t rows = (size_t)((n - 1) * self->step + n) << self->slot_bits;
-  bool there = (self->pair = qn_memory_alloc(4 * rows, sizeof(double))) != NULL;
-  there &= (self->here = qn_memory_alloc(4 * rows, sizeof(double))) != NULL;
-  there &= self->symmetric || (self->there = qn_memory_alloc(4 * rows, sizeof(double))) != NULL;
-  for (int a = 0; a < n; a++) there &= (self->embedding[a] = qn_memory_alloc(4 * (size_t)(eam->rho_points - 1), sizeof(double))) != NULL;
+static bool alloc_tables(qn_double *self, int n) {
+  size_t knots = (size_t)((n - 1) * self->step + n) * (size_t)self->slot;
+  bool there = (self->pair = qn_memory_alloc(2 * knots, sizeof(double))) != NULL;
+  there &= (self->here = qn_memory_alloc(2 * knots, sizeof(double))) != NULL;
+  there &= self->symmetric || (self->there = qn_memory_alloc(2 * knots, sizeof(double))) != NULL;
   return there;
 }
 
@@ -45,16 +37,16 @@ static bool is_symmetric(const qn_system *system) {
   return true;
 }
 
-/* The steepest slope of F. */
-static double steepest(const qn_eam *eam, const double *embedding) {
+/* The steepest slope of F at a knot. */
+static double steepest(const qn_embedding *embedding, int species) {
   double most = 0.0;
-  for (int k = 0; k < eam->rho_points - 1; k++) most = fmax(most, fabs(embedding[4 * (size_t)k + 1]) / eam->rho_step);
+  for (int k = 0; k <= embedding->intervals; k++) most = fmax(most, fabs(embedding->knots[species][2 * (size_t)k + 1]) * embedding->scale);
   return most;
 }
 
 /* What a pair brings about at a knot of the tables: the terms of its phi, and of its densities for each unit of F' at either end. */
 static void terms_at(const qn_double *self, const qn_eam *eam, size_t slot, int k, double *of_phi, double *of_density) {
-  const double *pair = self->pair + 4 * ((slot << self->slot_bits) + (size_t)k), *here = self->here + 4 * ((slot << self->slot_bits) + (size_t)k);
+  const double *pair = self->pair + 2 * (slot * (size_t)self->slot + (size_t)k), *here = self->here + 2 * (slot * (size_t)self->slot + (size_t)k);
   double r = k * eam->r_step, phi = fabs(pair[0] / r), pull = (fabs(pair[1]) / eam->r_step + phi) / r;
   *of_phi = fmax(phi, pull * fmax(r, 1.0)); /* the virial is f r */
   *of_density = 2.0 * fabs(here[1]) / eam->r_step * fmax(r, 1.0);
@@ -65,7 +57,7 @@ static void find_nearest(qn_double *self, const qn_system *system, double *large
   const qn_eam *eam = system->eam;
   double steep = 0.0, of_phi, of_density, most_density = 0.0;
   self->nearest = self->near = *largest_density = 0.0;
-  for (int a = 0; a < system->species_count; a++) steep = fmax(steep, steepest(eam, self->embedding[a]));
+  for (int a = 0; a < system->species_count; a++) steep = fmax(steep, steepest(self->embedding, a));
   for (int pass = 0; pass < 2; pass++)
     for (int a = 0; a < system->species_count; a++)
       for (int b = 0; b < system->species_count; b++) {
@@ -78,7 +70,7 @@ static void find_nearest(qn_double *self, const qn_system *system, double *large
           if (!(of_phi < STRONGEST && steep * of_density < STRONGEST)) self->nearest = r + eam->r_step;
           if (!(of_phi < USUAL)) self->near = fmax(self->near, r + eam->r_step);
           if (pass == 0) continue; /* the distances are known only then */
-          *largest_density = fmax(*largest_density, fabs(self->here[4 * ((slot << self->slot_bits) + (size_t)k)]));
+          *largest_density = fmax(*largest_density, fabs(self->here[2 * (slot * (size_t)self->slot + (size_t)k)]));
           if (r >= self->near) most_density = fmax(most_density, of_density);
         }
       }
@@ -91,24 +83,20 @@ static qn_status make_tables(qn_double *self, const qn_system *system, qn_error 
   self->symmetric = is_symmetric(system);
   self->step = self->symmetric && n == 2 ? 1 : n;
   while (1 << self->tag_bits < n) self->tag_bits++;
-  while (1 << self->slot_bits < eam->r_points) self->slot_bits++; /* the intervals, and one of zeros */
+  self->slot = eam->r_points + 2;
   self->r_scale = 1.0 / eam->r_step;
   self->r_end = nextafter(eam->r_points - 1, 0.0);
-  self->r_none = eam->r_points - 0.5;
+  self->r_none = eam->r_points + 0.5;
   self->cutoff_square = eam->cutoff * eam->cutoff;
-  self->rho_intervals = eam->rho_points - 1;
-  self->rho_scale = 1.0 / eam->rho_step;
-  self->rho_last = (eam->rho_points - 1) * eam->rho_step;
-  if (!alloc_tables(self, eam, n)) return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the potential");
+  if (!alloc_tables(self, n)) return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the potential");
   for (int a = 0; a < n; a++) {
     int ea = system->species[a];
-    qn_spline_table(eam->rho_points, eam->embedding + (size_t)ea * (size_t)eam->rho_points, self->embedding[a]);
     for (int b = 0; b < n; b++) {
       int eb = system->species[b];
-      size_t slot = 4 * ((size_t)(a * self->step + b) << self->slot_bits);
-      qn_spline_table(eam->r_points, table_of(eam, eam->pair, ea, eb), self->pair + slot);
-      qn_spline_table(eam->r_points, table_of(eam, eam->density, ea, eb), self->here + slot);
-      if (!self->symmetric) qn_spline_table(eam->r_points, table_of(eam, eam->density, eb, ea), self->there + slot);
+      size_t slot = 2 * (size_t)(a * self->step + b) * (size_t)self->slot;
+      qn_spline_knots(eam->r_points, table_of(eam, eam->pair, ea, eb), self->pair + slot);
+      qn_spline_knots(eam->r_points, table_of(eam, eam->density, ea, eb), self->here + slot);
+      if (!self->symmetric) qn_spline_knots(eam->r_points, table_of(eam, eam->density, eb, ea), self->there + slot);
     }
   }
   double largest;
@@ -119,12 +107,14 @@ static qn_status make_tables(qn_double *self, const qn_system *system, qn_error 
   return QN_OK;
 }
 
-qn_status qn_double_alloc(qn_double **made, const qn_system *system, int64_t count, qn_instructions instructions, qn_error *error) {
+qn_status qn_double_alloc(qn_double **made, const qn_system *system, const qn_embedding *embedding, int64_t count, qn_instructions instructions,
+                          qn_error *error) {
   static const qn_double_kernel *const KERNELS[QN_INSTRUCTIONS_COUNT] = {&qn_double_avx512, &qn_double_avx2, &qn_double_portable};
   *made = NULL;
   qn_double *self = qn_memory_alloc(1, sizeof *self);
   if (self == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a force calculation");
   self->kernel = KERNELS[instructions];
+  self->embedding = embedding;
   self->threads = system->threads;
   self->count = count;
   size_t n = (size_t)count;
@@ -133,7 +123,6 @@ qn_status qn_double_alloc(qn_double **made, const qn_system *system, int64_t cou
   there &= (self->energy = qn_memory_alloc(n, sizeof(double))) != NULL;
   there &= (self->by_atom = qn_memory_alloc(n, sizeof(double))) != NULL;
   there &= (self->scratch = qn_memory_alloc((size_t)system->threads, sizeof *self->scratch)) != NULL;
-  for (int t = 0; there && t < system->threads; t++) there &= alloc_scratch(&self->scratch[t]);
   qn_status status = there ? make_tables(self, system, error) : qn_error_set(error, QN_NO_MEMORY, "no memory for the forces of %lld atoms", (long long)count);
   if (status != QN_OK) {
     qn_double_free(self);
@@ -154,7 +143,6 @@ void qn_double_free(qn_double *self) {
   free(self->pair);
   free(self->here);
   free(self->there);
-  for (int a = 0; a < QN_MAX_SPECIES; a++) free(self->embedding[a]);
   free(self->low);
   for (int pass = 0; pass < 2; pass++) free(self->high[pass]);
   free(self->energy);
@@ -162,14 +150,26 @@ void qn_double_free(qn_double *self) {
   free(self);
 }
 
-bool qn_double_stage(qn_double_scratch *scratch, int64_t neighbours) {
-  if (neighbours * STAGE <= scratch->stage_capacity && scratch->stage != NULL) return true;
-  int64_t room = 2 * (neighbours + QN_LISTS_PAD) * STAGE;
-  free(scratch->stage);
-  scratch->stage = qn_memory_alloc((size_t)room, sizeof *scratch->stage);
-  scratch->stage_capacity = scratch->stage == NULL ? 0 : room;
-  scratch->failed |= scratch->stage == NULL;
-  return scratch->stage != NULL;
+/* Room for one brick: its sites, and the neighbours of one atom in the stage. */
+static bool reserve(qn_double_scratch *scratch, int64_t sites, int64_t neighbours) {
+  if (sites > scratch->site_capacity) {
+    size_t room = 2 * (size_t)(sites + sites / 8 + QN_LISTS_PAD);
+    free(scratch->low);
+    free(scratch->high);
+    scratch->low = qn_memory_alloc(room, sizeof(double));
+    scratch->high = qn_memory_alloc(room, sizeof(double));
+    bool there = scratch->low != NULL && scratch->high != NULL;
+    scratch->site_capacity = there ? sites + sites / 8 : 0;
+    scratch->failed |= !there;
+  }
+  if (neighbours * STAGE > scratch->stage_capacity) {
+    int64_t room = 2 * (neighbours + QN_LISTS_PAD) * STAGE;
+    free(scratch->stage);
+    scratch->stage = qn_memory_alloc((size_t)room, sizeof *scratch->stage);
+    scratch->stage_capacity = scratch->stage == NULL ? 0 : room;
+    scratch->failed |= scratch->stage == NULL;
+  }
+  return !scratch->failed;
 }
 
 /* ---- an evaluation ---- */
@@ -214,7 +214,7 @@ static void evaluate(qn_double *self, bool prune) {
     for (int64_t b = 0; b < bricks; b++) {
       if (list->failed || scratch->failed || lists->bricks.brick[b].count == 0) continue;
       if (prune) list->failed = lists->kernel->prune(lists, b, list) != QN_OK;
-      if (!list->failed && qn_double_stage(scratch, lists->brick[b].most)) self->kernel->density(self, b, scratch);
+      if (!list->failed && reserve(scratch, lists->most_sites, lists->brick[b].most)) self->kernel->density(self, b, scratch);
       stop |= list->failed | scratch->failed | (scratch->bad != INT32_MAX);
       split |= scratch->steep;
     }
@@ -223,7 +223,7 @@ static void evaluate(qn_double *self, bool prune) {
     if (!stop) {
 #pragma omp for schedule(dynamic, 1)
       for (int64_t b = 0; b < bricks; b++)
-        if (lists->bricks.brick[b].count > 0 && qn_double_stage(scratch, lists->brick[b].most)) self->kernel->force(self, b, scratch);
+        if (lists->bricks.brick[b].count > 0 && reserve(scratch, lists->most_sites, lists->brick[b].most)) self->kernel->force(self, b, scratch);
     }
   }
 }
@@ -232,7 +232,7 @@ static qn_status outcome(const qn_double *self, qn_error *error) {
   qn_status status = qn_lists_failure(self->lists, error);
   int32_t bad = INT32_MAX;
   for (int t = 0; t < self->threads && status == QN_OK; t++) {
-    if (self->scratch[t].failed) status = qn_error_set(error, QN_NO_MEMORY, "no memory for the neighbours of an atom");
+    if (self->scratch[t].failed) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a brick");
     if (self->scratch[t].bad < bad) bad = self->scratch[t].bad;
   }
   if (status == QN_OK && bad != INT32_MAX)

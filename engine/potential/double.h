@@ -10,6 +10,7 @@
 #define QN_POTENTIAL_DOUBLE_H
 
 #include "engine/neighbor/lists.h"
+#include "engine/potential/embedding.h"
 #include "engine/potential/kernel.h"
 
 /* eV/A or eV: what terms are multiples of, and the number with which rounding to it begins: 1.5 2^52 multiples. The same for the larger part of
@@ -22,12 +23,13 @@
 /* Workspace of one thread. */
 typedef struct qn_double_scratch {
   double *low, *high;      /* [sites][2] of the brick at hand: x, y; z, tag */
+  int64_t site_capacity;
   double *stage;           /* what the first stride of a pass leaves for the second, for one atom */
   int64_t stage_capacity;
   int64_t virial[6];       /* quanta, with the sign of its forces turned */
   int32_t bad;             /* an atom with a neighbour too near; INT32_MAX when all is well */
   bool steep;              /* F' of an atom asks for split terms */
-  bool failed;             /* no memory for the stage */
+  bool failed;             /* no memory */
 } qn_double_scratch;
 
 typedef struct qn_double qn_double;
@@ -42,16 +44,14 @@ extern const qn_double_kernel qn_double_avx512, qn_double_avx2, qn_double_portab
 
 struct qn_double {
   const qn_double_kernel *kernel;
+  const qn_embedding *embedding; /* borrowed */
   int threads;
   int64_t count;
-  /* Cubics by interval of r, rows of four; the last row of a slot is zero. Pairs (centre a, neighbour b) have slot a * step + b, of 2^slot_bits
-   * rows; where all functions are the same seen from either side, two species share a slot with step 1. */
-  int step, slot_bits, tag_bits;
+  /* Knots by r: value, slope times the step; the last of a slot are zero. Pairs (centre a, neighbour b) have slot a * step + b, of `slot`
+   * knots; where all functions are the same seen from either side, two species share a slot with step 1. */
+  int step, slot, tag_bits;
   bool symmetric;
   double *pair, *here, *there; /* r phi; rho at the centre; rho at the neighbour (NULL when symmetric) */
-  double *embedding[QN_MAX_SPECIES];
-  int rho_intervals;
-  double rho_scale, rho_last;  /* 1/drho, the last tabulated density */
   double r_scale, r_end;       /* 1/dr; the largest double below the last point, in steps */
   double r_none;               /* steps: inside the zero row */
   double cutoff_square;        /* A^2 */
@@ -70,14 +70,13 @@ struct qn_double {
   bool split;                  /* terms, in every brick */
 };
 
-qn_status qn_double_alloc(qn_double **made, const qn_system *system, int64_t count, qn_instructions instructions, qn_error *error);
+/* For `count` atoms; `embedding` must outlive it. */
+qn_status qn_double_alloc(qn_double **made, const qn_system *system, const qn_embedding *embedding, int64_t count, qn_instructions instructions,
+                          qn_error *error);
 void qn_double_free(qn_double *self);
 
 /* Forces over the lists, whose inner ones are chosen first when `prune`, and the sums into *result; `atom_energy` may be NULL. QN_BLOWUP names an atom with a
  * neighbour nearer than the tables can answer. */
 qn_status qn_double_compute(qn_double *self, qn_lists *lists, bool prune, qn_sums sums, qn_force_result *result, double *atom_energy, qn_error *error);
-
-/* Room for the neighbours of one atom in the stage. */
-bool qn_double_stage(qn_double_scratch *scratch, int64_t neighbours);
 
 #endif

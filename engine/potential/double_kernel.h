@@ -45,7 +45,7 @@ INLINE double *approach(const qn_double *self, const qn_double_scratch *scratch,
     lanes_d q = d_pick(square, cutoff, d_min(d_mul(r, scale), end), none);
     int32_t *row = (int32_t *)(stage + ROW);
     d_store(stage + PLACE, d_sub(q, d_split(q, row)));
-    d_add_tags(row, tag, species, self->slot_bits);
+    d_add_tags(row, tag, species, self->slot);
     *least = d_min(square, *least);
     if (!second) continue;
     d_store(stage + DX, x), d_store(stage + DY, y), d_store(stage + DZ, z);
@@ -55,20 +55,24 @@ INLINE double *approach(const qn_double *self, const qn_double_scratch *scratch,
   return stage;
 }
 
+/* A function between two knots, as LAMMPS's spline has it: f0 + d0 p + c2 p^2 + c3 p^3. */
 typedef struct cubics {
-  lanes_d p, c[4];
+  lanes_d p, f0, d0, c2, c3;
 } cubics;
 
 INLINE cubics look_up(const double *table, const double *stage) {
-  cubics found = {.p = d_load(stage + PLACE)};
-  d_load_rows(table, (const int32_t *)(stage + ROW), found.c);
-  return found;
+  lanes_d knots[4];
+  d_load_knots(table, (const int32_t *)(stage + ROW), knots);
+  const lanes_d rise = d_sub(knots[2], knots[0]), both = d_add(knots[1], knots[3]);
+  return (cubics){.p = d_load(stage + PLACE),
+                  .f0 = knots[0],
+                  .d0 = knots[1],
+                  .c2 = d_sub(d_mul(d_set(3.0), rise), d_add(knots[1], both)),
+                  .c3 = d_fma(d_set(-2.0), rise, both)};
 }
-INLINE lanes_d value_of(cubics f) { return d_fma(d_fma(d_fma(f.c[3], f.p, f.c[2]), f.p, f.c[1]), f.p, f.c[0]); }
+INLINE lanes_d value_of(cubics f) { return d_fma(d_fma(d_fma(f.c3, f.p, f.c2), f.p, f.d0), f.p, f.f0); }
 /* By interval, not by A. */
-INLINE lanes_d slope_of(cubics f) {
-  return d_fma(d_fma(d_mul(d_set(3.0), f.c[3]), f.p, d_add(f.c[2], f.c[2])), f.p, f.c[1]);
-}
+INLINE lanes_d slope_of(cubics f) { return d_fma(d_fma(d_mul(d_set(3.0), f.c3), f.p, d_add(f.c2, f.c2)), f.p, f.d0); }
 
 /* A sum of terms, each rounded to a multiple of the quantum; the larger parts of split ones apart. Bits are added up, rounders and all. */
 typedef struct sum {
@@ -99,22 +103,16 @@ INLINE int64_t total(const sum *of, int64_t terms, const bool split) {
   return split ? fine + scale * without_rounders(of->large, terms, QN_DOUBLE_LARGE_ROUNDER) : fine;
 }
 
-/* F and F' of the atom at a place; a straight line above the table. */
+/* F' of the atom at a place becomes its tag in the second pass, with the species in the lowest bits. */
 static void embed(qn_double *self, int64_t at, double rho, qn_double_scratch *scratch) {
   int type = self->lists->type[at];
-  double q = rho * self->rho_scale;
-  int interval = q > 0.0 ? q < self->rho_intervals - 1 ? (int)q : self->rho_intervals - 1 : 0;
-  double p = q - interval < 1.0 ? q - interval : 1.0;
-  const double *c = self->embedding[type] + 4 * (int64_t)interval;
-  double slope = ((3.0 * c[3] * p + 2.0 * c[2]) * p + c[1]) * self->rho_scale;
+  double slope;
+  self->energy[at] = qn_embedding_at(self->embedding, type, rho, &slope);
   scratch->steep |= !(fabs(slope) <= self->steepest);
   uint64_t bits, species = (UINT64_C(1) << self->tag_bits) - 1;
   memcpy(&bits, &slope, sizeof bits);
   bits = (bits & ~species) | (uint64_t)type;
   memcpy(&self->high[1][2 * at + 1], &bits, sizeof bits);
-  if (self->sums != QN_SUMS_ALL) return;
-  self->energy[at] = ((c[3] * p + c[2]) * p + c[1]) * p + c[0];
-  if (rho > self->rho_last) self->energy[at] += slope * (rho - self->rho_last);
 }
 
 static void density(qn_double *self, int64_t b, qn_double_scratch *scratch) {
@@ -136,7 +134,7 @@ static void density(qn_double *self, int64_t b, qn_double_scratch *scratch) {
       if (id < scratch->bad) scratch->bad = id;
       continue;
     }
-    const double *here = self->here + 4 * (((int64_t)lists->type[at] * self->step) << self->slot_bits);
+    const double *here = self->here + 2 * (int64_t)lists->type[at] * self->step * self->slot;
     sum rho = nothing();
     for (const double *stage = scratch->stage; stage < end; stage += STAGE)
       add_term(&rho, d_mul(value_of(look_up(here, stage)), to_quanta), false);
@@ -172,7 +170,7 @@ INLINE void forces_of_brick(qn_double *self, int64_t b, qn_double_scratch *scrat
   const lanes_d scale = d_set(self->r_scale);
   gather(self, brick, 1, scratch);
   for (int64_t atom = 0; atom < brick->count; atom++) {
-    int64_t at = brick->first + atom, slot = 4 * (((int64_t)lists->type[at] * self->step) << self->slot_bits);
+    int64_t at = brick->first + atom, slot = 2 * (int64_t)lists->type[at] * self->step * self->slot;
     const double centre[3] = {self->low[2 * at], self->low[2 * at + 1], self->high[1][2 * at]};
     int core_count = own->count[atom][0], shell_count = own->count[atom][1];
     lanes_d unused = d_set(0.0);

@@ -6,12 +6,14 @@
 
 #include "engine/base/memory.h"
 
-qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, int64_t count, qn_instructions instructions, qn_error *error) {
+qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, const qn_embedding *embedding, int64_t count, qn_instructions instructions,
+                        qn_error *error) {
   static const qn_fast_kernel *const KERNELS[QN_INSTRUCTIONS_COUNT] = {&qn_fast_avx512, &qn_fast_avx2, &qn_fast_portable};
   *fast = NULL;
   qn_fast *made = qn_memory_alloc(1, sizeof *made);
   if (made == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a force calculation");
   made->kernel = KERNELS[instructions];
+  made->embedding = embedding;
   made->threads = system->threads;
   made->count = count;
   size_t n = (size_t)count + QN_LISTS_PAD;
@@ -20,8 +22,7 @@ qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, int64_t count, 
   made->by_atom = qn_memory_alloc(n, sizeof(double));
   made->scratch = qn_memory_alloc((size_t)system->threads, sizeof *made->scratch);
   bool there = made->rows && made->energy && made->by_atom && made->scratch;
-  for (int t = 0; there && t < system->threads; t++) there = (made->scratch[t].density = qn_memory_alloc(QN_BRICK_SITES, sizeof(int32_t))) != NULL;
-  qn_status status = there ? qn_fast_tables_init(&made->tables, system, error)
+  qn_status status = there ? qn_fast_tables_init(&made->tables, system, embedding, error)
                            : qn_error_set(error, QN_NO_MEMORY, "no memory for the forces of %lld atoms", (long long)count);
   if (status != QN_OK) {
     qn_fast_free(made);
@@ -45,14 +46,22 @@ void qn_fast_free(qn_fast *fast) {
   free(fast);
 }
 
-bool qn_fast_stage(qn_fast_scratch *scratch, int64_t neighbours) {
-  if (neighbours * QN_FAST_STAGE <= scratch->stage_capacity && scratch->stage != NULL) return true;
-  int64_t room = 2 * (neighbours + QN_LISTS_PAD) * QN_FAST_STAGE;
-  free(scratch->stage);
-  scratch->stage = qn_memory_alloc((size_t)room, sizeof *scratch->stage);
-  scratch->stage_capacity = scratch->stage == NULL ? 0 : room;
-  scratch->failed |= scratch->stage == NULL;
-  return scratch->stage != NULL;
+/* Room for one brick: the neighbours of one atom in the stage, and the densities of its atoms. */
+static bool reserve(qn_fast_scratch *scratch, int64_t neighbours, int64_t atoms) {
+  if (neighbours * QN_FAST_STAGE > scratch->stage_capacity) {
+    int64_t room = 2 * (neighbours + QN_LISTS_PAD) * QN_FAST_STAGE;
+    free(scratch->stage);
+    scratch->stage = qn_memory_alloc((size_t)room, sizeof *scratch->stage);
+    scratch->stage_capacity = scratch->stage == NULL ? 0 : room;
+    scratch->failed |= scratch->stage == NULL;
+  }
+  if (atoms > scratch->atom_capacity) {
+    free(scratch->density);
+    scratch->density = qn_memory_alloc((size_t)atoms, sizeof *scratch->density);
+    scratch->atom_capacity = scratch->density == NULL ? 0 : atoms;
+    scratch->failed |= scratch->density == NULL;
+  }
+  return !scratch->failed;
 }
 
 /* Both passes over all bricks. The second needs F' of all neighbours, so it waits for the first. */
@@ -68,13 +77,13 @@ static void evaluate(qn_fast *fast, bool prune) {
     for (int64_t b = 0; b < bricks; b++) {
       if (list->failed || scratch->failed || lists->bricks.brick[b].count == 0) continue;
       if (prune) list->failed = lists->kernel->prune(lists, b, list) != QN_OK;
-      if (!list->failed && qn_fast_stage(scratch, lists->brick[b].most)) fast->kernel->density(fast, b, list->sites, scratch);
+      if (!list->failed && reserve(scratch, lists->brick[b].most, lists->most_atoms)) fast->kernel->density(fast, b, list->sites, scratch);
       stop |= list->failed | scratch->failed | scratch->near;
     }
     if (!stop) {
 #pragma omp for schedule(dynamic, 1)
       for (int64_t b = 0; b < bricks; b++)
-        if (lists->bricks.brick[b].count > 0 && qn_fast_stage(scratch, lists->brick[b].most)) fast->kernel->force(fast, b, list->sites, scratch);
+        if (lists->bricks.brick[b].count > 0 && reserve(scratch, lists->brick[b].most, 0)) fast->kernel->force(fast, b, list->sites, scratch);
     }
   }
 }
@@ -83,7 +92,7 @@ static qn_status outcome(const qn_fast *fast, bool *near, qn_error *error) {
   qn_status status = qn_lists_failure(fast->lists, error);
   *near = false;
   for (int t = 0; t < fast->threads && status == QN_OK; t++) {
-    if (fast->scratch[t].failed) status = qn_error_set(error, QN_NO_MEMORY, "no memory for the neighbours of an atom");
+    if (fast->scratch[t].failed) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a brick");
     *near |= fast->scratch[t].near;
   }
   return status;

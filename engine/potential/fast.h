@@ -3,6 +3,7 @@
 #ifndef QN_POTENTIAL_FAST_H
 #define QN_POTENTIAL_FAST_H
 
+#include "engine/potential/embedding.h"
 #include "engine/potential/fast_tables.h"
 #include "engine/potential/kernel.h"
 
@@ -12,10 +13,11 @@ enum { QN_FAST_STAGE = 6 /* numbers of 32 bits a neighbour that the stage holds 
 typedef struct qn_fast_scratch {
   float *stage;             /* what the first stride of a pass leaves for the second, for one atom */
   int64_t stage_capacity;
-  int32_t *density;         /* [QN_BRICK_SITES] of the atoms of a brick, quanta */
+  int32_t *density;         /* of the atoms of a brick, quanta */
+  int64_t atom_capacity;
   int64_t virial[6];        /* quanta */
   bool near;                /* a pair is nearer than the tables answer */
-  bool failed;              /* no memory for the stage */
+  bool failed;              /* no memory */
 } qn_fast_scratch;
 
 typedef struct qn_fast qn_fast;
@@ -30,6 +32,7 @@ extern const qn_fast_kernel qn_fast_avx512, qn_fast_avx2, qn_fast_portable;
 
 struct qn_fast {
   const qn_fast_kernel *kernel;
+  const qn_embedding *embedding;   /* borrowed */
   qn_fast_tables tables;
   int threads;
   int64_t count;
@@ -42,15 +45,14 @@ struct qn_fast {
   qn_sums sums;
 };
 
-qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, int64_t count, qn_instructions instructions, qn_error *error);
+/* For `count` atoms; `embedding` must outlive it. */
+qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, const qn_embedding *embedding, int64_t count, qn_instructions instructions,
+                        qn_error *error);
 void qn_fast_free(qn_fast *fast);
 
 /* Forces over the lists, whose inner ones are chosen first when `prune`, and the sums into *result; `atom_energy` may be NULL. Sets *near, and gives
  * nothing, when two atoms are nearer than the tables can answer: then the reference kernel must. */
 qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_sums sums, qn_force_result *result, double *atom_energy, bool *near,
                           qn_error *error);
-
-/* Room for the neighbours of one atom in the stage. */
-bool qn_fast_stage(qn_fast_scratch *scratch, int64_t neighbours);
 
 #endif

@@ -31,23 +31,15 @@ INLINE lanes_f cubic(const float *base, const float *stage) {
 
 /* ---- first pass ---- */
 
-/* F and F' of the atom at a place, by the reference kernel's spline. */
+/* F' of the atom at a place becomes its tag, with the species in the lowest bits. */
 INLINE void embed(qn_fast *fast, int64_t at, double rho) {
-  const qn_fast_tables *tables = &fast->tables;
   qn_site row = fast->lists->rows[at];
-  double q = rho * tables->rho_scale;
-  int interval = q > 0.0 ? q < tables->rho_points - 2 ? (int)q : tables->rho_points - 2 : 0;
-  double p = q - interval < 1.0 ? q - interval : 1.0;
-  const double *f = tables->embedding[row.tag] + 4 * (int64_t)interval;
-  double slope = ((3.0 * f[3] * p + 2.0 * f[2]) * p + f[1]) * tables->rho_scale;
+  double slope, energy = qn_embedding_at(fast->embedding, row.tag, rho, &slope);
   float single = (float)slope;
-  int32_t bits;
+  int32_t bits, species = (int32_t)((1u << fast->tables.tag_bits) - 1u);
   memcpy(&bits, &single, sizeof bits);
-  int32_t species = (int32_t)((1u << tables->tag_bits) - 1u);
   fast->rows[at] = (qn_site){row.x, row.y, row.z, (bits & ~species) | row.tag};
-  if (fast->sums != QN_SUMS_ALL) return;
-  fast->energy[at] = ((f[3] * p + f[2]) * p + f[1]) * p + f[0];
-  if (rho > tables->rho_last) fast->energy[at] += slope * (rho - tables->rho_last);
+  fast->energy[at] = energy;
 }
 
 INLINE void densities(qn_fast *fast, int64_t b, const qn_site *sites, qn_fast_scratch *scratch, const bool near) {

@@ -13,7 +13,7 @@ enum {
   DEGREE = 3,
   FEWEST_NODES = 12, MOST_NODES = 512, /* Chebyshev points of a fit */
   REACH_EXPONENT = 2 * QN_LISTS_REACH_BITS, /* of s at the reach */
-  FIRST_EXPONENT = REACH_EXPONENT - 6,      /* tables begin at an eighth of the reach */
+  FIRST_EXPONENT = REACH_EXPONENT - 5,      /* tables begin at 0.18 of the reach */
   TURN_EXPONENT = REACH_EXPONENT - 2,
   LAST_EXPONENT = REACH_EXPONENT + 5,
   COARSEST_SLOPES = 17, COARSEST_DENSITY = 18, /* shifts: 64 and 32 intervals an octave */
@@ -168,30 +168,24 @@ static source source_of(const builder *b, const qn_fast_tables *tables, int a, i
 
 /* The steepest F' of a solid or liquid, eV per density: from a quarter to three times the density of a dozen neighbours at 0.4 of
  * the range. */
-static double typical_slope(const qn_fast_tables *tables, int species, double rho) {
-  double worst = 0.0;
+static double typical_slope(const qn_embedding *embedding, int species, double rho) {
+  double worst = 0.0, slope;
   for (int k = 1; k <= 12; k++) {
-    double q = 0.25 * k * rho * tables->rho_scale;
-    int at = q < tables->rho_points - 2 ? (int)q : tables->rho_points - 2;
-    const double *c = tables->embedding[species] + 4 * (size_t)at;
-    double p = fmin(q - at, 1.0);
-    worst = fmax(worst, fabs(((3.0 * c[3] * p + 2.0 * c[2]) * p + c[1]) * tables->rho_scale));
+    qn_embedding_at(embedding, species, 0.25 * k * rho, &slope);
+    worst = fmax(worst, fabs(slope));
   }
   return worst;
 }
 
-static qn_status make_splines(qn_fast_tables *tables, builder *b, qn_error *error) {
+static qn_status make_splines(qn_fast_tables *tables, builder *b, const qn_embedding *embedding, qn_error *error) {
   const qn_eam *eam = b->system->eam;
   int n = tables->species_count;
   b->stride = 4 * (size_t)(eam->r_points - 1);
   b->splines = qn_memory_alloc((size_t)(2 * n * n) * b->stride, sizeof(double));
-  bool missing = b->splines == NULL;
-  for (int a = 0; a < n; a++) missing |= (tables->embedding[a] = qn_memory_alloc(4 * (size_t)(eam->rho_points - 1), sizeof(double))) == NULL;
-  if (missing) return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the potential");
+  if (b->splines == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the potential");
   tables->symmetric = true;
   for (int a = 0; a < n; a++) {
     int ea = b->system->species[a];
-    qn_spline_table(eam->rho_points, eam->embedding + (size_t)ea * (size_t)eam->rho_points, tables->embedding[a]);
     for (int s = 0; s < n; s++) {
       int es = b->system->species[s];
       double *table = b->splines + (size_t)(2 * (a * n + s)) * b->stride;
@@ -200,13 +194,10 @@ static qn_status make_splines(qn_fast_tables *tables, builder *b, qn_error *erro
       tables->symmetric &= memcmp(density_table(eam, ea, es), density_table(eam, es, ea), (size_t)eam->r_points * sizeof(double)) == 0;
     }
   }
-  tables->rho_points = eam->rho_points;
-  tables->rho_scale = 1.0 / eam->rho_step;
-  tables->rho_last = (eam->rho_points - 1) * eam->rho_step;
   for (int a = 0; a < n; a++) {
     source own = source_of(b, tables, a, a, false, false, 1.0);
     double r = 0.4 * own.range;
-    b->slope[a] = typical_slope(tables, a, own.range > 0.0 ? 12.0 * fabs(evaluate(&own, r * r)) : 1.0);
+    b->slope[a] = typical_slope(embedding, a, own.range > 0.0 ? 12.0 * fabs(evaluate(&own, r * r)) : 1.0);
   }
   return QN_OK;
 }
@@ -343,10 +334,10 @@ static qn_status make_tables(qn_fast_tables *tables, builder *b, qn_error *error
   return QN_OK;
 }
 
-qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, qn_error *error) {
+qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, const qn_embedding *embedding, qn_error *error) {
   *tables = (qn_fast_tables){.species_count = system->species_count};
   builder b = {.system = system, .quantum = ldexp(system->ranges->longest, -QN_LISTS_REACH_BITS)};
-  qn_status status = make_splines(tables, &b, error);
+  qn_status status = make_splines(tables, &b, embedding, error);
   if (status == QN_OK) {
     double largest_density;
     find_nearest(tables, &b, &largest_density);
@@ -362,6 +353,5 @@ qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, q
 
 void qn_fast_tables_fini(qn_fast_tables *tables) {
   for (int k = 0; k < 3; k++) free(tables->rows[k]);
-  for (int a = 0; a < QN_MAX_SPECIES; a++) free(tables->embedding[a]);
   *tables = (qn_fast_tables){0};
 }

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "engine/base/status.h"
+#include "engine/potential/embedding.h"
 #include "engine/potential/kernel.h"
 
 enum {
@@ -51,14 +52,11 @@ typedef struct qn_fast_tables {
   int coarse_shift, slope_slot_bits;
 
   float *rows[3];          /* what is to be freed */
-  double *embedding[QN_MAX_SPECIES]; /* cubics of F, see spline.h */
-  int rho_points;
-  double rho_scale, rho_last;
   double error;            /* eV/A: rms error of a pair's force by the fits beyond the turn, F' taken at a typical density */
 } qn_fast_tables;
 
 /* Tables for the species of `system`. Free with qn_fast_tables_fini, also after a failure. */
-qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, qn_error *error);
+qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, const qn_embedding *embedding, qn_error *error);
 void qn_fast_tables_fini(qn_fast_tables *tables);
 
 /* Bytes of a row of slopes, as a power of two. */

@@ -7,6 +7,7 @@
 
 #include "engine/base/memory.h"
 #include "engine/potential/double.h"
+#include "engine/potential/embedding.h"
 #include "engine/potential/fast.h"
 #include "engine/potential/kernel.h"
 
@@ -15,6 +16,7 @@ enum { MOST_THREADS = 1024 };
 /* Both kernels work on the same lists. Where atoms are nearer than the tables of the fast kernel answer, the reference kernel steps in, for that one
  * evaluation. */
 struct qn_force {
+  qn_embedding embedding;
   qn_lists lists;
   qn_fast *fast; /* NULL in double precision */
   qn_double *reference;
@@ -78,8 +80,10 @@ static qn_lists_ranges ranges_of(const qn_system *system) {
 static qn_status make(qn_force *force, const qn_system *system, const qn_atoms *atoms, const qn_force_options *options, qn_error *error) {
   qn_instructions instructions;
   qn_status status = qn_instructions_choose(options->instructions, &instructions, error);
-  if (status == QN_OK) status = qn_double_alloc(&force->reference, system, atoms->count, instructions, error);
-  if (status == QN_OK && options->precision == QN_PRECISION_FAST) status = qn_fast_alloc(&force->fast, system, atoms->count, instructions, error);
+  if (status == QN_OK) status = qn_embedding_init(&force->embedding, system, error);
+  if (status == QN_OK) status = qn_double_alloc(&force->reference, system, &force->embedding, atoms->count, instructions, error);
+  if (status == QN_OK && options->precision == QN_PRECISION_FAST)
+    status = qn_fast_alloc(&force->fast, system, &force->embedding, atoms->count, instructions, error);
   if (status != QN_OK) return status;
   qn_lists_ranges ranges = ranges_of(system);
   ranges.near = fmax(force->reference->near, force->fast != NULL ? force->fast->tables.nearest : 0.0);
@@ -114,6 +118,7 @@ void qn_force_free(qn_force *force) {
   qn_fast_free(force->fast);
   qn_double_free(force->reference);
   qn_lists_fini(&force->lists);
+  qn_embedding_fini(&force->embedding);
   free(force);
 }
 

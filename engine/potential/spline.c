@@ -20,3 +20,10 @@ void qn_spline_table(int points, const double *values, double *table) {
     d0 = d1;
   }
 }
+
+void qn_spline_knots(int points, const double *values, double *knots) {
+  for (int i = 0; i < points; i++) {
+    knots[2 * i] = values[i];
+    knots[2 * i + 1] = slope(points, values, i);
+  }
+}

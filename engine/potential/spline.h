@@ -9,4 +9,7 @@
 /* `points` >= 5 values into `table` [points - 1][4]: for each interval the coefficients of 1, p, p^2, p^3. */
 void qn_spline_table(int points, const double *values, double *table);
 
+/* The same as knots: values and slopes per step, into `knots` [points][2]. */
+void qn_spline_knots(int points, const double *values, double *knots);
+
 #endif

@@ -1,0 +1,29 @@
+/* The embedding functions F of a system's species, by LAMMPS's spline: a straight line above the last tabulated density. Both kernels share them. */
+#ifndef QN_POTENTIAL_EMBEDDING_H
+#define QN_POTENTIAL_EMBEDDING_H
+
+#include "engine/potential/kernel.h"
+
+typedef struct qn_embedding {
+  int intervals;
+  double scale, last;             /* 1/drho, the last tabulated density */
+  double *knots[QN_MAX_SPECIES]; /* by species of the atoms, see spline.h */
+} qn_embedding;
+
+/* Free with qn_embedding_fini, also after a failure. */
+qn_status qn_embedding_init(qn_embedding *embedding, const qn_system *system, qn_error *error);
+void qn_embedding_fini(qn_embedding *embedding);
+
+/* F in eV and its slope at a density. */
+static inline double qn_embedding_at(const qn_embedding *embedding, int species, double rho, double *slope) {
+  double q = rho * embedding->scale;
+  int interval = q > 0.0 ? q < embedding->intervals - 1 ? (int)q : embedding->intervals - 1 : 0;
+  double p = q - interval < 1.0 ? q - interval : 1.0;
+  const double *knot = embedding->knots[species] + 2 * (ptrdiff_t)interval;
+  double rise = knot[2] - knot[0], c2 = 3.0 * rise - 2.0 * knot[1] - knot[3], c3 = knot[1] + knot[3] - 2.0 * rise;
+  *slope = ((3.0 * c3 * p + 2.0 * c2) * p + knot[1]) * embedding->scale;
+  double energy = ((c3 * p + c2) * p + knot[1]) * p + knot[0];
+  return rho > embedding->last ? energy + *slope * (rho - embedding->last) : energy;
+}
+
+#endif
