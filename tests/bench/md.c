@@ -3,7 +3,7 @@
  *   md STRUCTURE.xyz POTENTIAL PRECISION THREADS REPEAT WARM STEPS TEMPERATURE ENSEMBLE
  *
  * The structure is repeated REPEAT times along each axis, WARM steps are not timed. Prints one JSON line: atoms, seconds, atom_steps_per_s,
- * cpu_seconds (of all threads), kernel, temperature_k, energies, and bytes_per_atom (what the run takes). */
+ * cpu_seconds (of all threads), temperature_k, bytes_per_atom (what the run takes), and of runs longer than 0.2 ps the drift of the conserved quantity. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,17 +34,29 @@ static void stop(const qn_error *error) {
   exit(1);
 }
 
-typedef struct last_row {
-  qn_thermo first, last;
+/* The conserved quantity against time: sums of a straight line through the thermo rows, and the last row. */
+typedef struct line {
   int rows;
-} last_row;
+  double first_time, first_energy, t, e, tt, te, ee; /* ps, eV, from the first row on */
+  qn_thermo last;
+} line;
 
-static qn_status keep_row(void *context, const qn_thermo *row, qn_error *error) {
+static qn_status add_row(void *context, const qn_thermo *row, qn_error *error) {
   (void)error;
-  last_row *kept = context;
-  if (kept->rows++ == 0) kept->first = *row;
-  kept->last = *row;
+  line *to = context;
+  if (to->rows++ == 0) to->first_time = row->time, to->first_energy = row->conserved;
+  double t = row->time - to->first_time, e = row->conserved - to->first_energy;
+  to->t += t, to->e += e, to->tt += t * t, to->te += t * e, to->ee += e * e;
+  to->last = *row;
   return QN_OK;
+}
+
+/* Slope and its standard error, eV/ps. */
+static double drift_of(const line *of, double *standard_error) {
+  double n = of->rows, spread = of->tt - of->t * of->t / n, slope = (of->te - of->t * of->e / n) / spread;
+  double rest = of->ee - of->e * of->e / n - slope * slope * spread;
+  *standard_error = sqrt(fmax(rest, 0.0) / (n - 2.0) / spread);
+  return of->rows > 2 ? slope : NAN;
 }
 
 int main(int argc, char **argv) {
@@ -90,20 +102,21 @@ int main(int argc, char **argv) {
                                       .thermostat_time = 0.1,
                                       .barostat_time = 1.0,
                                       .thermo_every = 0.1}}};
-  last_row kept = {0};
-  const qn_run_callbacks callbacks = {.context = &kept, .thermo = keep_row};
+  line kept = {0};
+  const qn_run_callbacks callbacks = {.context = &kept, .thermo = add_row};
   qn_run *run;
   if (qn_run_alloc(&run, &protocol, &eam, &atoms, &box, NULL, temperature, threads, &callbacks, &error) != QN_OK) stop(&error);
   if (qn_run_advance(run, warm, &error) != QN_OK) stop(&error);
-  kept.rows = 0;
+  kept = (line){0};
   double start = clock_of(CLOCK_MONOTONIC), cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
   if (qn_run_advance(run, steps, &error) != QN_OK) stop(&error);
   double seconds = clock_of(CLOCK_MONOTONIC) - start;
   cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-  double drift = kept.rows > 1 ? (kept.last.conserved - kept.first.conserved) / (double)n / ((kept.last.time - kept.first.time) * 1e-3) : NAN;
+  double standard_error, drift = drift_of(&kept, &standard_error), each = 1e3 / (double)n;
   printf("{\"precision\": \"%s\", \"threads\": %d, \"atoms\": %lld, \"steps\": %ld, \"seconds\": %.6f, \"cpu_seconds\": %.6f, "
-         "\"atom_steps_per_s\": %.1f, \"temperature_k\": %.2f, \"drift_ev_per_atom_per_ns\": %.3g, \"bytes_per_atom\": %.0f}\n",
-         argv[3], threads, (long long)n, steps, seconds, cpu, (double)n * (double)steps / seconds, kept.last.temperature, drift,
-         (resident_bytes() - before) / (double)n);
+         "\"atom_steps_per_s\": %.1f, \"temperature_k\": %.2f, \"bytes_per_atom\": %.0f",
+         argv[3], threads, (long long)n, steps, seconds, cpu, (double)n * (double)steps / seconds, kept.last.temperature, (resident_bytes() - before) / (double)n);
+  if (isfinite(drift)) printf(", \"drift_ev_per_atom_per_ns\": %.3g, \"drift_error\": %.2g", drift * each, standard_error * each);
+  puts("}");
   return 0;
 }
