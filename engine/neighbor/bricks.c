@@ -14,8 +14,9 @@
 qn_status qn_bricks_init(qn_bricks *bricks, int64_t atom_count, double reach, qn_error *error) {
   *bricks = (qn_bricks){.atom_count = atom_count, .reach = reach};
   bricks->order = qn_memory_alloc((size_t)atom_count, sizeof *bricks->order);
+  bricks->place = qn_memory_alloc((size_t)atom_count, sizeof *bricks->place);
   bricks->cell_of = qn_memory_alloc((size_t)atom_count, sizeof *bricks->cell_of);
-  if (bricks->order == NULL || bricks->cell_of == NULL)
+  if (bricks->order == NULL || bricks->place == NULL || bricks->cell_of == NULL)
     return qn_error_set(error, QN_NO_MEMORY, "no memory to sort %lld atoms", (long long)atom_count);
   return QN_OK;
 }
@@ -24,6 +25,7 @@ void qn_bricks_fini(qn_bricks *bricks) {
   for (int64_t b = 0; b < bricks->brick_capacity; b++) free(bricks->brick[b].stretches);
   free(bricks->brick);
   free(bricks->order);
+  free(bricks->place);
   free(bricks->cell_start);
   free(bricks->cell_of);
   *bricks = (qn_bricks){0};
@@ -104,7 +106,10 @@ qn_status qn_bricks_sort(qn_bricks *bricks, const qn_atoms *atoms, const qn_box 
   }
   for (int64_t c = 0; c < cells; c++) start[c + 1] += start[c];
   /* Filling from the back moves every start from the end of its cell to the beginning, one slot early. */
-  for (int64_t i = atoms->count - 1; i >= 0; i--) bricks->order[--start[bricks->cell_of[i] + 1]] = (int32_t)i;
+  for (int64_t i = atoms->count - 1; i >= 0; i--) {
+    bricks->place[i] = --start[bricks->cell_of[i] + 1];
+    bricks->order[bricks->place[i]] = (int32_t)i;
+  }
   for (int64_t c = 0; c < cells; c++) start[c] = start[c + 1];
   start[cells] = (int32_t)atoms->count;
 

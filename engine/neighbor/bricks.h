@@ -39,6 +39,7 @@ typedef struct qn_bricks {
   int64_t brick_count, brick_capacity;
   qn_brick *brick;
   int32_t *order;        /* [atom_count] atom at each place */
+  int32_t *place;        /* [atom_count] and the place of each atom */
   int32_t *cell_start;   /* [cells of all bricks + 1], brick by brick */
   int64_t cell_capacity;
   int32_t *cell_of;      /* [atom_count] */

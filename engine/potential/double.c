@@ -120,6 +120,7 @@ qn_status qn_double_alloc(qn_double **made, const qn_system *system, const qn_em
   size_t n = (size_t)count;
   bool there = (self->low = qn_memory_alloc(2 * n, sizeof(double))) != NULL;
   for (int pass = 0; pass < 2; pass++) there &= (self->high[pass] = qn_memory_alloc(2 * n, sizeof(double))) != NULL;
+  there &= (self->force = qn_memory_alloc(4 * n, sizeof(double))) != NULL;
   there &= (self->energy = qn_memory_alloc(n, sizeof(double))) != NULL;
   there &= (self->by_atom = qn_memory_alloc(n, sizeof(double))) != NULL;
   there &= (self->scratch = qn_memory_alloc((size_t)system->threads, sizeof *self->scratch)) != NULL;
@@ -145,6 +146,7 @@ void qn_double_free(qn_double *self) {
   free(self->there);
   free(self->low);
   for (int pass = 0; pass < 2; pass++) free(self->high[pass]);
+  free(self->force);
   free(self->energy);
   free(self->by_atom);
   free(self);
@@ -228,6 +230,15 @@ static void evaluate(qn_double *self, bool prune) {
   }
 }
 
+/* Forces in the order of the atoms. By themselves, because threads that wrote to the same lines of memory would wait for each other. */
+static void deliver(const qn_double *self) {
+  const int32_t *place = self->lists->bricks.place;
+  double *const *f = self->lists->atoms->f;
+#pragma omp parallel for schedule(static) num_threads(self->threads) if (self->count > 1024)
+  for (int64_t i = 0; i < self->count; i++)
+    for (int axis = 0; axis < 3; axis++) f[axis][i] = self->force[4 * (int64_t)place[i] + axis];
+}
+
 static qn_status outcome(const qn_double *self, qn_error *error) {
   qn_status status = qn_lists_failure(self->lists, error);
   int32_t bad = INT32_MAX;
@@ -252,7 +263,9 @@ qn_status qn_double_compute(qn_double *self, qn_lists *lists, bool prune, qn_sum
   evaluate(self, prune);
   qn_status status = outcome(self, error);
   if (prune) qn_lists_pruned(lists, qn_lists_failure(lists, error) == QN_OK);
-  if (status != QN_OK || sums == QN_SUMS_NONE) return status;
+  if (status != QN_OK) return status;
+  deliver(self);
+  if (sums == QN_SUMS_NONE) return QN_OK;
 
   int64_t virial[6] = {0};
   for (int t = 0; t < self->threads; t++)

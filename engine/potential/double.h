@@ -61,6 +61,7 @@ struct qn_double {
 
   double *low;                 /* [place][2] positions, A: x, y */
   double *high[2];             /* [place][2] z and a tag for the first and for the second pass: its lowest bits are the species, in the second it is F' */
+  double *force;               /* [place][4] eV/A: x, y, z and nothing */
   double *energy, *by_atom;    /* eV, [place] and [atom]; when wanted */
   qn_double_scratch *scratch;  /* [threads] */
   /* This evaluation. */

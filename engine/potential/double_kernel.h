@@ -201,8 +201,7 @@ INLINE void forces_of_brick(qn_double *self, int64_t b, qn_double_scratch *scrat
       add_pair(&of, stage, d_mul(d_mul(d_sub(d_mul(slope_of(z2), scale), phi), inverse), inverse), phi, wanted, split);
     }
     int64_t terms = core_count + shell_count;
-    int32_t id = lists->bricks.order[at];
-    for (int axis = 0; axis < 3; axis++) lists->atoms->f[axis][id] = (double)total(&of.f[axis], terms, split) * QN_DOUBLE_QUANTUM;
+    for (int axis = 0; axis < 3; axis++) self->force[4 * at + axis] = (double)total(&of.f[axis], terms, split) * QN_DOUBLE_QUANTUM;
     if (wanted == QN_SUMS_ALL) self->energy[at] += 0.5 * (double)total(&of.energy, terms, split) * QN_DOUBLE_QUANTUM;
     for (int v = 0; v < (wanted == QN_SUMS_NONE ? 0 : wanted == QN_SUMS_PRESSURE ? 3 : 6); v++) scratch->virial[v] += total(&of.virial[v], terms, split);
   }

@@ -18,10 +18,11 @@ qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, const qn_embedd
   made->count = count;
   size_t n = (size_t)count + QN_LISTS_PAD;
   made->rows = qn_memory_alloc(n, sizeof *made->rows);
+  made->forces = qn_memory_alloc(n, sizeof *made->forces);
   made->energy = qn_memory_alloc(n, sizeof(double));
   made->by_atom = qn_memory_alloc(n, sizeof(double));
   made->scratch = qn_memory_alloc((size_t)system->threads, sizeof *made->scratch);
-  bool there = made->rows && made->energy && made->by_atom && made->scratch;
+  bool there = made->rows && made->forces && made->energy && made->by_atom && made->scratch;
   qn_status status = there ? qn_fast_tables_init(&made->tables, system, embedding, error)
                            : qn_error_set(error, QN_NO_MEMORY, "no memory for the forces of %lld atoms", (long long)count);
   if (status != QN_OK) {
@@ -40,6 +41,7 @@ void qn_fast_free(qn_fast *fast) {
   }
   free(fast->scratch);
   free(fast->rows);
+  free(fast->forces);
   free(fast->energy);
   free(fast->by_atom);
   qn_fast_tables_fini(&fast->tables);
@@ -88,6 +90,17 @@ static void evaluate(qn_fast *fast, bool prune) {
   }
 }
 
+/* Forces in the order of the atoms. By themselves, because threads that wrote to the same lines of memory would wait for each other. */
+static void deliver(const qn_fast *fast) {
+  const int32_t *place = fast->lists->bricks.place;
+  double *const *f = fast->lists->atoms->f, quantum = fast->tables.force_quantum;
+#pragma omp parallel for schedule(static) num_threads(fast->threads) if (fast->count > 1024)
+  for (int64_t i = 0; i < fast->count; i++) {
+    qn_site force = fast->forces[place[i]];
+    f[0][i] = (double)force.x * quantum, f[1][i] = (double)force.y * quantum, f[2][i] = (double)force.z * quantum;
+  }
+}
+
 static qn_status outcome(const qn_fast *fast, bool *near, qn_error *error) {
   qn_status status = qn_lists_failure(fast->lists, error);
   *near = false;
@@ -109,7 +122,9 @@ qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_sums su
   evaluate(fast, prune);
   qn_status status = outcome(fast, near, error);
   if (prune) qn_lists_pruned(lists, status == QN_OK);
-  if (status != QN_OK || *near || sums == QN_SUMS_NONE) return status;
+  if (status != QN_OK || *near) return status;
+  deliver(fast);
+  if (sums == QN_SUMS_NONE) return QN_OK;
 
   int64_t virial[6] = {0};
   for (int t = 0; t < fast->threads; t++)

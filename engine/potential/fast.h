@@ -38,6 +38,7 @@ struct qn_fast {
   int64_t count;
   qn_fast_scratch *scratch;        /* [threads] */
   qn_site *rows;                   /* [place] positions with F' in the tag, whose lowest bits are the species */
+  qn_site *forces;                 /* [place] x, y, z in quanta of force */
   double *energy;                  /* [place] eV, when wanted */
   double *by_atom;                 /* [atom] the same */
   /* This evaluation. */

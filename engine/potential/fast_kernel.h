@@ -206,10 +206,7 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
       if (sums == QN_SUMS_ALL) extra.energy = i_add(extra.energy, i_from_f(energy_of(energy, stage, row_bits)));
     }
 
-    int32_t atom_id = lists->bricks.order[at];
-    lists->atoms->f[0][atom_id] = (double)i_sum(sum.x) * tables->force_quantum;
-    lists->atoms->f[1][atom_id] = (double)i_sum(sum.y) * tables->force_quantum;
-    lists->atoms->f[2][atom_id] = (double)i_sum(sum.z) * tables->force_quantum;
+    fast->forces[at] = (qn_site){i_sum(sum.x), i_sum(sum.y), i_sum(sum.z), 0};
     if (sums == QN_SUMS_ALL) fast->energy[at] += 0.5 * (double)i_sum(extra.energy) * tables->energy_quantum;
     for (int v = 0; v < (sums == QN_SUMS_NONE ? 0 : sums == QN_SUMS_PRESSURE ? 3 : 6); v++) scratch->virial[v] += i_sum(extra.virial[v]);
   }
