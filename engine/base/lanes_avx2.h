@@ -136,7 +136,7 @@ INLINE lanes_l l_zero(void) { return _mm256_setzero_si256(); }
 INLINE lanes_l l_add_bits(lanes_l a, lanes_d b) { return _mm256_add_epi64(a, _mm256_castpd_si256(b)); }
 INLINE int64_t l_sum(lanes_l a) {
   __m128i b = _mm_add_epi64(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
-  return _mm_cvtsi128_si64(b) + _mm_extract_epi64(b, 1);
+  return (int64_t)((uint64_t)_mm_cvtsi128_si64(b) + (uint64_t)_mm_extract_epi64(b, 1));
 }
 
 /* HALF sites, two doubles each in `low` and in `high`, at twice the entry. */
