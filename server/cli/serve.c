@@ -11,6 +11,9 @@
 #include "server/store/tokens.h"
 #include "server/supervise/supervise.h"
 
+/* What a request may spend on the database, s: whoever asks is told 503 rather than kept waiting. */
+static const double answer_s = 5;
+
 typedef struct service {
   qn_store *store;
   qn_news *news;
@@ -99,7 +102,7 @@ int qn_command_serve(const qn_config *config, const char *const *arguments, int 
   qn_signals_block();
   /* One connection for each handler, one for the thread that feeds event streams. */
   qn_store_options options = {.database_url = config->database_url, .data_directory = config->data_directory,
-                              .connections = config->handlers + 1};
+                              .connections = config->handlers + 1, .answer_s = answer_s};
   qn_status status = qn_config_export(config, QN_FOR_WORK, &error);
   if (status == QN_OK) status = qn_store_open(&parts.store, &options, &error);
   if (status == QN_OK) status = qn_news_alloc(&parts.news, config->database_url, &error);

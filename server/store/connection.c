@@ -5,14 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/store/deadline.h"
+
 /* A peer that vanished without a word is given up after this time, ms; well inside a lease. */
 #define SILENCE_MS "6000"
 
-/* A process that stops in the middle of a transaction must not keep its locks for long. */
-static const char settings[] =
-    "SET statement_timeout = '20s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s';"
-    "SET client_min_messages = warning; SET timezone = 'UTC'; SET client_encoding = 'UTF8'; SET extra_float_digits = 1;"
-    "SET bytea_output = 'hex'; SET default_transaction_isolation = 'read committed'";
+/* A process that stops in the middle of a transaction must not keep its locks for long. The server gives up a statement a little before its client
+ * does, so that the client hears of it and keeps the connection; a statement whose client has gone is ended soon. */
+#define SETTINGS                                                                                                            \
+  "SET statement_timeout = %d; SET lock_timeout = %d; SET idle_in_transaction_session_timeout = '10s';"                     \
+  "SET client_min_messages = warning; SET timezone = 'UTC'; SET client_encoding = 'UTF8'; SET extra_float_digits = 1;"      \
+  "SET bytea_output = 'hex'; SET default_transaction_isolation = 'read committed'%s"
+static const double most_lock_s = 10, most_ahead_s = 5;
 
 static void trim(char *text) {
   size_t length = strlen(text);
@@ -21,23 +25,32 @@ static void trim(char *text) {
     if (*c == '\n') *c = ' ';
 }
 
-qn_status qn_connection_open(qn_connection *connection, const char *url, const char *role, qn_error *error) {
+static qn_status configure(qn_connection *connection, qn_error *error) {
+  char script[768];
+  double most = connection->answer_s, statement = most - fmin(most_ahead_s, 0.2 * most);
+  snprintf(script, sizeof script, SETTINGS, (int)(1e3 * statement), (int)(1e3 * fmin(most_lock_s, 0.6 * most)),
+           PQserverVersion(connection->pg) >= 140000 ? "; SET client_connection_check_interval = '2s'" : "");
+  return qn_connection_script(connection, script, error);
+}
+
+qn_status qn_connection_open_within(qn_connection *connection, const char *url, const char *role, double answer_s, double until,
+                                    qn_error *error) {
   memset(connection, 0, sizeof *connection);
+  connection->answer_s = answer_s;
+  connection->until = until;
   /* Later entries win, so the URL may say otherwise. */
   const char *names[] = {"application_name", "connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count",
                          "tcp_user_timeout", "dbname", NULL};
   const char *values[] = {role, "4", "5", "2", "2", SILENCE_MS, url, NULL};
-  connection->pg = PQconnectdbParams(names, values, 1);
-  if (connection->pg == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a database connection");
-  if (PQstatus(connection->pg) != CONNECTION_OK) {
-    qn_error_set(error, QN_UNAVAILABLE, "the database cannot be reached: %s", PQerrorMessage(connection->pg));
-    if (error != NULL) trim(error->message);
-    qn_connection_close(connection);
-    return QN_UNAVAILABLE;
-  }
-  qn_status status = qn_connection_script(connection, settings, error);
+  qn_status status = qn_deadline_connect(&connection->pg, names, values, until, &connection->silent, error);
+  if (status == QN_OK) status = configure(connection, error);
   if (status != QN_OK) qn_connection_close(connection);
+  connection->until = (double)INFINITY;
   return status;
+}
+
+qn_status qn_connection_open(qn_connection *connection, const char *url, const char *role, qn_error *error) {
+  return qn_connection_open_within(connection, url, role, QN_ANSWER_S, (double)INFINITY, error);
 }
 
 void qn_connection_close(qn_connection *connection) {
@@ -106,38 +119,54 @@ static qn_status judge(qn_connection *connection, const PGresult *result, qn_err
   return status;
 }
 
+static void begin(qn_connection *connection) {
+  connection->lost = connection->again = connection->silent = false;
+  connection->sqlstate[0] = '\0';
+}
+
+/* The answer to what was just sent (`sent` as libpq's PQsend functions tell). *result is NULL on failure. */
+static qn_status receive(qn_connection *connection, int sent, PGresult **result, qn_error *error) {
+  double began = qn_deadline_now(), until = fmin(began + connection->answer_s, connection->until);
+  *result = sent == 1 ? qn_deadline_result(connection->pg, until) : PQmakeEmptyPGresult(connection->pg, PGRES_FATAL_ERROR);
+  if (*result == NULL) {
+    qn_connection_close(connection); /* what was sent may be running still, and may yet happen */
+    connection->lost = connection->silent = true;
+    return qn_error_set(error, QN_UNAVAILABLE, "database: no answer within %.1f s", qn_deadline_now() - began);
+  }
+  ExecStatusType kind = PQresultStatus(*result);
+  if (kind == PGRES_TUPLES_OK || kind == PGRES_COMMAND_OK) return QN_OK;
+  qn_status status = judge(connection, *result, error);
+  PQclear(*result);
+  *result = NULL;
+  return status;
+}
+
 static qn_status prepare(qn_connection *connection, const qn_statement *statement, qn_error *error) {
   for (int i = 0; i < connection->prepared_count; i++)
     if (connection->prepared[i] == statement) return QN_OK;
   if (connection->prepared_count == QN_MAX_STATEMENTS) return qn_error_set(error, QN_INTERNAL, "too many prepared statements");
-  PGresult *result = PQprepare(connection->pg, statement->name, statement->sql, 0, NULL);
-  qn_status status = PQresultStatus(result) == PGRES_COMMAND_OK ? QN_OK : judge(connection, result, error);
+  PGresult *result;
+  qn_status status = receive(connection, PQsendPrepare(connection->pg, statement->name, statement->sql, 0, NULL), &result, error);
   PQclear(result);
-  if (status != QN_OK) {
-    qn_error_prefix(error, "%s", statement->name);
-    return status;
-  }
-  connection->prepared[connection->prepared_count++] = statement;
-  return QN_OK;
+  if (status == QN_OK) connection->prepared[connection->prepared_count++] = statement;
+  return status;
 }
 
 qn_status qn_connection_run(qn_connection *connection, const qn_statement *statement, const qn_params *params, PGresult **result,
                             qn_error *error) {
   if (result != NULL) *result = NULL;
   if (connection->pg == NULL) return qn_error_set(error, QN_UNAVAILABLE, "database: not connected");
-  connection->lost = connection->again = false;
-  connection->sqlstate[0] = '\0';
+  begin(connection);
+  static const qn_params none;
+  if (params == NULL) params = &none;
+  PGresult *answer = NULL;
   qn_status status = prepare(connection, statement, error);
-  if (status != QN_OK) return status;
-
-  PGresult *answer = PQexecPrepared(connection->pg, statement->name, params != NULL ? params->count : 0,
-                                    params != NULL ? params->value : NULL, params != NULL ? params->length : NULL,
-                                    params != NULL ? params->format : NULL, 0);
-  ExecStatusType kind = PQresultStatus(answer);
-  if (kind != PGRES_TUPLES_OK && kind != PGRES_COMMAND_OK) {
-    status = judge(connection, answer, error);
+  if (status == QN_OK)
+    status = receive(connection,
+                     PQsendQueryPrepared(connection->pg, statement->name, params->count, params->value, params->length, params->format, 0),
+                     &answer, error);
+  if (status != QN_OK) {
     qn_error_prefix(error, "%s", statement->name);
-    PQclear(answer);
     return status;
   }
   if (result != NULL) *result = answer;
@@ -147,11 +176,9 @@ qn_status qn_connection_run(qn_connection *connection, const qn_statement *state
 
 qn_status qn_connection_script(qn_connection *connection, const char *sql, qn_error *error) {
   if (connection->pg == NULL) return qn_error_set(error, QN_UNAVAILABLE, "database: not connected");
-  connection->lost = connection->again = false;
-  connection->sqlstate[0] = '\0';
-  PGresult *answer = PQexec(connection->pg, sql);
-  ExecStatusType kind = PQresultStatus(answer);
-  qn_status status = kind == PGRES_TUPLES_OK || kind == PGRES_COMMAND_OK ? QN_OK : judge(connection, answer, error);
+  begin(connection);
+  PGresult *answer;
+  qn_status status = receive(connection, PQsendQuery(connection->pg, sql), &answer, error);
   PQclear(answer);
   return status;
 }

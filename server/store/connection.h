@@ -18,9 +18,15 @@ typedef struct qn_statement {
 
 enum { QN_MAX_STATEMENTS = 96, QN_MAX_PARAMS = 24 };
 
+/* How long an answer is waited for, s, unless a connection is opened with another time. */
+#define QN_ANSWER_S 25.0
+
 typedef struct qn_connection {
   PGconn *pg;                 /* NULL when closed */
+  double answer_s;            /* each statement is answered within this time, or the connection is closed and counts as lost */
+  double until;               /* and none waits beyond this moment of qn_deadline_now; INFINITY: no such moment */
   bool lost;                  /* the connection broke: its transaction is gone, a statement in flight may have happened */
+  bool silent;                /* it was lost because no answer came in time */
   bool again;                 /* the transaction was rolled back for the sake of another (deadlock, serialization): repeat it */
   char sqlstate[6];           /* of the last failure, "" without one */
   int prepared_count;
@@ -29,6 +35,9 @@ typedef struct qn_connection {
 
 /* Connect; `role` names the connection in pg_stat_activity. Any failure to reach the database is QN_UNAVAILABLE. */
 qn_status qn_connection_open(qn_connection *connection, const char *url, const char *role, qn_error *error);
+/* The same, with another `answer_s`, and given up at `until`. PostgreSQL itself ends a statement a little before `answer_s`. */
+qn_status qn_connection_open_within(qn_connection *connection, const char *url, const char *role, double answer_s, double until,
+                                    qn_error *error);
 void qn_connection_close(qn_connection *connection); /* also fine on an all-zero object */
 
 /* Parameters in order; each is text in PostgreSQL's spelling, NULL, or bytes. Texts and bytes are borrowed. */

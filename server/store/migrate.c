@@ -1,5 +1,6 @@
 #include "server/store/migrate.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "api/hash.h"
@@ -77,6 +78,15 @@ static qn_status apply_next(qn_connection *connection, void *context, qn_error *
   return status;
 }
 
+/* A change of the schema may wait for others and take its time. */
+static qn_status apply_unhurried(qn_connection *connection, void *context, qn_error *error) {
+  double usual = connection->answer_s;
+  connection->answer_s = connection->until = (double)INFINITY;
+  qn_status status = apply_next(connection, context, error);
+  connection->answer_s = usual;
+  return status;
+}
+
 static qn_status register_potential(qn_store *store, qn_error *error) {
   qn_embedded file = qn_embedded_mendelev();
   qn_potential_facts facts;
@@ -99,7 +109,7 @@ qn_status qn_migrate_run(qn_store *store, int *applied, qn_error *error) {
   *applied = 0;
   for (;;) {
     step progress;
-    qn_status status = qn_pool_transact(store, apply_next, &progress, true, error);
+    qn_status status = qn_pool_transact(store, apply_unhurried, &progress, true, error);
     if (status != QN_OK) return status;
     if (!progress.applied) break;
     (*applied)++;
