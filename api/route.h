@@ -12,6 +12,11 @@
 /* Fills `response`, which comes initialised. It cannot fail: what goes wrong becomes a problem document. */
 typedef void qn_handler(qn_store *store, const qn_request *request, qn_response *response);
 
+enum {
+  QN_TAKES_JSON = 1, /* its body must be application/json */
+  QN_TAKES_KEY = 2   /* it takes an Idempotency-Key */
+};
+
 typedef struct qn_route {
   const char *method;    /* "GET"; HEAD follows GET by itself */
   const char *pattern;   /* "/v1/simulations/{id}" */
@@ -21,7 +26,7 @@ typedef struct qn_route {
   const char *const
       *query;        /* names of the query parameters it knows, NULL-terminated; NULL: none. Others are refused */
   size_t body_limit; /* bytes; 0: no body is accepted */
-  bool json;         /* its body must be application/json */
+  unsigned takes;    /* QN_TAKES_... */
 } qn_route;
 
 const qn_route *qn_routes(size_t *count);

@@ -7,6 +7,7 @@
 #include "server/cli/signals.h"
 #include "server/httpd/httpd.h"
 #include "server/log.h"
+#include "server/store/audit.h"
 #include "server/store/news.h"
 #include "server/store/tokens.h"
 #include "server/supervise/supervise.h"
@@ -27,6 +28,9 @@ static qn_status authenticate(void *context, const char *secret, qn_principal *p
 }
 static qn_status count_tokens(void *context, int64_t *count, qn_error *error) {
   return qn_token_count(((service *)context)->store, count, error);
+}
+static void failed(void *context, const char *address, int64_t count, const char *request_id) {
+  qn_audit_failed_authentications(((service *)context)->store, address, count, request_id);
 }
 static qn_status events(void *context, int64_t job, int64_t after, int limit, qn_event_page *page, qn_error *error) {
   return qn_store_list_events(((service *)context)->store, job, after, limit, page, error);
@@ -70,6 +74,7 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
                               .answer = answer,
                               .authenticate = authenticate,
                               .count_tokens = count_tokens,
+                              .failed = failed,
                               .events = events,
                               .listen = listen_for_news};
   qn_httpd_options options = {.listen = config->listen,

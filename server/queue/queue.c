@@ -6,8 +6,7 @@
 
 static const qn_statement claim_next = {
     "queue_claim",
-    "WITH next AS (SELECT id FROM jobs WHERE state = 'queued' AND run_after <= now()"
-    " ORDER BY priority DESC, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED),"
+    "WITH next AS MATERIALIZED (SELECT next_job() AS id),"
     " claimed AS (UPDATE jobs j SET state = 'running', attempt = j.attempt + 1, lease_token = gen_random_uuid(),"
     " lease_expires_at = now() + $2::float8 * interval '1 s', heartbeat_at = now(), claimed_at = now(), claimed_progress = j.progress,"
     " started_at = coalesce(j.started_at, now()), worker = $1::text FROM next WHERE j.id = next.id"

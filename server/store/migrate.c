@@ -97,10 +97,11 @@ static qn_status register_potential(qn_store *store, qn_error *error) {
                                    "M. I. Mendelev, M. J. Kramer, R. T. Ott, D. J. Sordelet, D. Yagodin, P. Popel, Philosophical Magazine "
                                    "89, 967 (2009); OpenKIM MO_600021860456, doi:10.25950/2f5abf6e",
                                    "CDDL-1.0", &facts, file.size, &row, error);
-  int64_t id;
-  bool created = false;
-  if (status == QN_OK) status = qn_store_add_potential(store, &row, file.text, file.size, &id, &created, error);
-  if (created) qn_log("info", "registered the potential %s", file.name);
+  const qn_principal ours = {.name = "quenchd", .scope = QN_SCOPE_ADMIN};
+  qn_added_potential added = {0};
+  if (status == QN_OK) status = qn_store_add_potential(store, &row, file.text, file.size, NULL, &ours, &added, error);
+  if (added.created) qn_log("info", "registered the potential %s", file.name);
+  qn_potential_row_fini(&added.row);
   qn_potential_row_fini(&row);
   return status;
 }
