@@ -68,7 +68,7 @@ static bool settle(const qn_request *request, qn_idempotency *idempotency, qn_re
 bool qn_idempotency_begin(qn_store *store, const qn_route *route, qn_request *request, qn_keyed *keyed, qn_response *response) {
   memset(keyed, 0, sizeof *keyed);
   request->idempotency = NULL;
-  const char *key = (route->takes & QN_TAKES_KEY) != 0 ? qn_request_header(request, "Idempotency-Key") : NULL;
+  const char *key = (route->traits & QN_ROUTE_KEY) != 0 ? qn_request_header(request, "Idempotency-Key") : NULL;
   if (key == NULL) return true;
   if (!is_key(key)) {
     qn_problem_render(response, request, 400, "invalid_header", NULL,

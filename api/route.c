@@ -84,7 +84,7 @@ static bool body_fits(const qn_route *route, const qn_request *request, size_t b
     return false;
   }
   const char *type = qn_request_header(request, "Content-Type");
-  if ((route->takes & QN_TAKES_JSON) != 0 && !is_json(type)) {
+  if ((route->traits & QN_ROUTE_JSON) != 0 && !is_json(type)) {
     qn_problem_render(response, request, 415, "unsupported_media_type", NULL,
                       "The body must be sent with Content-Type: application/json, not %.100s.",
                       type != NULL ? type : "none");

@@ -5,7 +5,7 @@
   (const char *const[]) { __VA_ARGS__, NULL }
 #define PAGE "limit", "cursor"
 
-enum { JSON = QN_TAKES_JSON, KEY = QN_TAKES_KEY };
+enum { JSON = QN_ROUTE_JSON, KEY = QN_ROUTE_KEY, EVENTS = QN_ROUTE_EVENTS };
 
 /* Largest bodies: a setfl file of several elements with fine tables has tens of MB; a spec has a few kB, a command a few words. */
 enum { MOST_SETFL = 64 << 20, MOST_SPEC = 1 << 20, MOST_COMMAND = 1 << 14 };
@@ -47,7 +47,7 @@ static const qn_route ROUTES[] = {
     {"POST", "/v1/jobs/{id}/cancel", "cancelJob", QN_SCOPE_SUBMIT, qn_cancel_job, NULL, 0, KEY},
     {"POST", "/v1/jobs/{id}/retry", "retryJob", QN_SCOPE_SUBMIT, qn_retry_job, NULL, 0, KEY},
     {"GET", "/v1/jobs/{id}/attempts", "listAttempts", QN_SCOPE_READ, qn_list_attempts, NAMES(PAGE), 0, 0},
-    {"GET", "/v1/jobs/{id}/events", "getJobEvents", QN_SCOPE_READ, qn_get_job_events, NULL, 0, 0},
+    {"GET", "/v1/jobs/{id}/events", "getJobEvents", QN_SCOPE_READ, qn_get_job_events, NULL, 0, EVENTS},
 
     {"GET", "/v1/trajectories", "listTrajectories", QN_SCOPE_READ, qn_list_trajectories, NAMES("simulation", PAGE), 0,
      0},

@@ -183,6 +183,7 @@ static void park(exchange *at, phase next, void (*run)(qn_task *task), void (*tu
   at->phase = next;
   at->task.run = run;
   at->task.refuse = turn_away;
+  at->task.patient = at->route != NULL && (at->route->traits & QN_ROUTE_EVENTS) != 0;
   MHD_suspend_connection(at->connection); /* before the push, or the resume could come first */
   qn_pool_push(at->httpd->pool, &at->task);
 }

@@ -7,14 +7,22 @@
 #include <string.h>
 #include <time.h>
 
+static const double patience = 5;
+
+typedef struct queue {
+  qn_task *first, **last;
+  int count;
+  double wait_s;
+} queue;
+
 struct qn_pool {
   pthread_mutex_t lock;
   pthread_cond_t filled, stale; /* for the threads that run tasks; for the one that refuses those that wait too long */
-  qn_task *first, **last;
-  int waiting, most;
-  double wait_s;
+  queue queues[2]; /* the first is served first; the second is that of the patient */
+  int most;
   bool ending; /* no more is queued */
-  bool watched, watch_sleeps; /* the thread that refuses runs; it waits for a task that may be refused */
+  bool watched;       /* the thread that refuses runs */
+  double watch_until; /* when it looks again by itself */
   pthread_t watch;
   int count;
   pthread_t threads[];
@@ -27,21 +35,31 @@ static double now(void) {
 }
 
 /* With the lock held: take the task at `link` out. */
-static qn_task *unlink_task(qn_pool *pool, qn_task **link) {
+static qn_task *unlink_task(queue *from, qn_task **link) {
   qn_task *task = *link;
   *link = task->next;
-  if (task->next == NULL) pool->last = link;
-  pool->waiting--;
+  if (task->next == NULL) from->last = link;
+  from->count--;
   return task;
+}
+
+/* With the lock held: the task whose turn it is, or NULL. */
+static qn_task *take_next(qn_pool *pool) {
+  for (int q = 0; q < 2; q++)
+    if (pool->queues[q].first != NULL) return unlink_task(&pool->queues[q], &pool->queues[q].first);
+  return NULL;
 }
 
 static void *serve(void *argument) {
   qn_pool *pool = argument;
   pthread_mutex_lock(&pool->lock);
   for (;;) {
-    while (pool->first == NULL && !pool->ending) pthread_cond_wait(&pool->filled, &pool->lock);
-    if (pool->first == NULL) break;
-    qn_task *task = unlink_task(pool, &pool->first);
+    qn_task *task = take_next(pool);
+    if (task == NULL && pool->ending) break;
+    if (task == NULL) {
+      pthread_cond_wait(&pool->filled, &pool->lock);
+      continue;
+    }
     pthread_mutex_unlock(&pool->lock);
     task->run(task);
     pthread_mutex_lock(&pool->lock);
@@ -50,10 +68,14 @@ static void *serve(void *argument) {
   return NULL;
 }
 
-/* With the lock held: the first task that may be refused, whose turn to be refused comes before all others'. */
-static qn_task **find_refusable(qn_pool *pool) {
-  for (qn_task **link = &pool->first; *link != NULL; link = &(*link)->next)
-    if ((*link)->refuse != NULL) return link;
+/* With the lock held: the task of a queue that will be refused first, and when. NULL when there is none. */
+static qn_task **find_refusable(queue *in, double *when) {
+  for (qn_task **link = &in->first; *link != NULL; link = &(*link)->next)
+    if ((*link)->refuse != NULL) {
+      *when = (*link)->pushed + in->wait_s;
+      return link;
+    }
+  *when = (double)INFINITY;
   return NULL;
 }
 
@@ -61,20 +83,21 @@ static void *watch(void *argument) {
   qn_pool *pool = argument;
   pthread_mutex_lock(&pool->lock);
   while (!pool->ending) {
-    qn_task **link = find_refusable(pool);
-    if (link == NULL) {
-      pool->watch_sleeps = true;
+    double when[2];
+    qn_task **links[2];
+    for (int q = 0; q < 2; q++) links[q] = find_refusable(&pool->queues[q], &when[q]);
+    int q = when[0] <= when[1] ? 0 : 1;
+    pool->watch_until = when[q];
+    if (links[q] == NULL) {
       pthread_cond_wait(&pool->stale, &pool->lock);
-      pool->watch_sleeps = false;
       continue;
     }
-    double end = (*link)->pushed + pool->wait_s;
-    if (now() < end) {
-      struct timespec until = {.tv_sec = (time_t)end, .tv_nsec = (long)((end - floor(end)) * 1e9)};
+    if (now() < when[q]) {
+      struct timespec until = {.tv_sec = (time_t)when[q], .tv_nsec = (long)((when[q] - floor(when[q])) * 1e9)};
       pthread_cond_timedwait(&pool->stale, &pool->lock, &until);
       continue;
     }
-    qn_task *task = unlink_task(pool, link);
+    qn_task *task = unlink_task(&pool->queues[q], links[q]);
     pthread_mutex_unlock(&pool->lock);
     task->refuse(task);
     pthread_mutex_lock(&pool->lock);
@@ -93,9 +116,9 @@ qn_status qn_pool_alloc(qn_pool **out, int threads, int waiting, double wait_s, 
   pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_cond_init(&pool->stale, &monotonic);
   pthread_condattr_destroy(&monotonic);
-  pool->last = &pool->first;
+  for (int q = 0; q < 2; q++) pool->queues[q] = (queue){.last = &pool->queues[q].first, .wait_s = q == 0 ? wait_s : patience * wait_s};
   pool->most = waiting;
-  pool->wait_s = wait_s;
+  pool->watch_until = (double)INFINITY;
   int failure = pthread_create(&pool->watch, NULL, watch, pool);
   pool->watched = failure == 0;
   for (; failure == 0 && pool->count < threads; pool->count += failure == 0)
@@ -110,15 +133,16 @@ qn_status qn_pool_alloc(qn_pool **out, int threads, int waiting, double wait_s, 
 
 void qn_pool_push(qn_pool *pool, qn_task *task) {
   pthread_mutex_lock(&pool->lock);
-  bool here = pool->ending, full = task->refuse != NULL && pool->waiting >= pool->most;
+  queue *to = &pool->queues[task->patient ? 1 : 0];
+  bool here = pool->ending, full = !task->patient && task->refuse != NULL && to->count >= pool->most;
   if (!here && !full) {
     task->next = NULL;
     task->pushed = now();
-    *pool->last = task;
-    pool->last = &task->next;
-    pool->waiting++;
+    *to->last = task;
+    to->last = &task->next;
+    to->count++;
     pthread_cond_signal(&pool->filled);
-    if (pool->watch_sleeps && task->refuse != NULL) pthread_cond_signal(&pool->stale);
+    if (task->refuse != NULL && task->pushed + to->wait_s < pool->watch_until) pthread_cond_signal(&pool->stale);
   }
   pthread_mutex_unlock(&pool->lock);
   if (here) task->run(task);
@@ -127,7 +151,7 @@ void qn_pool_push(qn_pool *pool, qn_task *task) {
 
 int qn_pool_waiting(qn_pool *pool) {
   pthread_mutex_lock(&pool->lock);
-  int waiting = pool->waiting;
+  int waiting = pool->queues[0].count + pool->queues[1].count;
   pthread_mutex_unlock(&pool->lock);
   return waiting;
 }

@@ -33,8 +33,8 @@ static void test_table_is_sound(void **state) {
     assert_true(gets || deletes || bodied);
     assert_true(bodied || routes[i].body_limit == 0);
     assert_true(gets || routes[i].scope >= QN_SCOPE_SUBMIT); /* nothing changes anything with less */
-    assert_true(!gets || routes[i].takes == 0);
-    assert_true((routes[i].takes & QN_TAKES_JSON) == 0 || routes[i].body_limit > 0);
+    assert_true(!gets || (routes[i].traits & (QN_ROUTE_JSON | QN_ROUTE_KEY)) == 0);
+    assert_true((routes[i].traits & QN_ROUTE_JSON) == 0 || routes[i].body_limit > 0);
     assert_true(strstr(routes[i].pattern, "/tokens") == NULL || routes[i].scope == QN_SCOPE_ADMIN);
     assert_true(strncmp(routes[i].pattern, "/v1/", 4) != 0 || routes[i].scope >= QN_SCOPE_READ);
     for (size_t k = 0; k < i; k++) {

@@ -34,7 +34,7 @@ static const qn_route table[] = {
   {.method = "GET", .pattern = "/file", .operation = "file", .scope = QN_SCOPE_NONE},
   {.method = "GET", .pattern = "/stream", .operation = "stream", .scope = QN_SCOPE_NONE},
   {.method = "GET", .pattern = "/broken", .operation = "broken", .scope = QN_SCOPE_NONE},
-  {.method = "GET", .pattern = "/events", .operation = "events", .scope = QN_SCOPE_NONE},
+  {.method = "GET", .pattern = "/events", .operation = "events", .scope = QN_SCOPE_NONE, .traits = QN_ROUTE_EVENTS},
   {.method = "GET", .pattern = "/metrics", .operation = "metrics", .scope = QN_SCOPE_NONE},
 };
 enum { ROUTES = sizeof table / sizeof table[0] };

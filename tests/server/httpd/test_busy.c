@@ -102,6 +102,37 @@ static void test_the_queue_is_bounded(void **state) {
   fixture_stop(&at);
 }
 
+/* Event streams wait behind all other requests, in any number: after a restart a thousand of them come back in the same second, and a browser that is
+ * told 503 does not come again. */
+static void test_streams_are_patient(void **state) {
+  (void)state;
+  fixture at;
+  fixture_defaults(&at);
+  at.options.waiting = 3;
+  at.options.wait_s = 1;
+  fixture_start(&at);
+  fixture_add_event(&at, false);
+  int stuck[4], streams[20];
+  stick_handlers(&at, stuck);
+  for (int i = 0; i < 20; i++) {
+    streams[i] = client_connect(&at);
+    client_send(streams[i], "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  }
+  usleep(200000);
+  double from = seconds_now();
+  reply got;
+  client_ask(&at, &got, "GET /public HTTP/1.1");
+  assert_true(seconds_now() - from < 2.5); /* its own second, not the five of the streams before it */
+  expect_busy(&got);
+  unstick_handlers(&at, stuck);
+  for (int i = 0; i < 20; i++) {
+    char seen[2048];
+    assert_true(client_wait_for(streams[i], "\"number\":1", seen, sizeof seen, 5));
+    close(streams[i]);
+  }
+  fixture_stop(&at);
+}
+
 /* What waits when the server stops is still done. */
 static void test_stopping_with_a_queue(void **state) {
   (void)state;
@@ -208,6 +239,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_waiting_ends),
     cmocka_unit_test(test_the_queue_is_bounded),
+    cmocka_unit_test(test_streams_are_patient),
     cmocka_unit_test(test_stopping_with_a_queue),
     cmocka_unit_test(test_few_failures_are_held),
     cmocka_unit_test(test_failures_are_told_at_the_end),

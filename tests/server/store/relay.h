@@ -15,7 +15,7 @@
 
 #include "server/fixture.h"
 
-enum { RELAY_PAIRS = 128 };
+enum { RELAY_PAIRS = 256 };
 
 typedef struct relay {
   char folder[64], path[108], real[108], url[1200];
