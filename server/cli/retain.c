@@ -6,6 +6,7 @@
 #include "api/operations.h"
 #include "server/cli/commands.h"
 #include "server/cli/operator.h"
+#include "server/store/pool.h"
 #include "server/store/removals.h"
 
 enum { BATCH = 1000, MOST_LISTED = 10000 };
@@ -78,13 +79,18 @@ static qn_status remove_all(qn_store *store, qn_retention *wanted, const qn_prin
     more = !report.complete && sum->count > before;
     qn_retention_report_fini(&report);
   }
-  for (int done = BATCH; done == BATCH;) {
-    qn_error why;
-    if (qn_removals_work(store, BATCH, &done, &why) == QN_OK) continue;
-    fprintf(stderr, "quenchd retain: %s; a server or worker that has the data directory will unlink the files\n", why.message);
-    break;
-  }
   return QN_OK;
+}
+
+/* What was marked is gone for everyone; its files go now, or when a server or worker that has the data directory finds them. */
+static void unlink_all(qn_store *store) {
+  qn_connection *connection;
+  qn_error why;
+  qn_status status = qn_pool_take(store, &connection, &why);
+  for (int done = BATCH; status == QN_OK && done == BATCH;)
+    status = qn_removals_work(connection, qn_store_data_directory(store), BATCH, &done, &why);
+  if (connection != NULL) qn_pool_give(store, connection);
+  if (status != QN_OK) fprintf(stderr, "quenchd retain: %s; the server will unlink the files\n", why.message);
 }
 
 int qn_command_retain(const qn_config *config, const char *const *arguments, int count) {
@@ -108,6 +114,7 @@ int qn_command_retain(const qn_config *config, const char *const *arguments, int
   qn_status status = qn_store_open(&store, &options, &error);
   if (status == QN_OK)
     status = config->retain_remove ? remove_all(store, &wanted, &operator, &sum, &error) : show(store, &wanted, &operator, &sum, &whole, &error);
+  if (status == QN_OK && config->retain_remove) unlink_all(store);
   qn_store_close(store);
   if (status != QN_OK) return qn_command_failed(&error);
   printf("%s: %lld, %lld bytes; held back: %lld, %lld bytes\n", config->retain_remove ? "removed" : "would be removed", sum.count, sum.bytes,

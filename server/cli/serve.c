@@ -5,6 +5,7 @@
 
 #include "server/cli/commands.h"
 #include "server/cli/signals.h"
+#include "server/cli/sweeper.h"
 #include "server/httpd/httpd.h"
 #include "server/log.h"
 #include "server/store/audit.h"
@@ -88,12 +89,18 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
                               .body_memory = (size_t)config->body_memory_mb << 20,
                               .access_log = !config->no_access_log};
   qn_httpd *httpd = NULL;
+  qn_sweeper *sweeper = NULL;
   qn_status status = qn_httpd_start(&httpd, &options, &backend, error);
-  if (status != QN_OK) return status;
+  if (status == QN_OK) status = qn_sweeper_start(&sweeper, config->database_url, config->data_directory, error);
+  if (status != QN_OK) {
+    qn_httpd_stop(httpd, 0);
+    return status;
+  }
   printf("quenchd %s serves %s\n", QN_VERSION, qn_httpd_url(httpd));
   fflush(stdout);
   qn_log("info", "serving %s", qn_httpd_url(httpd));
   run(config, httpd);
+  qn_sweeper_stop(sweeper);
   qn_log("info", "stopped");
   return QN_OK;
 }

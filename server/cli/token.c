@@ -28,11 +28,12 @@ static const char *or_dash(const char *text) { return text[0] != '\0' ? text : "
 /* Newest first, as everywhere. */
 static qn_status list(qn_store *store, qn_error *error) {
   qn_page_query query = {0, 1000};
-  printf("%-6s %-24s %-8s %-28s %-28s %-28s %s\n", "ID", "NAME", "SCOPE", "CREATED", "EXPIRES", "REVOKED", "LAST USED");
   for (bool more = true; more;) {
     qn_token_page page;
     qn_status status = qn_store_list_tokens(store, query, &page, error);
     if (status != QN_OK) return status;
+    if (query.before == 0)
+      printf("%-6s %-24s %-8s %-28s %-28s %-28s %s\n", "ID", "NAME", "SCOPE", "CREATED", "EXPIRES", "REVOKED", "LAST USED");
     for (int i = 0; i < page.count; i++) {
       const qn_token_row *row = &page.rows[i];
       printf("%-6lld %-24s %-8s %-28s %-28s %-28s %s\n", (long long)row->id, row->name, qn_scope_name(row->scope), row->created_at,

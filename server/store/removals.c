@@ -78,6 +78,16 @@ static qn_status remove_one(qn_connection *connection, const char *data, const P
   return rests ? remove_attempts(path, attempt, error) : QN_OK;
 }
 
+/* An empty mount point is not a data directory from which everything was removed. */
+static qn_status check_directory(const char *data, qn_error *error) {
+  char path[QN_PATH_SIZE];
+  struct stat what;
+  qn_status status = qn_durable_join(path, data, "simulations", error);
+  if (status != QN_OK) return status;
+  if (stat(path, &what) == 0 && S_ISDIR(what.st_mode)) return QN_OK;
+  return qn_error_set(error, QN_IO, "%s is not there: nothing is removed", path);
+}
+
 static qn_status work(qn_connection *connection, void *context, qn_error *error) {
   removal *r = context;
   r->found = r->gone = false;
@@ -85,7 +95,8 @@ static qn_status work(qn_connection *connection, void *context, qn_error *error)
   qn_status status = qn_connection_run(connection, &take, NULL, &row, error);
   if (status != QN_OK) return status;
   r->found = PQntuples(row) == 1;
-  if (r->found) {
+  if (r->found) status = check_directory(r->data, error);
+  if (r->found && status == QN_OK) {
     qn_error why;
     qn_status removed = remove_one(connection, r->data, row, &why);
     qn_params params = {0};
@@ -101,22 +112,12 @@ static qn_status work(qn_connection *connection, void *context, qn_error *error)
   return status;
 }
 
-/* An empty mount point is not a data directory from which everything was removed. */
-static qn_status check_directory(const char *data, qn_error *error) {
-  char path[QN_PATH_SIZE];
-  struct stat what;
-  qn_status status = qn_durable_join(path, data, "simulations", error);
-  if (status != QN_OK) return status;
-  if (stat(path, &what) == 0 && S_ISDIR(what.st_mode)) return QN_OK;
-  return qn_error_set(error, QN_IO, "%s is not there: nothing is removed", path);
-}
-
-qn_status qn_removals_work(qn_store *store, int most, int *done, qn_error *error) {
-  removal r = {.data = qn_store_data_directory(store), .found = true};
+qn_status qn_removals_work(qn_connection *connection, const char *data, int most, int *done, qn_error *error) {
+  removal r = {.data = data, .found = true};
+  qn_status status = QN_OK;
   *done = 0;
-  qn_status status = check_directory(r.data, error);
   for (int i = 0; status == QN_OK && r.found && i < most; i++) {
-    status = qn_pool_transact(store, work, &r, true, error);
+    status = qn_connection_transact(connection, work, &r, NULL, error);
     if (status == QN_OK && r.gone) (*done)++;
   }
   return status;

@@ -2,10 +2,11 @@
 #ifndef QN_SERVER_STORE_REMOVALS_H
 #define QN_SERVER_STORE_REMOVALS_H
 
-#include "server/store/store.h"
+#include "server/store/connection.h"
 
-/* Unlink at most `most` files or folders that are due; *done counts those that are gone now. One that cannot be removed is tried again later, with a
- * growing pause, and named in the log. QN_IO when the data directory itself is not there: then nothing is taken for gone. */
-qn_status qn_removals_work(qn_store *store, int most, int *done, qn_error *error);
+/* Unlink at most `most` files or folders of the data directory `data` that are due; *done counts those that are gone now. One that cannot be removed
+ * is tried again later, with a growing pause, and named in the log. QN_IO when the data directory itself is not there: then nothing is taken for
+ * gone. */
+qn_status qn_removals_work(qn_connection *connection, const char *data, int most, int *done, qn_error *error);
 
 #endif

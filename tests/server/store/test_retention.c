@@ -132,7 +132,7 @@ static sums retain(qn_retention wanted) {
 static int sweep(void) {
   qn_error error;
   int done;
-  assert_status(QN_OK, qn_removals_work(f.store, 100, &done, &error), error);
+  assert_status(QN_OK, qn_removals_work(&f.sql, f.data, 100, &done, &error), error);
   return done;
 }
 
@@ -313,7 +313,7 @@ static void test_batches(void **state) {
   assert_true(s.complete);
   qn_error error;
   int done;
-  assert_status(QN_OK, qn_removals_work(f.store, 2, &done, &error), error);
+  assert_status(QN_OK, qn_removals_work(&f.sql, f.data, 2, &done, &error), error);
   assert_int_equal(done, 2);
   assert_int_equal(sweep(), 3);
 }
@@ -367,7 +367,7 @@ static void test_files_that_cannot_go(void **state) {
   path_of(from, "simulations");
   path_of(to, "elsewhere");
   assert_int_equal(rename(from, to), 0);
-  assert_status(QN_IO, qn_removals_work(f.store, 10, &done, &error), error);
+  assert_status(QN_IO, qn_removals_work(&f.sql, f.data, 10, &done, &error), error);
   assert_int_equal(done, 0);
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM removals"), 1);
   assert_int_equal(rename(to, from), 0);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "server/fixture.h"
+#include "server/job/durable.h"
 #include "server/store/relay.h"
 
 static fixture f;
@@ -320,6 +321,36 @@ static void test_a_thousand_streams(void **state) {
   for (int i = 0; i < STREAMS; i++) close(streams[i]);
 }
 
+/* ---- retention ---- */
+
+static void test_files_go(void **state) {
+  (void)state;
+  char folder[512], file[600];
+  long long job = fixture_number(&f, "INSERT INTO jobs (kind, state, finished_at) VALUES ('simulation', 'succeeded', now() - interval '9 days') RETURNING id");
+  long long id = fixture_number(&f, "INSERT INTO simulations (job_id, sha256, spec, spec_text, potential_id) SELECT %lld, repeat('e', 64), '{}', '{}', id"
+                                    " FROM potentials RETURNING id", job);
+  snprintf(folder, sizeof folder, "%s/simulations/%lld/1", f.data, id);
+  snprintf(file, sizeof file, "%s/thermo.csv", folder);
+  qn_error error;
+  assert_status(QN_OK, qn_durable_make(folder, &error), error);
+  FILE *made = fopen(file, "w");
+  assert_non_null(made);
+  fputs("time_ps\n", made);
+  fclose(made);
+  fixture_text(&f, "INSERT INTO artifacts (simulation_id, kind, stage, path, size, sha256) VALUES (%lld, 'thermo', -1, 'simulations/%lld/1/thermo.csv', 8,"
+                   " repeat('e', 64))", id, id);
+  char path[64];
+  snprintf(path, sizeof path, "/v1/simulations/%lld/thermo", id);
+  assert_int_equal(status_of("GET", path, NULL, NULL), 200);
+  assert_int_equal(status_of("POST", "/v1/retention", "{\"older_than_days\": 8, \"kinds\": [\"thermo\"]}", NULL), 200);
+  assert_int_equal(status_of("GET", path, NULL, NULL), 200); /* it was a dry run */
+  assert_int_equal(status_of("POST", "/v1/retention", "{\"older_than_days\": 8, \"kinds\": [\"thermo\"], \"dry_run\": false}", NULL), 200);
+  assert_int_equal(status_of("GET", path, NULL, NULL), 410);
+  double from = program_now();
+  while (access(folder, F_OK) == 0 && program_now() - from < 20) usleep(50000);
+  assert_int_equal(access(folder, F_OK), -1);
+}
+
 /* ---- tokens ---- */
 
 static void test_tokens(void **state) {
@@ -381,7 +412,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_hundred_clients_make_one_job), cmocka_unit_test(test_a_key_from_a_hundred_clients),
       cmocka_unit_test(test_pages_of_other_sites),           cmocka_unit_test(test_a_database_that_stands_still),
-      cmocka_unit_test(test_a_thousand_streams),             cmocka_unit_test(test_tokens),
+      cmocka_unit_test(test_a_thousand_streams),             cmocka_unit_test(test_files_go),
+      cmocka_unit_test(test_tokens),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
