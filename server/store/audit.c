@@ -34,7 +34,7 @@ qn_status qn_audit_note(qn_connection *connection, const qn_principal *principal
                         const char *detail, qn_error *error) {
   qn_params params = {0};
   fill_params(&params, principal, action, resource, id, "done", detail);
-  return qn_connection_run(connection, &note, &params, NULL, error);
+  return qn_connection_defer(connection, &note, &params, error);
 }
 
 static void note_alone(qn_store *store, const qn_params *params) {

@@ -4,7 +4,7 @@
 
 #include "server/store/pool.h"
 
-/* `id` 0: none. `detail`: a JSON object, NULL for {}. */
+/* `id` 0: none. `detail`: a JSON object, NULL for {}. Deferred: a failure is that of the transaction's next statement. */
 qn_status qn_audit_note(qn_connection *connection, const qn_principal *principal, const char *action, const char *resource, int64_t id,
                         const char *detail, qn_error *error);
 

@@ -99,7 +99,7 @@ static qn_status cancel(qn_connection *connection, void *context, qn_error *erro
   if (qn_job_state_final(job.state)) return has_ended(c, job.state, error);
   qn_params params = {0};
   qn_params_int(&params, c->id);
-  status = qn_connection_run(connection, job.state == QN_JOB_RUNNING ? &cancel_running : &cancel_waiting, &params, NULL, error);
+  status = qn_connection_defer(connection, job.state == QN_JOB_RUNNING ? &cancel_running : &cancel_waiting, &params, error);
   return status == QN_OK ? conclude(connection, c, "cancel", NULL, error) : status;
 }
 
@@ -148,8 +148,8 @@ static qn_status retry(qn_connection *connection, void *context, qn_error *error
   qn_params both = {0};
   qn_params_int(&both, c->id);
   qn_params_text(&both, next);
-  status = qn_connection_run(connection, &requeue, &both, NULL, error);
-  if (status == QN_OK) status = qn_connection_run(connection, &block_children, &params, NULL, error);
+  status = qn_connection_defer(connection, &requeue, &both, error);
+  if (status == QN_OK) status = qn_connection_defer(connection, &block_children, &params, error);
   return status == QN_OK ? conclude(connection, c, "retry", NULL, error) : status;
 }
 
@@ -165,7 +165,7 @@ static qn_status set_priority(qn_connection *connection, void *context, qn_error
   qn_params params = {0};
   qn_params_int(&params, c->id);
   qn_params_int(&params, c->priority);
-  status = qn_connection_run(connection, &prioritise, &params, NULL, error);
+  status = qn_connection_defer(connection, &prioritise, &params, error);
   char detail[64];
   snprintf(detail, sizeof detail, "{\"from\": %d, \"to\": %d}", job.priority, c->priority);
   return status == QN_OK ? conclude(connection, c, "prioritise", detail, error) : status;

@@ -56,7 +56,7 @@ qn_status qn_connection_open(qn_connection *connection, const char *url, const c
 void qn_connection_close(qn_connection *connection) {
   if (connection->pg != NULL) PQfinish(connection->pg);
   connection->pg = NULL;
-  connection->prepared_count = 0;
+  connection->prepared_count = connection->deferred_count = 0;
 }
 
 static char *next_number(qn_params *params) { return params->number[params->count]; }
@@ -141,14 +141,124 @@ static qn_status receive(qn_connection *connection, int sent, PGresult **result,
   return status;
 }
 
+/* ---- pipelines ---- */
+
+static void lose(qn_connection *connection, bool silent) {
+  qn_connection_close(connection);
+  connection->lost = true;
+  connection->silent = silent;
+}
+
+/* The results of one query in a pipeline; the last of them, or NULL when the connection is of no more use. */
+static PGresult *next_answer(PGconn *pg, double until, bool *in_time) {
+  PGresult *last = NULL;
+  while ((*in_time = qn_deadline_await(pg, until))) {
+    PGresult *next = PQgetResult(pg);
+    if (next == NULL) break;
+    PQclear(last);
+    last = next;
+    if (PQresultStatus(last) == PGRES_PIPELINE_SYNC || PQstatus(pg) != CONNECTION_OK) break;
+  }
+  if (*in_time) return last;
+  PQclear(last);
+  return NULL;
+}
+
+static bool good(const PGresult *result) {
+  ExecStatusType kind = PQresultStatus(result);
+  return kind == PGRES_TUPLES_OK || kind == PGRES_COMMAND_OK;
+}
+
+/* Await all that was deferred, and when there is one the query that was sent after it, whose result becomes *own. The first failure counts: what
+ * came after it was not done. */
+static qn_status collect(qn_connection *connection, const char *name, PGresult **own, qn_error *error) {
+  double until = fmin(qn_deadline_now() + connection->answer_s, connection->until);
+  int queries = connection->deferred_count + (name != NULL);
+  qn_status status = PQpipelineSync(connection->pg) == 1 ? QN_OK : QN_UNAVAILABLE;
+  bool in_time = true, whole = status == QN_OK;
+  if (!whole) qn_error_set(error, QN_UNAVAILABLE, "database: %s", PQerrorMessage(connection->pg));
+  for (int i = 0; i < queries && whole; i++) {
+    PGresult *answer = next_answer(connection->pg, until, &in_time);
+    whole = answer != NULL && PQstatus(connection->pg) == CONNECTION_OK;
+    if (status == QN_OK && !good(answer)) {
+      status = in_time ? judge(connection, answer, error) : qn_error_set(error, QN_UNAVAILABLE, "database: no answer in time");
+      qn_error_prefix(error, "%s", i < connection->deferred_count ? connection->deferred[i] : name);
+    }
+    if (name != NULL && i == queries - 1 && status == QN_OK) *own = answer;
+    else PQclear(answer);
+  }
+  connection->deferred_count = 0;
+  PGresult *end = whole ? next_answer(connection->pg, until, &in_time) : NULL;
+  whole = PQresultStatus(end) == PGRES_PIPELINE_SYNC && PQexitPipelineMode(connection->pg) == 1;
+  PQclear(end);
+  if (whole) return status;
+  if (status == QN_OK) {
+    status = qn_error_set(error, QN_UNAVAILABLE, "database: the connection broke");
+    if (own != NULL) PQclear(*own), *own = NULL;
+  }
+  lose(connection, !in_time);
+  return status;
+}
+
 static qn_status prepare(qn_connection *connection, const qn_statement *statement, qn_error *error) {
   for (int i = 0; i < connection->prepared_count; i++)
     if (connection->prepared[i] == statement) return QN_OK;
   if (connection->prepared_count == QN_MAX_STATEMENTS) return qn_error_set(error, QN_INTERNAL, "too many prepared statements");
-  PGresult *result;
-  qn_status status = receive(connection, PQsendPrepare(connection->pg, statement->name, statement->sql, 0, NULL), &result, error);
+  qn_status status = QN_OK;
+  PGresult *result = NULL;
+  int sent = PQsendPrepare(connection->pg, statement->name, statement->sql, 0, NULL);
+  if (connection->deferred_count == 0) status = receive(connection, sent, &result, error);
+  else if (sent == 1) status = collect(connection, statement->name, &result, error);
+  else status = qn_error_set(error, QN_UNAVAILABLE, "database: %s", PQerrorMessage(connection->pg));
   PQclear(result);
   if (status == QN_OK) connection->prepared[connection->prepared_count++] = statement;
+  return status;
+}
+
+static int send_statement(qn_connection *connection, const qn_statement *statement, const qn_params *params) {
+  static const qn_params none;
+  if (params == NULL) params = &none;
+  return PQsendQueryPrepared(connection->pg, statement->name, params->count, params->value, params->length, params->format, 0);
+}
+
+static qn_status broken(qn_connection *connection, qn_error *error) {
+  qn_status status = qn_error_set(error, QN_UNAVAILABLE, "database: %s", PQerrorMessage(connection->pg));
+  if (error != NULL) trim(error->message);
+  lose(connection, false);
+  return status;
+}
+
+/* What was sent (`sent` as libpq tells) is one more whose answer is awaited later. */
+static qn_status postpone(qn_connection *connection, int sent, const char *name, qn_error *error) {
+  if (sent != 1) return broken(connection, error);
+  connection->deferred[connection->deferred_count++] = name;
+  return connection->deferred_count < QN_MAX_DEFERRED ? QN_OK : collect(connection, NULL, NULL, error);
+}
+
+qn_status qn_connection_defer(qn_connection *connection, const qn_statement *statement, const qn_params *params, qn_error *error) {
+  if (connection->pg == NULL) return qn_error_set(error, QN_UNAVAILABLE, "database: not connected");
+  begin(connection);
+  qn_status status = prepare(connection, statement, error);
+  if (status != QN_OK) return status;
+  if (connection->deferred_count == 0 && PQenterPipelineMode(connection->pg) != 1) return broken(connection, error);
+  return postpone(connection, send_statement(connection, statement, params), statement->name, error);
+}
+
+qn_status qn_connection_begin(qn_connection *connection, qn_error *error) {
+  if (connection->pg == NULL) return qn_error_set(error, QN_UNAVAILABLE, "database: not connected");
+  begin(connection);
+  if (connection->deferred_count == 0 && PQenterPipelineMode(connection->pg) != 1) return broken(connection, error);
+  return postpone(connection, PQsendQueryParams(connection->pg, "BEGIN", 0, NULL, NULL, NULL, NULL, 0), "BEGIN", error);
+}
+
+qn_status qn_connection_commit(qn_connection *connection, qn_error *error) {
+  if (connection->deferred_count == 0) return qn_connection_script(connection, "COMMIT", error);
+  if (connection->pg == NULL) return qn_error_set(error, QN_UNAVAILABLE, "database: not connected");
+  begin(connection);
+  if (PQsendQueryParams(connection->pg, "COMMIT", 0, NULL, NULL, NULL, NULL, 0) != 1) return broken(connection, error);
+  PGresult *result = NULL;
+  qn_status status = collect(connection, "COMMIT", &result, error);
+  PQclear(result);
   return status;
 }
 
@@ -157,26 +267,31 @@ qn_status qn_connection_run(qn_connection *connection, const qn_statement *state
   if (result != NULL) *result = NULL;
   if (connection->pg == NULL) return qn_error_set(error, QN_UNAVAILABLE, "database: not connected");
   begin(connection);
-  static const qn_params none;
-  if (params == NULL) params = &none;
   PGresult *answer = NULL;
   qn_status status = prepare(connection, statement, error);
-  if (status == QN_OK)
-    status = receive(connection,
-                     PQsendQueryPrepared(connection->pg, statement->name, params->count, params->value, params->length, params->format, 0),
-                     &answer, error);
   if (status != QN_OK) {
     qn_error_prefix(error, "%s", statement->name);
     return status;
   }
-  if (result != NULL) *result = answer;
+  int sent = send_statement(connection, statement, params);
+  if (connection->deferred_count > 0) {
+    status = sent == 1 ? collect(connection, statement->name, &answer, error) : broken(connection, error);
+  } else {
+    status = receive(connection, sent, &answer, error);
+    if (status != QN_OK) qn_error_prefix(error, "%s", statement->name);
+  }
+  if (status == QN_OK && result != NULL) *result = answer;
   else PQclear(answer);
-  return QN_OK;
+  return status;
 }
 
 qn_status qn_connection_script(qn_connection *connection, const char *sql, qn_error *error) {
   if (connection->pg == NULL) return qn_error_set(error, QN_UNAVAILABLE, "database: not connected");
   begin(connection);
+  if (connection->deferred_count > 0) { /* a pipeline takes single statements only */
+    qn_status status = collect(connection, NULL, NULL, error);
+    if (status != QN_OK) return status;
+  }
   PGresult *answer;
   qn_status status = receive(connection, PQsendQuery(connection->pg, sql), &answer, error);
   PQclear(answer);

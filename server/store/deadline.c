@@ -147,15 +147,18 @@ static bool failed(const PGresult *result) {
   return kind != PGRES_TUPLES_OK && kind != PGRES_COMMAND_OK;
 }
 
+bool qn_deadline_await(PGconn *pg, double until) {
+  if (!flush(pg, until)) return false;
+  while (PQisBusy(pg)) {
+    if (!await(pg, POLLIN, until)) return false;
+    if (PQconsumeInput(pg) == 0) break; /* the failure comes back as a result */
+  }
+  return true;
+}
+
 PGresult *qn_deadline_result(PGconn *pg, double until) {
   PGresult *last = NULL;
-  bool in_time = flush(pg, until);
-  while (in_time) {
-    while (in_time && PQisBusy(pg)) {
-      in_time = await(pg, POLLIN, until);
-      if (in_time && PQconsumeInput(pg) == 0) break;
-    }
-    if (!in_time) break;
+  while (qn_deadline_await(pg, until)) {
     PGresult *next = PQgetResult(pg);
     if (next == NULL) return last != NULL ? last : PQmakeEmptyPGresult(pg, PGRES_FATAL_ERROR);
     if (last != NULL && failed(last)) {

@@ -18,6 +18,9 @@ double qn_deadline_now(void);
  * and *silent tells whether it let the time pass without a word. */
 qn_status qn_deadline_connect(PGconn **pg, const char *const *names, const char *const *values, double until, bool *silent, qn_error *error);
 
+/* Send what is still to be sent, and wait until PQgetResult will not block. False when the time is over. */
+bool qn_deadline_await(PGconn *pg, double until);
+
 /* Send what is still to be sent, and wait for the answer: the last result of the query, or the first that is a failure; the caller clears it. NULL
  * when the time is over, and the query may be running still: close the connection. */
 PGresult *qn_deadline_result(PGconn *pg, double until);

@@ -88,7 +88,7 @@ qn_status qn_keys_keep(qn_connection *connection, qn_idempotency *idempotency, c
     return qn_error_set(error, QN_NO_MEMORY, "no memory for an answer");
   qn_params params = {0};
   keep_params(&params, idempotency);
-  return qn_connection_run(connection, &keep, &params, NULL, error);
+  return qn_connection_defer(connection, &keep, &params, error);
 }
 
 qn_status qn_store_find_key(qn_store *store, qn_idempotency *idempotency, qn_error *error) {

@@ -8,7 +8,7 @@
  * held by another: then QN_OK for a replay, and QN_CONFLICT, with the verdict. */
 qn_status qn_keys_begin(qn_connection *connection, qn_idempotency *idempotency, bool *go_on, qn_error *error);
 
-/* Last thing in it: render the answer to `outcome` and keep it. */
+/* Last thing in it: render the answer to `outcome` and keep it; deferred. */
 qn_status qn_keys_keep(qn_connection *connection, qn_idempotency *idempotency, const void *outcome, qn_error *error);
 
 #endif

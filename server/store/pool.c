@@ -210,7 +210,8 @@ qn_status qn_pool_take(qn_store *store, qn_connection **connection, qn_error *er
 
 void qn_pool_give(qn_store *store, qn_connection *connection) {
   slot *given = (slot *)connection; /* its first member */
-  bool fit = connection->pg != NULL && PQstatus(connection->pg) == CONNECTION_OK && PQtransactionStatus(connection->pg) == PQTRANS_IDLE;
+  bool fit = connection->pg != NULL && PQstatus(connection->pg) == CONNECTION_OK && PQtransactionStatus(connection->pg) == PQTRANS_IDLE &&
+             connection->deferred_count == 0;
   connection->until = (double)INFINITY;
   pthread_mutex_lock(&store->lock);
   if (connection->lost && given->generation == store->generation) {
@@ -250,21 +251,26 @@ qn_status qn_pool_run(qn_store *store, const qn_statement *statement, const qn_p
   }
 }
 
+/* What went wrong stays known over the ROLLBACK. */
+static void undo(qn_connection *connection) {
+  char sqlstate[sizeof connection->sqlstate];
+  bool again = connection->again;
+  memcpy(sqlstate, connection->sqlstate, sizeof sqlstate);
+  if (connection->lost || qn_connection_script(connection, "ROLLBACK", NULL) != QN_OK) return;
+  memcpy(connection->sqlstate, sqlstate, sizeof sqlstate);
+  connection->again = again;
+}
+
 qn_status qn_connection_transact(qn_connection *connection, qn_transaction *work, void *context, bool *unknown, qn_error *error) {
   if (unknown != NULL) *unknown = false;
-  qn_status status = qn_connection_script(connection, "BEGIN", error);
+  qn_status status = qn_connection_begin(connection, error);
   if (status != QN_OK) return status;
   status = work(connection, context, error);
-  if (status != QN_OK) {
-    bool lost = connection->lost, again = connection->again;
-    if (!lost) {
-      qn_connection_script(connection, "ROLLBACK", NULL);
-      connection->again = again;
-    }
-    return status;
+  if (status == QN_OK) {
+    status = qn_connection_commit(connection, error);
+    if (status != QN_OK && connection->lost && unknown != NULL) *unknown = true;
   }
-  status = qn_connection_script(connection, "COMMIT", error);
-  if (status != QN_OK && connection->lost && unknown != NULL) *unknown = true;
+  if (status != QN_OK) undo(connection);
   return status;
 }
 

@@ -4,25 +4,27 @@
 #include "server/store/audit.h"
 #include "server/store/keys.h"
 
-static const qn_statement find_potential = {"submit_potential", "SELECT id FROM potentials WHERE name = $1"};
 /* The lock makes this transaction and the one that ends the job see each other: whichever is second acts on what the first did. */
 static const qn_statement lock_simulation = {
     "submit_lock_simulation",
     "SELECT j.id, j.state, j.error FROM simulations s JOIN jobs j ON j.id = s.job_id WHERE s.id = $1::bigint FOR SHARE OF j"};
-static const qn_statement new_job = {"submit_new_job", "SELECT nextval(pg_get_serial_sequence('jobs', 'id'))"};
+/* The resource comes with the number of the job that it will have; no row when it is there, or the potential is not. */
+#define NEW_JOB "nextval(pg_get_serial_sequence('jobs', 'id'))"
 static const qn_statement find_simulation = {
     "submit_find_simulation", "SELECT s.id, s.job_id, j.state FROM simulations s JOIN jobs j ON j.id = s.job_id WHERE s.sha256 = $1"};
 static const qn_statement insert_simulation = {
     "submit_insert_simulation",
     "INSERT INTO simulations (job_id, name, sha256, spec, spec_text, potential_id, parent_id)"
-    " VALUES ($1::bigint, $2, $3, $4::text::jsonb, $4::text, $5::bigint, $6::bigint) ON CONFLICT (sha256) DO NOTHING RETURNING id"};
+    " SELECT " NEW_JOB ", $1, $2, $3::text::jsonb, $3::text, id, $5::bigint FROM potentials WHERE name = $4"
+    " ON CONFLICT (sha256) DO NOTHING RETURNING id, job_id, 'queued'"};
 static const qn_statement find_analysis = {
     "submit_find_analysis",
     "SELECT a.id, a.job_id, j.state FROM analyses a JOIN jobs j ON j.id = a.job_id WHERE a.simulation_id = $1::bigint AND a.sha256 = $2"};
 static const qn_statement insert_analysis = {
     "submit_insert_analysis",
     "INSERT INTO analyses (job_id, simulation_id, type, sha256, spec, spec_text)"
-    " VALUES ($1::bigint, $2::bigint, $3, $4, $5::text::jsonb, $5::text) ON CONFLICT (simulation_id, sha256) DO NOTHING RETURNING id"};
+    " VALUES (" NEW_JOB ", $1::bigint, $2, $3, $4::text::jsonb, $4::text)"
+    " ON CONFLICT (simulation_id, sha256) DO NOTHING RETURNING id, job_id, 'queued'"};
 /* NULL when the stage left no such files at all; what a spec without a stage needs is not known here. */
 static const qn_statement find_removed = {
     "submit_removed",
@@ -111,24 +113,12 @@ static qn_status enqueue(qn_connection *connection, const context *c, qn_submitt
   qn_params_text(&params, c->principal->name);
   qn_params_text(&params, why);
   qn_params_id(&params, failed_by);
-  qn_status status = qn_connection_run(connection, &insert_job, &params, NULL, error);
+  qn_status status = qn_connection_defer(connection, &insert_job, &params, error);
   if (status != QN_OK || on == NULL) return status;
   qn_params edge = {0};
   qn_params_int(&edge, out->job);
   qn_params_int(&edge, on->job);
-  return qn_connection_run(connection, &insert_dependency, &edge, NULL, error);
-}
-
-/* The first field of the first row; false in *found without one. */
-static qn_status number(qn_connection *connection, const qn_statement *statement, const qn_params *params, int64_t *value, bool *found,
-                        qn_error *error) {
-  PGresult *result;
-  qn_status status = qn_connection_run(connection, statement, params, &result, error);
-  if (status != QN_OK) return status;
-  *found = PQntuples(result) > 0;
-  if (*found) *value = qn_field_int(result, 0, 0);
-  PQclear(result);
-  return QN_OK;
+  return qn_connection_defer(connection, &insert_dependency, &edge, error);
 }
 
 static qn_status look_up(qn_connection *connection, const qn_statement *statement, const qn_params *params, qn_submitted *out, bool *found,
@@ -146,22 +136,14 @@ static qn_status look_up(qn_connection *connection, const qn_statement *statemen
   return QN_OK;
 }
 
-/* Get or make: look; insert under a fresh job number unless someone else does at this moment (the insert waits for them to commit, and then
- * does nothing); in that case look again, in a statement of its own, which sees what they committed. */
-static qn_status get_or_make(qn_connection *connection, const qn_statement *look, const qn_params *look_params, const qn_statement *insert,
-                             qn_params *insert_params, qn_submitted *out, qn_error *error) {
+/* Make or get: insert, unless someone else does at this moment (the insert waits for them to commit, and then does nothing) or did before; in that
+ * case look, in a statement of its own, which sees what they committed. *found is false when there is neither. */
+static qn_status make_or_get(qn_connection *connection, const qn_statement *insert, const qn_params *insert_params, const qn_statement *look,
+                             const qn_params *look_params, qn_submitted *out, bool *found, qn_error *error) {
   *out = (qn_submitted){0};
-  bool found;
-  qn_status status = look_up(connection, look, look_params, out, &found, error);
-  if (status != QN_OK || found) return status;
-  status = number(connection, &new_job, NULL, &out->job, &found, error);
-  if (status != QN_OK) return status;
-  snprintf(insert_params->number[0], sizeof insert_params->number[0], "%lld", (long long)out->job);
-  status = number(connection, insert, insert_params, &out->id, &out->created, error);
-  if (status != QN_OK || out->created) return status;
-  status = look_up(connection, look, look_params, out, &found, error);
-  if (status == QN_OK && !found) status = qn_error_set(error, QN_UNAVAILABLE, "the same work is being changed by another request");
-  return status;
+  qn_status status = look_up(connection, insert, insert_params, out, &out->created, error);
+  *found = out->created;
+  return status != QN_OK || out->created ? status : look_up(connection, look, look_params, out, found, error);
 }
 
 static qn_status make_analysis(qn_connection *connection, const context *c, const parent *of, const char *type, const char *spec,
@@ -169,12 +151,13 @@ static qn_status make_analysis(qn_connection *connection, const context *c, cons
   qn_params look = {0}, insert = {0};
   qn_params_int(&look, of->simulation);
   qn_params_text(&look, sha256);
-  qn_params_int(&insert, 0);
   qn_params_int(&insert, of->simulation);
   qn_params_text(&insert, type);
   qn_params_text(&insert, sha256);
   qn_params_text(&insert, spec);
-  qn_status status = get_or_make(connection, &find_analysis, &look, &insert_analysis, &insert, out, error);
+  bool found;
+  qn_status status = make_or_get(connection, &insert_analysis, &insert, &find_analysis, &look, out, &found, error);
+  if (status == QN_OK && !found) status = qn_error_set(error, QN_UNAVAILABLE, "the same analysis is being changed by another request");
   if (status == QN_OK && out->created) status = check_kept(connection, of, "trajectory", spec, error);
   if (status != QN_OK || !out->created) return status;
   return enqueue(connection, c, out, "analysis", priority, of, error);
@@ -187,35 +170,36 @@ static int priority_of_children(const qn_submission *s) {
   return own >= 0 && own < ANALYSIS_PRIORITY ? ANALYSIS_PRIORITY : own;
 }
 
+/* What the analyses of a simulation need to know of it: of one that was just made that is known; another one is held, so that its end waits. */
+static qn_status become_parent(qn_connection *connection, const qn_submitted *made, parent *self, qn_error *error) {
+  if (!made->created || qn_job_state_final(made->state)) return lock_parent(connection, made->id, self, error);
+  *self = (parent){.simulation = made->id, .job = made->job};
+  snprintf(self->state, sizeof self->state, "%s", qn_job_state_name(made->state));
+  return QN_OK;
+}
+
 static qn_status make_simulation(qn_connection *connection, context *c, qn_error *error) {
   const qn_submission *s = c->submission;
-  qn_params name = {0};
-  qn_params_text(&name, s->potential);
-  int64_t potential;
-  bool found;
-  qn_status status = number(connection, &find_potential, &name, &potential, &found, error);
-  if (status != QN_OK) return status;
-  if (!found) return qn_error_set(error, QN_NOT_FOUND, "there is no potential named %.100s", s->potential);
   parent on = {0};
-  if (s->parent != 0) status = lock_parent(connection, s->parent, &on, error);
+  qn_status status = s->parent != 0 ? lock_parent(connection, s->parent, &on, error) : QN_OK;
   if (status != QN_OK) return status;
-
   qn_params look = {0}, insert = {0};
   qn_params_text(&look, s->sha256);
-  qn_params_int(&insert, 0);
   qn_params_text(&insert, s->name);
   qn_params_text(&insert, s->sha256);
   qn_params_text(&insert, s->spec);
-  qn_params_int(&insert, potential);
+  qn_params_text(&insert, s->potential);
   qn_params_id(&insert, s->parent);
-  status = get_or_make(connection, &find_simulation, &look, &insert_simulation, &insert, &c->out, error);
+  bool found;
+  status = make_or_get(connection, &insert_simulation, &insert, &find_simulation, &look, &c->out, &found, error);
+  if (status == QN_OK && !found) status = qn_error_set(error, QN_NOT_FOUND, "there is no potential named %.100s", s->potential);
   if (status == QN_OK && c->out.created && s->parent != 0) status = check_kept(connection, &on, "snapshot", s->spec, error);
   if (status == QN_OK && c->out.created)
     status = enqueue(connection, c, &c->out, "simulation", priority_of(s, SIMULATION_PRIORITY), s->parent != 0 ? &on : NULL, error);
   if (status != QN_OK || s->child_count == 0) return status;
 
   parent self = {0};
-  status = lock_parent(connection, c->out.id, &self, error);
+  status = become_parent(connection, &c->out, &self, error);
   for (int i = 0; status == QN_OK && i < s->child_count; i++) {
     qn_submitted child;
     status = make_analysis(connection, c, &self, s->children[i].type, s->children[i].spec, s->children[i].sha256,
