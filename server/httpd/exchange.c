@@ -1,6 +1,5 @@
 #include "server/httpd/exchange.h"
 
-#include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +8,13 @@
 #include <time.h>
 
 #include "api/problem.h"
+#include "server/httpd/access.h"
 #include "server/httpd/body.h"
 #include "server/httpd/origin.h"
 #include "server/httpd/peer.h"
 #include "server/httpd/respond.h"
 #include "server/httpd/scrape.h"
 #include "server/httpd/target.h"
-#include "server/log.h"
 
 typedef enum phase {
   HEAD,    /* nothing was decided yet */
@@ -100,19 +99,6 @@ void *qn_exchange_begin(void *context, const char *target, struct MHD_Connection
   return at;
 }
 
-static void write_access_log(const exchange *at, enum MHD_RequestTerminationCode reason) {
-  const char *end = reason == MHD_REQUEST_TERMINATED_COMPLETED_OK       ? "complete"
-                    : reason == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED  ? "timeout"
-                    : reason == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN  ? "shutdown"
-                    : reason == MHD_REQUEST_TERMINATED_CLIENT_ABORT     ? "client_gone"
-                                                                        : "broken";
-  qn_log_fields("info", "request",
-                json_pack("{s:s, s:s, s:s, s:s+, s:i, s:f, s:s, s:s, s:s}", "request", at->request_id, "remote", at->address, "method",
-                          at->method, "path", at->target.path, "", "status", at->status, "milliseconds",
-                          (double)(int64_t)((now() - at->began) * 1e5) / 100, "principal", at->request.principal.name, "route",
-                          at->route != NULL ? at->route->operation : "", "end", end));
-}
-
 void qn_exchange_end(void *context, struct MHD_Connection *connection, void **held, enum MHD_RequestTerminationCode reason) {
   qn_httpd *httpd = context;
   exchange *at = *held;
@@ -121,7 +107,9 @@ void qn_exchange_end(void *context, struct MHD_Connection *connection, void **he
   if (at == NULL) return;
   /* 499: the client went away before there was an answer; a request that never reached us was refused by libmicrohttpd with 4xx. */
   if (at->phase != SENT) at->status = at->phase == HEAD ? 400 : 499;
-  if (at->phase != HEAD && httpd->options.access_log) write_access_log(at, reason);
+  if (at->phase != HEAD && httpd->options.access_log)
+    qn_access_write(&(qn_access){.request = &at->request, .address = at->address, .route = at->route, .status = at->status,
+                                 .seconds = now() - at->began, .end = reason});
   qn_metrics_request(httpd->metrics, at->route, at->head, at->status, now() - at->began, at->events);
   qn_metrics_in_flight(httpd->metrics, -1);
   atomic_fetch_sub(&httpd->under_way, 1);
