@@ -58,13 +58,13 @@ static void test_stopped_in_the_middle(void **state) {
   double from = qn_deadline_now();
   assert_status(QN_UNAVAILABLE, ask(&error), error);
   double took = qn_deadline_now() - from;
-  assert_true(took > 0.9e-3 * ANSWER_MS && took < 2e-3 * ANSWER_MS);
+  assert_true(took > 0.9e-3 * ANSWER_MS && took < 5e-3 * ANSWER_MS);
   assert_non_null(strstr(error.message, "no answer within"));
   /* Those that come later hear so at once, but for the one that tries to connect. */
   for (int i = 0; i < 5; i++) {
     from = qn_deadline_now();
     assert_status(QN_UNAVAILABLE, ask(&error), error);
-    assert_true(qn_deadline_now() - from < 2e-3 * ANSWER_MS);
+    assert_true(qn_deadline_now() - from < 5e-3 * ANSWER_MS);
   }
   atomic_store(&r.still, false);
   await_recovery();
@@ -111,7 +111,7 @@ static void test_sending_ends(void **state) {
   (void)state;
   qn_error error;
   static const qn_statement size = {"test_size", "SELECT octet_length($1::bytea)"};
-  enum { MUCH = 8 << 20 };
+  enum { MUCH = 2 << 20 };
   char *bytes = calloc(1, MUCH);
   qn_params params = {0};
   qn_params_bytes(&params, bytes, MUCH);
@@ -122,7 +122,7 @@ static void test_sending_ends(void **state) {
   atomic_store(&r.still, true);
   double from = qn_deadline_now();
   assert_status(QN_UNAVAILABLE, qn_pool_run(store, &size, &params, &result, &error), error);
-  assert_true(qn_deadline_now() - from < 2e-3 * ANSWER_MS);
+  assert_true(qn_deadline_now() - from < 5e-3 * ANSWER_MS);
   atomic_store(&r.still, false);
   free(bytes);
   await_recovery();
