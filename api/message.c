@@ -20,6 +20,12 @@ const char *qn_scope_name(qn_scope scope) {
   return "unknown";
 }
 
+qn_scope qn_scope_parse(const char *name) {
+  for (int scope = QN_SCOPE_READ; scope <= QN_SCOPE_ADMIN; scope++)
+    if (strcmp(name, qn_scope_name((qn_scope)scope)) == 0) return (qn_scope)scope;
+  return QN_SCOPE_NONE;
+}
+
 const char *qn_request_query(const qn_request *request, const char *name) {
   for (int i = 0; i < request->query_count; i++)
     if (strcmp(request->query[i].name, name) == 0) return request->query[i].value;

@@ -18,11 +18,14 @@ typedef struct qn_pair {
 typedef enum qn_scope { QN_SCOPE_NONE, QN_SCOPE_READ, QN_SCOPE_SUBMIT, QN_SCOPE_ADMIN } qn_scope;
 
 const char *qn_scope_name(qn_scope scope); /* "none", "read", "submit", "admin" */
+qn_scope qn_scope_parse(const char *name); /* QN_SCOPE_NONE for what is none of "read", "submit", "admin" */
 
+/* Who asks, and by which request: what an audit keeps. */
 typedef struct qn_principal {
   int64_t token; /* row of the token; 0 when the server runs without tokens */
-  char name[64]; /* the token's name; "local" without tokens */
+  char name[64]; /* the token's name; "local" without tokens; "os:NAME" for a user of the command line */
   qn_scope scope;
+  const char *request_id; /* NULL or "" outside of HTTP */
 } qn_principal;
 
 enum { QN_MAX_PATH_PARAMETERS = 3, QN_MAX_HEADERS = 16 };
@@ -39,6 +42,7 @@ typedef struct qn_request {
   const char *(*header)(const void *context, const char *name); /* NULL when absent; name in any case */
   const void *header_context;
   const char *parameter[QN_MAX_PATH_PARAMETERS]; /* filled by the router, in the order of the pattern's {names} */
+  struct qn_idempotency *idempotency; /* filled by the router; NULL without an Idempotency-Key (api/idempotency.h) */
 } qn_request;
 
 const char *qn_request_query(const qn_request *request, const char *name); /* NULL when absent */

@@ -52,6 +52,8 @@ static const char *title_of(int status) {
     return "Request Timeout";
   case 409:
     return "Conflict";
+  case 410:
+    return "Gone";
   case 411:
     return "Length Required";
   case 413:
@@ -154,6 +156,9 @@ void qn_problem_from_error(qn_response *response, const qn_request *request, con
     break;
   case QN_CONFLICT:
     status = 409, code = "conflict";
+    break;
+  case QN_FORBIDDEN:
+    status = 403, code = "forbidden";
     break;
   case QN_UNAVAILABLE:
     status = 503, code = "unavailable";

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/idempotency.h"
 #include "api/problem.h"
 #include "api/query.h"
 
@@ -83,7 +84,7 @@ static bool body_fits(const qn_route *route, const qn_request *request, size_t b
     return false;
   }
   const char *type = qn_request_header(request, "Content-Type");
-  if (route->json && !is_json(type)) {
+  if ((route->traits & QN_ROUTE_JSON) != 0 && !is_json(type)) {
     qn_problem_render(response, request, 415, "unsupported_media_type", NULL,
                       "The body must be sent with Content-Type: application/json, not %.100s.",
                       type != NULL ? type : "none");
@@ -128,7 +129,10 @@ void qn_api_answer(qn_store *store, qn_request *request, qn_response *response) 
   char buffer[512];
   const qn_route *route = qn_api_admit(request, request->body_size, buffer, response);
   if (route == NULL) return;
-  route->handler(store, request, response);
+  qn_keyed keyed;
+  request->principal.request_id = request->request_id;
+  if (qn_idempotency_begin(store, route, request, &keyed, response)) route->handler(store, request, response);
+  qn_idempotency_end(store, request, &keyed, response);
   if (strcmp(request->method, "HEAD") == 0 && (response->kind == QN_BODY_STREAM || response->kind == QN_BODY_EVENTS))
     drop_stream(response);
 }

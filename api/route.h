@@ -12,6 +12,12 @@
 /* Fills `response`, which comes initialised. It cannot fail: what goes wrong becomes a problem document. */
 typedef void qn_handler(qn_store *store, const qn_request *request, qn_response *response);
 
+enum {
+  QN_ROUTE_JSON = 1,  /* its body must be application/json */
+  QN_ROUTE_KEY = 2,   /* it takes an Idempotency-Key */
+  QN_ROUTE_EVENTS = 4 /* it opens a stream of events, whose reader is patient and comes back with many others after an interruption */
+};
+
 typedef struct qn_route {
   const char *method;    /* "GET"; HEAD follows GET by itself */
   const char *pattern;   /* "/v1/simulations/{id}" */
@@ -21,7 +27,7 @@ typedef struct qn_route {
   const char *const
       *query;        /* names of the query parameters it knows, NULL-terminated; NULL: none. Others are refused */
   size_t body_limit; /* bytes; 0: no body is accepted */
-  bool json;         /* its body must be application/json */
+  unsigned traits;   /* QN_ROUTE_... */
 } qn_route;
 
 const qn_route *qn_routes(size_t *count);

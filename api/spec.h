@@ -26,6 +26,7 @@ typedef struct qn_analysis_spec {
 
 typedef struct qn_simulation_spec {
   char name[QN_NAME_SIZE];
+  int priority;                        /* of its job; QN_USUAL_PRIORITY (api/store.h) when none was given. No part of the canonical form */
   char potential[QN_NAME_SIZE];        /* name in the registry */
   char potential_sha256[QN_HASH_SIZE]; /* of its text; "" until resolved */
   qn_initial_kind initial;
@@ -58,9 +59,10 @@ double qn_spec_start_temperature(const qn_simulation_spec *spec);
  * further, does not make it other work. */
 char *qn_spec_render_simulation(const qn_simulation_spec *spec, char hash[QN_HASH_SIZE]);
 
-/* The body of POST /v1/analyses: {"simulation": id, "type": ..., parameters..., "stage": n}. */
+/* The body of POST /v1/analyses: {"simulation": id, "type": ..., parameters..., "stage": n, "priority": n}. */
 typedef struct qn_analysis_request {
   int64_t simulation;
+  int priority; /* as that of a simulation */
   qn_analysis_spec analysis;
 } qn_analysis_request;
 void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_request *request, qn_faults *faults);

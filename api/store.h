@@ -49,20 +49,60 @@ typedef struct qn_potential_page {
 } qn_potential_page;
 void qn_potential_page_fini(qn_potential_page *page);
 
-/* Upload (id and created_at of `row` are not read; qn_potential_describe of api/potential.h makes the rest): QN_CONFLICT when the name is taken by other text; the same text again is not an error (*created false). */
+/* Upload (id and created_at of `row` are not read; qn_potential_describe of api/potential.h makes the rest): QN_CONFLICT when the name is taken by
+ * other text; the same text again is not an error (created false). The outcome that `idempotency` renders is a qn_added_potential. */
+typedef struct qn_added_potential {
+  qn_potential_row row; /* as it is kept */
+  bool created;
+} qn_added_potential;
 qn_status qn_store_add_potential(qn_store *store, const qn_potential_row *row, const char *text, size_t size,
-                                 int64_t *id, bool *created, qn_error *error);
+                                 struct qn_idempotency *idempotency, const qn_principal *principal,
+                                 qn_added_potential *added, qn_error *error);
 qn_status qn_store_list_potentials(qn_store *store, qn_page_query query, qn_potential_page *page, qn_error *error);
 qn_status qn_store_get_potential(qn_store *store, const char *name, qn_potential_row *row, qn_error *error);
 void qn_potential_row_fini(qn_potential_row *row);
 qn_status qn_store_get_potential_text(qn_store *store, const char *name, char **text, size_t *size, qn_error *error);
 
-/* ---- submitting ---- */
-typedef struct qn_idempotency { /* all NULL without an Idempotency-Key */
-  const char *key;
-  const char *body_sha256;
-  const char *principal;
+/* ---- requests that are safe to repeat ---- */
+
+/* An answer as it is kept with its key; JSON, or a problem document. */
+typedef struct qn_answer {
+  int status;
+  bool problem;
+  char location[256]; /* "" without one */
+  char *body;         /* malloc'ed; NULL: there is no answer */
+} qn_answer;
+
+/* What became of a key. */
+typedef enum qn_key_verdict {
+  QN_KEY_FRESH,    /* never used: the change was made, or refused for a reason of its own */
+  QN_KEY_REPLAYED, /* used by the same request: nothing was done, `answer` is the one given then */
+  QN_KEY_REUSED,   /* used by another request (QN_CONFLICT) */
+  QN_KEY_IN_FLIGHT /* its first request is still being answered (QN_CONFLICT) */
+} qn_key_verdict;
+
+/* A change that takes one (NULL: there is no key) looks the key up and keeps the answer in the transaction that makes the change, so that either both
+ * are there or neither is. */
+typedef struct qn_idempotency {
+  const char *key, *principal, *request_sha256;
+  /* The answer to a change with this outcome (its type is that of the function that takes this); false without memory. */
+  bool (*render)(const void *outcome, const void *context, qn_answer *answer);
+  const void *context;
+  /* Filled by storage: */
+  qn_key_verdict verdict;
+  qn_answer answer; /* replayed, or kept just now; the caller frees its body */
 } qn_idempotency;
+
+/* Look a key up without making any change: QN_OK with the verdict FRESH, REPLAYED or REUSED. */
+qn_status qn_store_find_key(qn_store *store, qn_idempotency *idempotency, qn_error *error);
+/* Keep `answer`, that of a request which was refused, unless the key is known by now. */
+qn_status qn_store_keep_answer(qn_store *store, const qn_idempotency *idempotency, qn_error *error);
+
+/* ---- submitting ---- */
+
+/* Priorities: jobs from 0 to 10 are ordered by it among those of their submitter; negative ones let everybody else go first; beyond 10 they go before
+ * everyone's, and beyond -10 and 10 they need the scope admin (the API sees to that). */
+enum { QN_MOST_PRIORITY = 10, QN_MOST_ADMIN_PRIORITY = 1000, QN_USUAL_PRIORITY = 1 << 20 /* none was asked for */ };
 
 typedef struct qn_submission {
   const char *kind;          /* "simulation" or "analysis" */
@@ -70,6 +110,8 @@ typedef struct qn_submission {
   const char *spec, *sha256; /* canonical JSON and the hash of the work */
   const char *potential;     /* its name; NULL for an analysis */
   const char *type;          /* of an analysis; NULL for a simulation */
+  bool prioritised; /* `priority` was asked for; otherwise the job gets what is usual for its kind */
+  int priority;
   int64_t parent;  /* simulation that must finish first: the one analysed, or whose snapshot is the start; 0: none */
   int child_count; /* analyses that follow a simulation, each a job of its own */
   const struct qn_child {
@@ -83,15 +125,16 @@ typedef struct qn_submitted {
   int64_t id; /* of the simulation or analysis */
   int64_t job;
   bool created; /* false: the same work was already known */
+  qn_job_state state;
 } qn_submitted;
 
 /* One transaction: the resource, its job, its children and the idempotency key. The same sha256 gives the same job, also when two race:
  * simulations are unique in sha256 (which covers neither their name nor their analyses), analyses in (parent, sha256). A simulation that is
  * known already gets those children that it does not have yet, so that asking for one more analysis does not run the dynamics again.
  * A known job that failed or was cancelled stays as it is: retrying is asked for explicitly.
- * QN_NOT_FOUND: the parent or potential does not exist. QN_INVALID: the key was used with another body (422); QN_CONFLICT: its first use is
- * still in flight (409). */
-qn_status qn_store_submit(qn_store *store, const qn_submission *submission, const qn_idempotency *idempotency,
+ * QN_NOT_FOUND: the parent or potential does not exist. QN_CONFLICT: what the work needs was removed by retention; or the key's verdict says why.
+ * The outcome that `idempotency` renders is a qn_submitted. */
+qn_status qn_store_submit(qn_store *store, const qn_submission *submission, qn_idempotency *idempotency,
                           const qn_principal *principal, qn_submitted *submitted, qn_error *error);
 
 /* ---- jobs ---- */
@@ -100,10 +143,14 @@ typedef struct qn_job_row {
   char *kind;       /* "simulation", "analysis" */
   int64_t resource; /* id of the simulation or analysis */
   qn_job_state state;
-  int attempt, max_attempts, priority;
+  int attempt;                /* how often it was claimed */
+  int failures, max_attempts; /* attempts that were lost in a row without getting further; how many end the job */
+  int priority;
   double progress; /* 0 to 1 */
   double eta_s;    /* NAN when unknown */
-  bool cancel_requested;
+  char *parents;   /* JSON array of the jobs that it needs */
+  int64_t failed_by; /* the parent whose end failed it; 0 */
+  char *cancel_requested_at; /* "" when nobody did */
   char *waiting; /* why it waits, "" when it does not */
   char *error;   /* "" without one */
   char *worker;  /* who runs it, "" */
@@ -121,12 +168,32 @@ void qn_job_page_fini(qn_job_page *page);
 qn_status qn_store_list_jobs(qn_store *store, const char *state /* NULL: all */, qn_page_query query, qn_job_page *page,
                              qn_error *error);
 qn_status qn_store_get_job(qn_store *store, int64_t id, qn_job_row *row, qn_error *error);
-/* Ask for the end of a job: a queued one is cancelled at once, a running one when its worker hears of it. QN_CONFLICT when it is already final. */
-qn_status qn_store_cancel_job(qn_store *store, int64_t id, const qn_principal *principal, qn_job_row *row,
-                              qn_error *error);
-/* Queue a failed or cancelled job anew. QN_CONFLICT when it is neither. */
-qn_status qn_store_retry_job(qn_store *store, int64_t id, const qn_principal *principal, qn_job_row *row,
-                             qn_error *error);
+
+/* Changes of one job, by whoever submitted it or an administrator (else QN_FORBIDDEN, which the audit notes). `row` is the job afterwards, left zero when
+ * the answer was replayed; the outcome that `idempotency` renders is a qn_job_row.
+ * Ask for its end: a queued one is cancelled at once, a running one when its worker hears of it. QN_CONFLICT when it is already final. */
+qn_status qn_store_cancel_job(qn_store *store, int64_t id, qn_idempotency *idempotency, const qn_principal *principal,
+                              qn_job_row *row, qn_error *error);
+/* Queue a failed or cancelled job anew. QN_CONFLICT when it is neither, or what it needs is gone. */
+qn_status qn_store_retry_job(qn_store *store, int64_t id, qn_idempotency *idempotency, const qn_principal *principal,
+                             qn_job_row *row, qn_error *error);
+/* QN_CONFLICT when it is final. */
+qn_status qn_store_set_priority(qn_store *store, int64_t id, int priority, qn_idempotency *idempotency,
+                                const qn_principal *principal, qn_job_row *row, qn_error *error);
+
+/* Attempts of a job, newest first; pages by `attempt`. */
+typedef struct qn_attempt_row {
+  int attempt;
+  char *worker, *started_at, *ended_at /* "" while it lasts */,
+      *outcome /* "succeeded", "failed", "cancelled", "lost", "released", or "" */, *error;
+} qn_attempt_row;
+typedef struct qn_attempt_page {
+  int count;
+  qn_attempt_row *rows;
+  bool more;
+} qn_attempt_page;
+void qn_attempt_page_fini(qn_attempt_page *page);
+qn_status qn_store_list_attempts(qn_store *store, int64_t job, qn_page_query query, qn_attempt_page *page, qn_error *error);
 
 typedef struct qn_event_row {
   int64_t id;
@@ -167,6 +234,7 @@ typedef struct qn_artifact_row {
   int64_t size, frames;
   double interval_ps; /* trajectory: time between frames */
   char *sha256, *created_at;
+  char *removed_at, *removed_by; /* by retention; "" while the file is there */
 } qn_artifact_row;
 typedef struct qn_artifact_page {
   int count;

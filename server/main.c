@@ -21,6 +21,8 @@ static const command commands[] = {
    qn_command_work},
   {"migrate", "", "bring the schema of the database up to date", QN_FOR_MIGRATE, 0, 0, qn_command_migrate},
   {"token", "create | list | revoke ID", "create, list and revoke API tokens", QN_FOR_TOKEN, 1, 2, qn_command_token},
+  {"retain", "DAYS --kinds KIND,...", "list what jobs that ended so many days ago left behind, and remove it", QN_FOR_RETAIN, 1, 1,
+   qn_command_retain},
   {"simulate", "SPEC.json --out DIR", "run a simulation and its analyses without server or database", QN_FOR_SIMULATE, 1, 1,
    qn_command_simulate},
   {"evaluate", "FILE.xyz --potential P", "energy, forces and virial of a structure, as extended XYZ", QN_FOR_EVALUATE, 1, 1,

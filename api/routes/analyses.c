@@ -156,6 +156,8 @@ void qn_submit_analysis(qn_store *store, const qn_request *request, qn_response 
                                       .spec = canonical,
                                       .sha256 = hash,
                                       .type = wanted.analysis.type->name,
+                                      .prioritised = wanted.priority != QN_USUAL_PRIORITY,
+                                      .priority = wanted.priority,
                                       .parent = wanted.simulation};
     const qn_error error = {QN_NO_MEMORY, "no memory for the spec"};
     if (canonical != NULL)

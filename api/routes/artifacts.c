@@ -28,6 +28,7 @@ static json_t *artifact_json(const qn_artifact_row *row, const char *collection)
   json_object_set_new(object, "size_bytes", json_integer(row->size));
   json_object_set_new(object, "sha256", qn_text_or_null(row->sha256));
   json_object_set_new(object, "created_at", qn_json_text(row->created_at));
+  json_object_set_new(object, "removed_at", qn_text_or_null(row->removed_at));
   json_object_set_new(object, "links", links);
   return object;
 }
@@ -53,6 +54,11 @@ bool qn_artifacts_open(qn_store *store, const qn_request *request, const qn_arti
                        int64_t *size, char *path, qn_response *response) {
   qn_error error;
   struct stat info;
+  if (row->removed_at[0] != '\0') {
+    qn_problem_render(response, request, 410, "gone", NULL, "The file of this %s was removed by retention at %s.", row->kind,
+                      row->removed_at);
+    return false;
+  }
   if (qn_store_open_artifact(store, row, descriptor, path, &error) != QN_OK) {
     qn_problem_from_error(response, request, &error);
     return false;

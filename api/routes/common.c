@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/hash.h"
+#include "api/idempotency.h"
 #include "api/json.h"
 #include "api/query.h"
 #include "api/reply.h"
@@ -68,58 +68,46 @@ qn_status qn_handler_simulation_spec(qn_store *store, int64_t id, qn_simulation_
   return status;
 }
 
-static bool is_key(const char *key) {
-  size_t length = strlen(key);
-  bool good = length >= 1 && length <= 255;
-  for (size_t i = 0; good && i < length; i++) good = key[i] >= 0x20 && key[i] < 0x7f;
-  return good;
-}
+typedef struct submitted {
+  const qn_submission *submission;
+  const char *collection;
+} submitted;
 
-/* "state" of the job just submitted or found: whoever posts work that has failed before should hear of it. The work is accepted all the same
- * when storage does not answer any more. */
-static void add_state(qn_store *store, int64_t job, json_t *answer) {
-  qn_job_row row = {0};
-  qn_error error;
-  if (qn_store_get_job(store, job, &row, &error) == QN_OK)
-    json_object_set_new(answer, "state", json_string(qn_job_state_name(row.state)));
-  qn_job_row_fini(&row);
+static bool render_submitted(const void *outcome, const void *context, qn_answer *answer) {
+  const qn_submitted *made = outcome;
+  const submitted *what = context;
+  const long long id = made->id, job = made->job;
+  json_t *links = json_object(), *object = json_object();
+  json_object_set_new(links, "self", qn_link("%s/%lld", what->collection, id));
+  json_object_set_new(links, "job", qn_link("jobs/%lld", job));
+  json_object_set_new(links, "events", qn_link("jobs/%lld/events", job));
+  json_object_set_new(links, "results", qn_link("results?%s=%lld", what->submission->kind, id));
+  json_object_set_new(object, "id", json_integer(id));
+  json_object_set_new(object, "job", json_integer(job));
+  json_object_set_new(object, "created", json_boolean(made->created));
+  json_object_set_new(object, "state", json_string(qn_job_state_name(made->state)));
+  json_object_set_new(object, "spec_sha256", json_string(what->submission->sha256));
+  json_object_set_new(object, "links", links);
+  snprintf(answer->location, sizeof answer->location, "/v1/%s/%lld", what->collection, id);
+  return qn_answer_json(answer, made->created ? 202 : 200, object);
 }
 
 void qn_handler_submit(qn_store *store, const qn_request *request, const qn_submission *submission,
                        const char *collection, qn_response *response) {
-  const char *key = qn_request_header(request, "Idempotency-Key");
-  if (key != NULL && !is_key(key)) {
-    qn_problem_render(response, request, 400, "invalid_header", NULL,
-                      "Idempotency-Key must be 1 to 255 printable ASCII characters.");
-    return;
-  }
-  char body_hash[QN_HASH_SIZE];
-  qn_hash_hex(request->body, request->body_size, body_hash);
-  const qn_idempotency idempotency = {key, key != NULL ? body_hash : NULL,
-                                      key != NULL ? request->principal.name : NULL};
-  qn_submitted submitted = {0};
+  const submitted context = {submission, collection};
+  qn_submitted made = {0};
   qn_error error;
-  if (qn_store_submit(store, submission, &idempotency, &request->principal, &submitted, &error) != QN_OK) {
-    if (error.status == QN_INVALID && key != NULL)
-      qn_problem_render(response, request, 422, "idempotency_key_reused", NULL, "%s", error.message);
-    else if (error.status == QN_CONFLICT && key != NULL)
-      qn_problem_render(response, request, 409, "idempotency_key_in_flight", NULL, "%s", error.message);
-    else
-      qn_problem_from_error(response, request, &error);
-    return;
-  }
-  const long long id = submitted.id, job = submitted.job;
-  qn_response_header(response, "Location", "/v1/%s/%lld", collection, id);
-  json_t *links = json_object(), *answer = json_object();
-  json_object_set_new(links, "self", qn_link("%s/%lld", collection, id));
-  json_object_set_new(links, "job", qn_link("jobs/%lld", job));
-  json_object_set_new(links, "events", qn_link("jobs/%lld/events", job));
-  json_object_set_new(links, "results", qn_link("results?%s=%lld", submission->kind, id));
-  json_object_set_new(answer, "id", json_integer(id));
-  json_object_set_new(answer, "job", json_integer(job));
-  json_object_set_new(answer, "created", json_boolean(submitted.created));
-  add_state(store, submitted.job, answer);
-  json_object_set_new(answer, "spec_sha256", json_string(submission->sha256));
-  json_object_set_new(answer, "links", links);
-  qn_reply_json(response, request, submitted.created ? 202 : 200, answer);
+  if (submission->prioritised && !qn_handler_may_prioritise(request, submission->priority, response)) return;
+  qn_idempotency_prepare(request, render_submitted, &context);
+  qn_status status = qn_store_submit(store, submission, request->idempotency, &request->principal, &made, &error);
+  qn_idempotency_reply(request, response, status, &error, render_submitted, &made, &context);
+}
+
+bool qn_handler_may_prioritise(const qn_request *request, int priority, qn_response *response) {
+  bool modest = priority >= -QN_MOST_PRIORITY && priority <= QN_MOST_PRIORITY;
+  if (modest || request->principal.scope >= QN_SCOPE_ADMIN) return true;
+  qn_problem_render(response, request, 403, "forbidden", NULL,
+                    "A priority beyond -%d and %d needs a token with the scope \"admin\"; this one has \"%s\".",
+                    QN_MOST_PRIORITY, QN_MOST_PRIORITY, qn_scope_name(request->principal.scope));
+  return false;
 }

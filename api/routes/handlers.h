@@ -13,7 +13,8 @@ qn_handler qn_list_potentials, qn_upload_potential, qn_get_potential, qn_get_pot
 qn_handler qn_list_simulations, qn_submit_simulation, qn_get_simulation, qn_get_simulation_thermo;
 qn_handler qn_list_analysis_types, qn_list_analyses, qn_submit_analysis, qn_get_analysis;
 qn_handler qn_query_results;
-qn_handler qn_list_jobs, qn_get_job, qn_cancel_job, qn_retry_job, qn_get_job_events;
+qn_handler qn_list_jobs, qn_get_job, qn_change_job, qn_cancel_job, qn_retry_job, qn_get_job_events, qn_list_attempts;
+qn_handler qn_list_tokens, qn_create_token, qn_revoke_token, qn_list_audit, qn_list_workers, qn_apply_retention;
 qn_handler qn_list_trajectories, qn_get_trajectory, qn_get_trajectory_data;
 qn_handler qn_list_structures, qn_get_structure, qn_get_structure_data;
 
@@ -38,6 +39,9 @@ void qn_handler_page(const qn_request *request, qn_response *response, qn_faults
 
 /* The spec that a simulation was stored with (malloc'ed, the caller's). QN_NOT_FOUND without such a simulation. */
 qn_status qn_handler_simulation_spec(qn_store *store, int64_t id, qn_simulation_spec **spec, qn_error *error);
+
+/* May the caller ask for this priority? False with a 403. */
+bool qn_handler_may_prioritise(const qn_request *request, int priority, qn_response *response);
 
 /* Submit and answer: 202 for new work, 200 for work that was known, with Location. `collection` is "simulations" or "analyses". */
 void qn_handler_submit(qn_store *store, const qn_request *request, const qn_submission *submission,

@@ -1,11 +1,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/idempotency.h"
 #include "api/json.h"
 #include "api/problem.h"
 #include "api/query.h"
+#include "api/read.h"
 #include "api/reply.h"
 #include "api/routes/handlers.h"
+
+/* What became of the wish to end it; null when there was none. */
+static json_t *cancel_effect(const qn_job_row *row) {
+  if (row->cancel_requested_at[0] == '\0') return json_null();
+  return json_string(row->state == QN_JOB_CANCELLED      ? "took_effect"
+                     : qn_job_state_final(row->state) ? "too_late"
+                                                      : "pending");
+}
 
 static json_t *job_json(const qn_job_row *row) {
   const long long id = row->id;
@@ -15,16 +25,22 @@ static json_t *job_json(const qn_job_row *row) {
       links, "resource",
       qn_link("%s/%lld", strcmp(row->kind, "analysis") == 0 ? "analyses" : "simulations", (long long)row->resource));
   json_object_set_new(links, "events", qn_link("jobs/%lld/events", id));
+  json_object_set_new(links, "attempts", qn_link("jobs/%lld/attempts", id));
   json_object_set_new(object, "id", json_integer(id));
   json_object_set_new(object, "kind", qn_json_text(row->kind));
   json_object_set_new(object, "resource", json_integer(row->resource));
   json_object_set_new(object, "state", json_string(qn_job_state_name(row->state)));
   json_object_set_new(object, "attempt", json_integer(row->attempt));
+  json_object_set_new(object, "failures", json_integer(row->failures));
   json_object_set_new(object, "max_attempts", json_integer(row->max_attempts));
   json_object_set_new(object, "priority", json_integer(row->priority));
   json_object_set_new(object, "progress", qn_json_number(row->progress));
   json_object_set_new(object, "eta_s", qn_json_number(row->eta_s));
-  json_object_set_new(object, "cancel_requested", json_boolean(row->cancel_requested));
+  json_object_set_new(object, "parents", qn_stored_json(row->parents));
+  json_object_set_new(object, "failed_by", row->failed_by != 0 ? json_integer(row->failed_by) : json_null());
+  json_object_set_new(object, "cancel_requested", json_boolean(row->cancel_requested_at[0] != '\0'));
+  json_object_set_new(object, "cancel_requested_at", qn_text_or_null(row->cancel_requested_at));
+  json_object_set_new(object, "cancel_effect", cancel_effect(row));
   json_object_set_new(object, "waiting", qn_text_or_null(row->waiting));
   json_object_set_new(object, "error", qn_text_or_null(row->error));
   json_object_set_new(object, "worker", qn_text_or_null(row->worker));
@@ -65,27 +81,94 @@ void qn_get_job(qn_store *store, const qn_request *request, qn_response *respons
   qn_job_row_fini(&row);
 }
 
-typedef qn_status change(qn_store *store, int64_t id, const qn_principal *principal, qn_job_row *row, qn_error *error);
-
 /* 200 when the job is in its new state already, 202 when a worker has to hear of it first. */
-static void change_job(qn_store *store, const qn_request *request, change *how, qn_response *response) {
+static bool render_cancelled(const void *outcome, const void *context, qn_answer *answer) {
+  (void)context;
+  const qn_job_row *row = outcome;
+  return qn_answer_json(answer, row->state == QN_JOB_RUNNING ? 202 : 200, job_json(row));
+}
+
+static bool render_changed(const void *outcome, const void *context, qn_answer *answer) {
+  (void)context;
+  return qn_answer_json(answer, 200, job_json(outcome));
+}
+
+void qn_cancel_job(qn_store *store, const qn_request *request, qn_response *response) {
   qn_job_row row = {0};
   qn_error error;
   int64_t id = qn_handler_id(request, response);
   if (id == 0) return;
-  if (how(store, id, &request->principal, &row, &error) != QN_OK)
-    qn_problem_from_error(response, request, &error);
-  else
-    qn_reply_json(response, request, row.state == QN_JOB_RUNNING ? 202 : 200, job_json(&row));
+  qn_idempotency_prepare(request, render_cancelled, NULL);
+  qn_status status = qn_store_cancel_job(store, id, request->idempotency, &request->principal, &row, &error);
+  qn_idempotency_reply(request, response, status, &error, render_cancelled, &row, NULL);
   qn_job_row_fini(&row);
 }
 
-void qn_cancel_job(qn_store *store, const qn_request *request, qn_response *response) {
-  change_job(store, request, qn_store_cancel_job, response);
+void qn_retry_job(qn_store *store, const qn_request *request, qn_response *response) {
+  qn_job_row row = {0};
+  qn_error error;
+  int64_t id = qn_handler_id(request, response);
+  if (id == 0) return;
+  qn_idempotency_prepare(request, render_changed, NULL);
+  qn_status status = qn_store_retry_job(store, id, request->idempotency, &request->principal, &row, &error);
+  qn_idempotency_reply(request, response, status, &error, render_changed, &row, NULL);
+  qn_job_row_fini(&row);
 }
 
-void qn_retry_job(qn_store *store, const qn_request *request, qn_response *response) {
-  change_job(store, request, qn_store_retry_job, response);
+static int read_priority(const qn_request *request, qn_faults *faults) {
+  int64_t priority = 0;
+  json_t *root = qn_json_parse(request->body, request->body_size, faults);
+  if (root == NULL) return 0;
+  qn_reader reader;
+  qn_reader_begin(&reader, root, "", faults);
+  priority = qn_reader_integer(&reader, "priority", -QN_MOST_ADMIN_PRIORITY, QN_MOST_ADMIN_PRIORITY, NULL);
+  qn_reader_end(&reader, "a change of a job");
+  json_decref(root);
+  return (int)priority;
+}
+
+void qn_change_job(qn_store *store, const qn_request *request, qn_response *response) {
+  qn_job_row row = {0};
+  qn_faults faults = {0};
+  qn_error error;
+  int64_t id = qn_handler_id(request, response);
+  if (id == 0) return;
+  int priority = read_priority(request, &faults);
+  if (qn_faults_total(&faults) > 0) {
+    qn_problem_from_faults(response, request, &faults);
+  } else if (qn_handler_may_prioritise(request, priority, response)) {
+    qn_idempotency_prepare(request, render_changed, NULL);
+    qn_status status = qn_store_set_priority(store, id, priority, request->idempotency, &request->principal, &row, &error);
+    qn_idempotency_reply(request, response, status, &error, render_changed, &row, NULL);
+  }
+  qn_job_row_fini(&row);
+  qn_faults_fini(&faults);
+}
+
+static json_t *attempt_json(const qn_attempt_row *row) {
+  json_t *object = json_object();
+  json_object_set_new(object, "attempt", json_integer(row->attempt));
+  json_object_set_new(object, "worker", qn_json_text(row->worker));
+  json_object_set_new(object, "started_at", qn_json_text(row->started_at));
+  json_object_set_new(object, "ended_at", qn_text_or_null(row->ended_at));
+  json_object_set_new(object, "outcome", qn_text_or_null(row->outcome));
+  json_object_set_new(object, "error", qn_text_or_null(row->error));
+  return object;
+}
+
+void qn_list_attempts(qn_store *store, const qn_request *request, qn_response *response) {
+  qn_faults faults = {0};
+  qn_page_query query = qn_query_page(request, &faults);
+  qn_attempt_page page = {0};
+  qn_error error;
+  int64_t id = qn_handler_id(request, response);
+  if (id == 0) return;
+  qn_status status = qn_faults_total(&faults) == 0 ? qn_store_list_attempts(store, id, query, &page, &error) : QN_INVALID;
+  json_t *items = json_array();
+  for (int i = 0; i < page.count; i++) json_array_append_new(items, attempt_json(&page.rows[i]));
+  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+                  page.count > 0 ? page.rows[page.count - 1].attempt : 0);
+  qn_attempt_page_fini(&page);
 }
 
 void qn_get_job_events(qn_store *store, const qn_request *request, qn_response *response) {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/idempotency.h"
 #include "api/json.h"
 #include "api/potential.h"
 #include "api/problem.h"
@@ -77,20 +78,22 @@ static bool is_text(const char *type) {
 
 static bool is_note(const char *text) { return strlen(text) <= 1000; }
 
+static bool render_added(const void *outcome, const void *context, qn_answer *answer) {
+  (void)context;
+  const qn_added_potential *added = outcome;
+  snprintf(answer->location, sizeof answer->location, "/v1/potentials/%s", added->row.name);
+  return qn_answer_json(answer, added->created ? 201 : 200, potential_json(&added->row));
+}
+
 static void store_upload(qn_store *store, const qn_request *request, const qn_potential_row *row,
                          qn_response *response) {
-  qn_potential_row kept = {0};
+  qn_added_potential added = {0};
   qn_error error;
-  int64_t id;
-  bool created;
-  if (qn_store_add_potential(store, row, request->body, request->body_size, &id, &created, &error) != QN_OK ||
-      qn_store_get_potential(store, row->name, &kept, &error) != QN_OK) {
-    qn_problem_from_error(response, request, &error);
-    return;
-  }
-  qn_response_header(response, "Location", "/v1/potentials/%s", row->name);
-  qn_reply_json(response, request, created ? 201 : 200, potential_json(&kept));
-  qn_potential_row_fini(&kept);
+  qn_idempotency_prepare(request, render_added, NULL);
+  qn_status status = qn_store_add_potential(store, row, request->body, request->body_size, request->idempotency,
+                                            &request->principal, &added, &error);
+  qn_idempotency_reply(request, response, status, &error, render_added, &added, NULL);
+  qn_potential_row_fini(&added.row);
 }
 
 void qn_upload_potential(qn_store *store, const qn_request *request, qn_response *response) {

@@ -147,6 +147,8 @@ static void submit(qn_store *store, const qn_request *request, const qn_simulati
                                       .spec = canonical,
                                       .sha256 = hash,
                                       .potential = spec->potential,
+                                      .prioritised = spec->priority != QN_USUAL_PRIORITY,
+                                      .priority = spec->priority,
                                       .parent = spec->initial == QN_INITIAL_SNAPSHOT ? spec->snapshot_simulation : 0,
                                       .child_count = spec->analysis_count,
                                       .children = children};

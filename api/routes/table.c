@@ -5,55 +5,67 @@
   (const char *const[]) { __VA_ARGS__, NULL }
 #define PAGE "limit", "cursor"
 
-/* Largest bodies: a setfl file of several elements with fine tables has tens of MB; a spec has a few kB. */
-enum { MOST_SETFL = 64 << 20, MOST_SPEC = 1 << 20 };
+enum { JSON = QN_ROUTE_JSON, KEY = QN_ROUTE_KEY, EVENTS = QN_ROUTE_EVENTS };
+
+/* Largest bodies: a setfl file of several elements with fine tables has tens of MB; a spec has a few kB, a command a few words. */
+enum { MOST_SETFL = 64 << 20, MOST_SPEC = 1 << 20, MOST_COMMAND = 1 << 14 };
 
 static const qn_route ROUTES[] = {
-    {"GET", "/", "getIndex", QN_SCOPE_NONE, qn_get_index, NULL, 0, false},
-    {"GET", "/livez", "getLive", QN_SCOPE_NONE, qn_get_live, NULL, 0, false},
-    {"GET", "/readyz", "getReady", QN_SCOPE_NONE, qn_get_ready, NULL, 0, false},
-    {"GET", "/metrics", "getMetrics", QN_SCOPE_READ, qn_get_metrics, NULL, 0, false},
-    {"GET", "/openapi.yaml", "getDocument", QN_SCOPE_NONE, qn_get_document, NULL, 0, false},
+    {"GET", "/", "getIndex", QN_SCOPE_NONE, qn_get_index, NULL, 0, 0},
+    {"GET", "/livez", "getLive", QN_SCOPE_NONE, qn_get_live, NULL, 0, 0},
+    {"GET", "/readyz", "getReady", QN_SCOPE_NONE, qn_get_ready, NULL, 0, 0},
+    {"GET", "/metrics", "getMetrics", QN_SCOPE_READ, qn_get_metrics, NULL, 0, 0},
+    {"GET", "/openapi.yaml", "getDocument", QN_SCOPE_NONE, qn_get_document, NULL, 0, 0},
 
-    {"GET", "/v1/potentials", "listPotentials", QN_SCOPE_READ, qn_list_potentials, NAMES(PAGE), 0, false},
+    {"GET", "/v1/potentials", "listPotentials", QN_SCOPE_READ, qn_list_potentials, NAMES(PAGE), 0, 0},
     {"POST", "/v1/potentials", "uploadPotential", QN_SCOPE_SUBMIT, qn_upload_potential,
-     NAMES("name", "citation", "licence"), MOST_SETFL, false},
-    {"GET", "/v1/potentials/{name}", "getPotential", QN_SCOPE_READ, qn_get_potential, NULL, 0, false},
-    {"GET", "/v1/potentials/{name}/text", "getPotentialText", QN_SCOPE_READ, qn_get_potential_text, NULL, 0, false},
+     NAMES("name", "citation", "licence"), MOST_SETFL, KEY},
+    {"GET", "/v1/potentials/{name}", "getPotential", QN_SCOPE_READ, qn_get_potential, NULL, 0, 0},
+    {"GET", "/v1/potentials/{name}/text", "getPotentialText", QN_SCOPE_READ, qn_get_potential_text, NULL, 0, 0},
     {"GET", "/v1/potentials/{name}/curves", "getPotentialCurves", QN_SCOPE_READ, qn_get_potential_curves,
-     NAMES("points"), 0, false},
+     NAMES("points"), 0, 0},
 
-    {"GET", "/v1/simulations", "listSimulations", QN_SCOPE_READ, qn_list_simulations, NAMES(PAGE), 0, false},
-    {"POST", "/v1/simulations", "submitSimulation", QN_SCOPE_SUBMIT, qn_submit_simulation, NULL, MOST_SPEC, true},
-    {"GET", "/v1/simulations/{id}", "getSimulation", QN_SCOPE_READ, qn_get_simulation, NULL, 0, false},
+    {"GET", "/v1/simulations", "listSimulations", QN_SCOPE_READ, qn_list_simulations, NAMES(PAGE), 0, 0},
+    {"POST", "/v1/simulations", "submitSimulation", QN_SCOPE_SUBMIT, qn_submit_simulation, NULL, MOST_SPEC, JSON | KEY},
+    {"GET", "/v1/simulations/{id}", "getSimulation", QN_SCOPE_READ, qn_get_simulation, NULL, 0, 0},
     {"GET", "/v1/simulations/{id}/thermo", "getSimulationThermo", QN_SCOPE_READ, qn_get_simulation_thermo, NULL, 0,
-     false},
+     0},
 
-    {"GET", "/v1/analysis-types", "listAnalysisTypes", QN_SCOPE_READ, qn_list_analysis_types, NULL, 0, false},
-    {"GET", "/v1/analyses", "listAnalyses", QN_SCOPE_READ, qn_list_analyses, NAMES("simulation", PAGE), 0, false},
-    {"POST", "/v1/analyses", "submitAnalysis", QN_SCOPE_SUBMIT, qn_submit_analysis, NULL, MOST_SPEC, true},
-    {"GET", "/v1/analyses/{id}", "getAnalysis", QN_SCOPE_READ, qn_get_analysis, NULL, 0, false},
+    {"GET", "/v1/analysis-types", "listAnalysisTypes", QN_SCOPE_READ, qn_list_analysis_types, NULL, 0, 0},
+    {"GET", "/v1/analyses", "listAnalyses", QN_SCOPE_READ, qn_list_analyses, NAMES("simulation", PAGE), 0, 0},
+    {"POST", "/v1/analyses", "submitAnalysis", QN_SCOPE_SUBMIT, qn_submit_analysis, NULL, MOST_SPEC, JSON | KEY},
+    {"GET", "/v1/analyses/{id}", "getAnalysis", QN_SCOPE_READ, qn_get_analysis, NULL, 0, 0},
 
     {"GET", "/v1/results", "queryResults", QN_SCOPE_READ, qn_query_results,
      NAMES("quantity", "species", "region", "status", "potential", "composition", "temperature_min_k",
            "temperature_max_k", "simulation", "analysis", "format", PAGE),
-     0, false},
+     0, 0},
 
-    {"GET", "/v1/jobs", "listJobs", QN_SCOPE_READ, qn_list_jobs, NAMES("state", PAGE), 0, false},
-    {"GET", "/v1/jobs/{id}", "getJob", QN_SCOPE_READ, qn_get_job, NULL, 0, false},
-    {"POST", "/v1/jobs/{id}/cancel", "cancelJob", QN_SCOPE_SUBMIT, qn_cancel_job, NULL, 0, false},
-    {"POST", "/v1/jobs/{id}/retry", "retryJob", QN_SCOPE_SUBMIT, qn_retry_job, NULL, 0, false},
-    {"GET", "/v1/jobs/{id}/events", "getJobEvents", QN_SCOPE_READ, qn_get_job_events, NULL, 0, false},
+    {"GET", "/v1/jobs", "listJobs", QN_SCOPE_READ, qn_list_jobs, NAMES("state", PAGE), 0, 0},
+    {"GET", "/v1/jobs/{id}", "getJob", QN_SCOPE_READ, qn_get_job, NULL, 0, 0},
+    {"PATCH", "/v1/jobs/{id}", "changeJob", QN_SCOPE_SUBMIT, qn_change_job, NULL, MOST_COMMAND, JSON | KEY},
+    {"POST", "/v1/jobs/{id}/cancel", "cancelJob", QN_SCOPE_SUBMIT, qn_cancel_job, NULL, 0, KEY},
+    {"POST", "/v1/jobs/{id}/retry", "retryJob", QN_SCOPE_SUBMIT, qn_retry_job, NULL, 0, KEY},
+    {"GET", "/v1/jobs/{id}/attempts", "listAttempts", QN_SCOPE_READ, qn_list_attempts, NAMES(PAGE), 0, 0},
+    {"GET", "/v1/jobs/{id}/events", "getJobEvents", QN_SCOPE_READ, qn_get_job_events, NULL, 0, EVENTS},
 
     {"GET", "/v1/trajectories", "listTrajectories", QN_SCOPE_READ, qn_list_trajectories, NAMES("simulation", PAGE), 0,
-     false},
-    {"GET", "/v1/trajectories/{id}", "getTrajectory", QN_SCOPE_READ, qn_get_trajectory, NULL, 0, false},
+     0},
+    {"GET", "/v1/trajectories/{id}", "getTrajectory", QN_SCOPE_READ, qn_get_trajectory, NULL, 0, 0},
     {"GET", "/v1/trajectories/{id}/data", "getTrajectoryData", QN_SCOPE_READ, qn_get_trajectory_data,
-     NAMES("frames", "format"), 0, false},
+     NAMES("frames", "format"), 0, 0},
 
-    {"GET", "/v1/structures", "listStructures", QN_SCOPE_READ, qn_list_structures, NAMES("simulation", PAGE), 0, false},
-    {"GET", "/v1/structures/{id}", "getStructure", QN_SCOPE_READ, qn_get_structure, NULL, 0, false},
-    {"GET", "/v1/structures/{id}/data", "getStructureData", QN_SCOPE_READ, qn_get_structure_data, NULL, 0, false},
+    {"GET", "/v1/structures", "listStructures", QN_SCOPE_READ, qn_list_structures, NAMES("simulation", PAGE), 0, 0},
+    {"GET", "/v1/structures/{id}", "getStructure", QN_SCOPE_READ, qn_get_structure, NULL, 0, 0},
+    {"GET", "/v1/structures/{id}/data", "getStructureData", QN_SCOPE_READ, qn_get_structure_data, NULL, 0, 0},
+
+    {"GET", "/v1/workers", "listWorkers", QN_SCOPE_READ, qn_list_workers, NULL, 0, 0},
+    {"GET", "/v1/tokens", "listTokens", QN_SCOPE_ADMIN, qn_list_tokens, NAMES(PAGE), 0, 0},
+    {"POST", "/v1/tokens", "createToken", QN_SCOPE_ADMIN, qn_create_token, NULL, MOST_COMMAND, JSON},
+    {"DELETE", "/v1/tokens/{id}", "revokeToken", QN_SCOPE_ADMIN, qn_revoke_token, NULL, 0, 0},
+    {"GET", "/v1/audit", "listAudit", QN_SCOPE_ADMIN, qn_list_audit,
+     NAMES("principal", "action", "resource", "resource_id", "outcome", PAGE), 0, 0},
+    {"POST", "/v1/retention", "applyRetention", QN_SCOPE_ADMIN, qn_apply_retention, NULL, MOST_COMMAND, JSON},
 };
 
 const qn_route *qn_routes(size_t *count) {

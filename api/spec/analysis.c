@@ -62,6 +62,7 @@ void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_r
   qn_reader reader;
   qn_reader_begin(&reader, root, "", faults);
   request->simulation = qn_reader_integer(&reader, "simulation", 1, QN_MOST_ID, NULL);
+  request->priority = qn_spec_read_priority(&reader);
   qn_spec_read_analysis(&request->analysis, &reader);
   json_decref(root);
 }

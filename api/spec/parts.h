@@ -23,6 +23,9 @@ extern const qn_bounds qn_temperature_bounds;
 bool qn_spec_parse_initial(qn_simulation_spec *spec, const json_t *value, const char *pointer, qn_faults *faults);
 json_t *qn_spec_render_initial(const qn_simulation_spec *spec);
 
+/* "priority", which says when the work is done and not what it is. */
+int qn_spec_read_priority(qn_reader *reader);
+
 /* To twelve digits: undoes the rounding of fs to ps and back, so that what a spec states and what is read back from its canonical form is the
  * same double. */
 double qn_spec_round(double value);

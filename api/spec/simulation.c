@@ -7,6 +7,7 @@
 
 #include "api/hash.h"
 #include "api/spec/parts.h"
+#include "api/store.h"
 
 static const char *const PRECISIONS[] = {"double", "fast", NULL}; /* in the order of qn_precision: those that have a kernel */
 static const qn_precision USUAL_PRECISION = QN_PRECISION_DOUBLE;
@@ -100,6 +101,7 @@ static void parse_root(qn_simulation_spec *spec, const json_t *root, qn_faults *
   qn_reader_begin(&reader, root, "", faults);
   if (reader.object == NULL) return;
   qn_reader_text(&reader, "name", spec->name, sizeof spec->name, "");
+  spec->priority = qn_spec_read_priority(&reader);
   qn_reader_text(&reader, "potential", spec->potential, sizeof spec->potential, NULL);
   char hash[QN_HASH_SIZE + 1]; /* room to see one that is too long */
   qn_reader_text(&reader, "potential_sha256", hash, sizeof hash, "");
@@ -121,6 +123,11 @@ static void parse_root(qn_simulation_spec *spec, const json_t *root, qn_faults *
   parse_stages(spec, &reader, start_known);
   parse_analyses(spec, &reader, qn_faults_total(faults) == before);
   qn_reader_end(&reader, "a simulation");
+}
+
+int qn_spec_read_priority(qn_reader *reader) {
+  static const int64_t usual = QN_USUAL_PRIORITY;
+  return (int)qn_reader_integer(reader, "priority", -QN_MOST_ADMIN_PRIORITY, QN_MOST_ADMIN_PRIORITY, &usual);
 }
 
 void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec *spec, qn_faults *faults) {

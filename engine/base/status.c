@@ -45,6 +45,7 @@ const char *qn_status_name(qn_status status) {
     case QN_CORRUPT: return "corrupt";
     case QN_NOT_FOUND: return "not_found";
     case QN_CONFLICT: return "conflict";
+    case QN_FORBIDDEN: return "forbidden";
     case QN_UNAVAILABLE: return "unavailable";
     case QN_INTERNAL: return "internal";
   }

@@ -17,6 +17,7 @@ typedef enum qn_status {
   QN_CORRUPT,     /* stored data fails its checksum or contradicts itself */
   QN_NOT_FOUND,
   QN_CONFLICT,
+  QN_FORBIDDEN,   /* possible, but not for whoever asked */
   QN_UNAVAILABLE, /* try again later: a database that is away, a full queue */
   QN_INTERNAL     /* a broken promise of our own */
 } qn_status;

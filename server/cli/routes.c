@@ -3,7 +3,6 @@
 
 #include "api/route.h"
 #include "server/cli/commands.h"
-#include "server/store/tokens.h"
 
 int qn_command_routes(const qn_config *config, const char *const *arguments, int given) {
   (void)config;

@@ -5,11 +5,16 @@
 
 #include "server/cli/commands.h"
 #include "server/cli/signals.h"
+#include "server/cli/sweeper.h"
 #include "server/httpd/httpd.h"
 #include "server/log.h"
+#include "server/store/audit.h"
 #include "server/store/news.h"
 #include "server/store/tokens.h"
 #include "server/supervise/supervise.h"
+
+/* What a request may spend on the database, s: whoever asks is told 503 rather than kept waiting. */
+static const double answer_s = 5;
 
 typedef struct service {
   qn_store *store;
@@ -24,6 +29,9 @@ static qn_status authenticate(void *context, const char *secret, qn_principal *p
 }
 static qn_status count_tokens(void *context, int64_t *count, qn_error *error) {
   return qn_token_count(((service *)context)->store, count, error);
+}
+static void failed(void *context, const char *address, int64_t count, const char *request_id) {
+  qn_audit_failed_authentications(((service *)context)->store, address, count, request_id);
 }
 static qn_status events(void *context, int64_t job, int64_t after, int limit, qn_event_page *page, qn_error *error) {
   return qn_store_list_events(((service *)context)->store, job, after, limit, page, error);
@@ -67,6 +75,7 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
                               .answer = answer,
                               .authenticate = authenticate,
                               .count_tokens = count_tokens,
+                              .failed = failed,
                               .events = events,
                               .listen = listen_for_news};
   qn_httpd_options options = {.listen = config->listen,
@@ -80,12 +89,18 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
                               .body_memory = (size_t)config->body_memory_mb << 20,
                               .access_log = !config->no_access_log};
   qn_httpd *httpd = NULL;
+  qn_sweeper *sweeper = NULL;
   qn_status status = qn_httpd_start(&httpd, &options, &backend, error);
-  if (status != QN_OK) return status;
+  if (status == QN_OK) status = qn_sweeper_start(&sweeper, config->database_url, config->data_directory, error);
+  if (status != QN_OK) {
+    qn_httpd_stop(httpd, 0);
+    return status;
+  }
   printf("quenchd %s serves %s\n", QN_VERSION, qn_httpd_url(httpd));
   fflush(stdout);
   qn_log("info", "serving %s", qn_httpd_url(httpd));
   run(config, httpd);
+  qn_sweeper_stop(sweeper);
   qn_log("info", "stopped");
   return QN_OK;
 }
@@ -99,7 +114,7 @@ int qn_command_serve(const qn_config *config, const char *const *arguments, int 
   qn_signals_block();
   /* One connection for each handler, one for the thread that feeds event streams. */
   qn_store_options options = {.database_url = config->database_url, .data_directory = config->data_directory,
-                              .connections = config->handlers + 1};
+                              .connections = config->handlers + 1, .answer_s = answer_s};
   qn_status status = qn_config_export(config, QN_FOR_WORK, &error);
   if (status == QN_OK) status = qn_store_open(&parts.store, &options, &error);
   if (status == QN_OK) status = qn_news_alloc(&parts.news, config->database_url, &error);

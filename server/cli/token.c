@@ -3,37 +3,55 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/operations.h"
 #include "server/cli/commands.h"
-#include "server/store/tokens.h"
+#include "server/cli/operator.h"
+#include "server/store/store.h"
 
 static const double day_s = 86400;
 
-static qn_status create(qn_store *store, const qn_config *config, qn_error *error) {
-  char secret[QN_TOKEN_SIZE];
-  int64_t id;
-  qn_status status = qn_token_create(store, config->token_name, qn_token_scope_parse(config->token_scope), config->token_days * day_s,
-                                     secret, &id, error);
+static qn_status create(qn_store *store, const qn_config *config, const qn_principal *operator, qn_error *error) {
+  char secret[QN_SECRET_SIZE];
+  qn_token_row row;
+  qn_status status = qn_store_create_token(store, config->token_name, qn_scope_parse(config->token_scope), config->token_days * day_s, operator,
+                                           secret, &row, error);
   if (status != QN_OK) return status;
-  fprintf(stderr, "Token %lld, \"%s\", scope %s. It is shown this once and not kept: only its hash is.\n", (long long)id,
-          config->token_name, config->token_scope);
+  fprintf(stderr, "Token %lld, \"%s\", scope %s. It is shown this once and not kept: only its hash is.\n", (long long)row.id, row.name,
+          qn_scope_name(row.scope));
   printf("%s\n", secret);
+  qn_token_row_fini(&row);
   return QN_OK;
 }
 
+static const char *or_dash(const char *text) { return text[0] != '\0' ? text : "-"; }
+
+/* Newest first, as everywhere. */
 static qn_status list(qn_store *store, qn_error *error) {
-  qn_token_row *rows = NULL;
-  int count = 0;
-  qn_status status = qn_token_list(store, &rows, &count, error);
-  if (status != QN_OK) return status;
-  printf("%-6s %-24s %-8s %-28s %-28s %-28s %s\n", "ID", "NAME", "SCOPE", "CREATED", "EXPIRES", "REVOKED", "LAST USED");
-  for (int i = 0; i < count; i++) {
-    const qn_token_row *row = &rows[i];
-    printf("%-6lld %-24s %-8s %-28s %-28s %-28s %s\n", (long long)row->id, row->name, qn_scope_name(row->scope), row->created_at,
-           row->expires_at[0] != '\0' ? row->expires_at : "-", row->revoked_at[0] != '\0' ? row->revoked_at : "-",
-           row->last_used_at[0] != '\0' ? row->last_used_at : "-");
+  qn_page_query query = {0, 1000};
+  for (bool more = true; more;) {
+    qn_token_page page;
+    qn_status status = qn_store_list_tokens(store, query, &page, error);
+    if (status != QN_OK) return status;
+    if (query.before == 0)
+      printf("%-6s %-24s %-8s %-28s %-28s %-28s %s\n", "ID", "NAME", "SCOPE", "CREATED", "EXPIRES", "REVOKED", "LAST USED");
+    for (int i = 0; i < page.count; i++) {
+      const qn_token_row *row = &page.rows[i];
+      printf("%-6lld %-24s %-8s %-28s %-28s %-28s %s\n", (long long)row->id, row->name, qn_scope_name(row->scope), row->created_at,
+             or_dash(row->expires_at), or_dash(row->revoked_at), or_dash(row->last_used_at));
+      query.before = row->id;
+    }
+    more = page.more;
+    qn_token_page_fini(&page);
   }
-  free(rows);
   return QN_OK;
+}
+
+static qn_status revoke(qn_store *store, int64_t id, const qn_principal *operator, qn_error *error) {
+  qn_token_row row;
+  qn_status status = qn_store_revoke_token(store, id, operator, &row, error);
+  if (status == QN_OK) printf("token %lld is revoked\n", (long long)id);
+  if (status == QN_OK) qn_token_row_fini(&row);
+  return status;
 }
 
 static bool read_id(const char *text, int64_t *id) {
@@ -60,9 +78,9 @@ int qn_command_token(const qn_config *config, const char *const *arguments, int 
   qn_store *store = NULL;
   qn_store_options options = {.database_url = config->database_url, .data_directory = config->data_directory, .connections = 1};
   qn_status status = qn_store_open(&store, &options, &error);
-  if (status == QN_OK) status = creates ? create(store, config, &error) : lists ? list(store, &error) : qn_token_revoke(store, id, &error);
+  const qn_principal operator = qn_cli_operator();
+  if (status == QN_OK)
+    status = creates ? create(store, config, &operator, &error) : lists ? list(store, &error) : revoke(store, id, &operator, &error);
   qn_store_close(store);
-  if (status != QN_OK) return qn_command_failed(&error);
-  if (revokes) printf("token %lld is revoked\n", (long long)id);
-  return QN_EXIT_OK;
+  return status == QN_OK ? QN_EXIT_OK : qn_command_failed(&error);
 }

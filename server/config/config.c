@@ -76,6 +76,11 @@ static const setting settings[] = {
   {QN_FOR_TOKEN, "--scope", NULL, "read|submit|admin", CHOICE, "read", 0, 0, AT(token_scope),
    "create: what it allows; each includes the ones before it"},
   {QN_FOR_TOKEN, "--expires", NULL, "DAYS", SECONDS, "0", 0, 36500, AT(token_days), "create: days until it expires; 0: never"},
+
+  {QN_FOR_RETAIN, "--kinds", NULL, "KIND,...", TEXT, "", 0, 0, AT(retain_kinds),
+   "any of trajectory, thermo, snapshot, folder (of failed and cancelled simulations), history (events and attempts)"},
+  {QN_FOR_RETAIN, "--states", NULL, "STATE,...", TEXT, "succeeded,failed,cancelled", 0, 0, AT(retain_states), "how those jobs ended"},
+  {QN_FOR_RETAIN, "--remove", NULL, NULL, SWITCH, "no", 0, 0, AT(retain_remove), "remove it; otherwise it is only listed"},
 };
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
 

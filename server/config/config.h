@@ -18,7 +18,8 @@ enum {
   QN_FOR_SIMULATE = 16,
   QN_FOR_EVALUATE = 32,
   QN_FOR_ANALYSE = 64,
-  QN_FOR_DATABASE = QN_FOR_SERVE | QN_FOR_WORK | QN_FOR_MIGRATE | QN_FOR_TOKEN
+  QN_FOR_RETAIN = 128,
+  QN_FOR_DATABASE = QN_FOR_SERVE | QN_FOR_WORK | QN_FOR_MIGRATE | QN_FOR_TOKEN | QN_FOR_RETAIN
 };
 
 /* Texts point into the arguments, the environment or literals: they live as long as the process. Times in seconds. */
@@ -39,6 +40,9 @@ typedef struct qn_config {
 
   const char *token_name, *token_scope;
   double token_days;       /* 0: for ever */
+
+  const char *retain_kinds, *retain_states; /* words with commas between them */
+  bool retain_remove;
 } qn_config;
 
 /* Fill `config` for one command from the environment, then from `argv` (without the command's own name). What is no flag is a positional

@@ -7,8 +7,7 @@
 #include <strings.h>
 #include <time.h>
 
-enum { MEMORY = 512, ADDRESSES = 256 };
-static const double penalty_first_s = 0.25, penalty_most_s = 5, penalty_forgotten_s = 60;
+enum { MEMORY = 512 };
 
 typedef struct memory {
   unsigned char digest[SHA256_DIGEST_LENGTH];
@@ -17,12 +16,6 @@ typedef struct memory {
   qn_principal principal;
 } memory;
 
-typedef struct failures {
-  char address[64];
-  int count;
-  double last;
-} failures;
-
 struct qn_authority {
   const qn_httpd_backend *backend;
   bool loopback;
@@ -30,7 +23,6 @@ struct qn_authority {
   bool open;          /* no token exists, as far as was known until `open_until` */
   double open_until;
   memory memory[MEMORY];
-  failures failures[ADDRESSES];
 };
 
 static double now(void) {
@@ -144,17 +136,20 @@ qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_p
   return status == QN_OK ? QN_AUTH_KNOWN : QN_AUTH_WRONG;
 }
 
-double qn_auth_penalty(qn_authority *authority, const char *address) {
-  unsigned int hash = 5381;
-  for (const char *at = address; *at != '\0'; at++) hash = hash * 33 + (unsigned char)*at;
-  double time = now(), penalty = penalty_first_s;
+bool qn_auth_trusted(qn_authority *authority, const char *authorization) {
+  const char *secret = secret_of(authorization);
+  if (secret == NULL || !is_secret(secret)) return false;
+  unsigned char digest[SHA256_DIGEST_LENGTH];
   pthread_mutex_lock(&authority->lock);
-  failures *slot = &authority->failures[hash % ADDRESSES];
-  if (strncmp(slot->address, address, sizeof slot->address - 1) != 0 || time - slot->last > penalty_forgotten_s) slot->count = 0;
-  strncpy(slot->address, address, sizeof slot->address - 1);
-  for (int i = 0; i < slot->count && penalty < penalty_most_s; i++) penalty *= 2;
-  if (slot->count < 16) slot->count++;
-  slot->last = time;
+  const memory *slot = slot_of(authority, secret, digest);
+  bool trusted = slot->until > 0 && !slot->wrong && memcmp(slot->digest, digest, sizeof digest) == 0;
   pthread_mutex_unlock(&authority->lock);
-  return penalty < penalty_most_s ? penalty : penalty_most_s;
+  return trusted;
+}
+
+void qn_auth_forget(qn_authority *authority) {
+  pthread_mutex_lock(&authority->lock);
+  memset(authority->memory, 0, sizeof authority->memory);
+  authority->open_until = 0;
+  pthread_mutex_unlock(&authority->lock);
 }

@@ -29,7 +29,10 @@ void qn_auth_free(qn_authority *authority);
 qn_auth qn_auth_recall(qn_authority *authority, const char *authorization, qn_principal *principal);
 qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_principal *principal);
 
-/* Seconds to let a client wait that has just given a wrong token: more with each failure from its address, less with time. */
-double qn_auth_penalty(qn_authority *authority, const char *address);
+/* Was this token good when it was last looked up, however long ago? Then asking with it is no guess. */
+bool qn_auth_trusted(qn_authority *authority, const char *authorization);
+
+/* Tokens were made or revoked through this server: what it remembers of them holds no longer. */
+void qn_auth_forget(qn_authority *authority);
 
 #endif

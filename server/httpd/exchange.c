@@ -1,9 +1,5 @@
 #include "server/httpd/exchange.h"
 
-#include <arpa/inet.h>
-#include <inttypes.h>
-#include <jansson.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +8,13 @@
 #include <time.h>
 
 #include "api/problem.h"
+#include "server/httpd/access.h"
+#include "server/httpd/body.h"
+#include "server/httpd/origin.h"
+#include "server/httpd/peer.h"
 #include "server/httpd/respond.h"
+#include "server/httpd/scrape.h"
 #include "server/httpd/target.h"
-#include "server/log.h"
 
 typedef enum phase {
   HEAD,    /* nothing was decided yet */
@@ -42,14 +42,15 @@ typedef struct exchange {
   bool head;                /* the method is HEAD */
   bool has_body, expects_continue;
   uint64_t declared;        /* Content-Length */
-  char *body;
-  size_t size, capacity, swallowed;
+  qn_body body;
+  size_t swallowed;
   qn_auth auth;
   qn_request request;
   qn_response response;
   struct MHD_Response *queued;
   int status;
   bool events;
+  bool turned_away;         /* there was no room for it among the requests that wait */
   char method[16], request_id[65], address[64];
   double began;
 } exchange;
@@ -62,17 +63,6 @@ static double now(void) {
 
 static const char *header_of(const void *context, const char *name) {
   return MHD_lookup_connection_value((struct MHD_Connection *)context, MHD_HEADER_KIND, name);
-}
-
-static void find_address(struct MHD_Connection *connection, char text[64]) {
-  const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-  const struct sockaddr *from = info != NULL ? info->client_addr : NULL;
-  strcpy(text, "-");
-  if (from == NULL) return;
-  if (from->sa_family == AF_INET)
-    inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)from)->sin_addr, text, 64);
-  else if (from->sa_family == AF_INET6)
-    inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, text, 64);
 }
 
 /* ---- the connection ---- */
@@ -109,19 +99,6 @@ void *qn_exchange_begin(void *context, const char *target, struct MHD_Connection
   return at;
 }
 
-static void write_access_log(const exchange *at, enum MHD_RequestTerminationCode reason) {
-  const char *end = reason == MHD_REQUEST_TERMINATED_COMPLETED_OK       ? "complete"
-                    : reason == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED  ? "timeout"
-                    : reason == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN  ? "shutdown"
-                    : reason == MHD_REQUEST_TERMINATED_CLIENT_ABORT     ? "client_gone"
-                                                                        : "broken";
-  qn_log_fields("info", "request",
-                json_pack("{s:s, s:s, s:s, s:s+, s:i, s:f, s:s, s:s, s:s}", "request", at->request_id, "remote", at->address, "method",
-                          at->method, "path", at->target.path, "", "status", at->status, "milliseconds",
-                          (double)(int64_t)((now() - at->began) * 1e5) / 100, "principal", at->request.principal.name, "route",
-                          at->route != NULL ? at->route->operation : "", "end", end));
-}
-
 void qn_exchange_end(void *context, struct MHD_Connection *connection, void **held, enum MHD_RequestTerminationCode reason) {
   qn_httpd *httpd = context;
   exchange *at = *held;
@@ -130,15 +107,16 @@ void qn_exchange_end(void *context, struct MHD_Connection *connection, void **he
   if (at == NULL) return;
   /* 499: the client went away before there was an answer; a request that never reached us was refused by libmicrohttpd with 4xx. */
   if (at->phase != SENT) at->status = at->phase == HEAD ? 400 : 499;
-  if (at->phase != HEAD && httpd->options.access_log) write_access_log(at, reason);
+  if (at->phase != HEAD && httpd->options.access_log)
+    qn_access_write(&(qn_access){.request = &at->request, .address = at->address, .route = at->route, .status = at->status,
+                                 .seconds = now() - at->began, .end = reason});
   qn_metrics_request(httpd->metrics, at->route, at->head, at->status, now() - at->began, at->events);
   qn_metrics_in_flight(httpd->metrics, -1);
-  atomic_fetch_sub(&httpd->body_memory, at->capacity);
   atomic_fetch_sub(&httpd->under_way, 1);
   if (at->queued != NULL) MHD_destroy_response(at->queued);
   qn_response_fini(&at->response);
   qn_target_fini(&at->target);
-  free(at->body);
+  qn_body_fini(&at->body, httpd);
   free(at);
 }
 
@@ -159,31 +137,15 @@ static void prepare(exchange *at) {
   at->queued = qn_respond(at->httpd, at->connection, &at->request, &at->response, at->head);
 }
 
-/* /metrics: the route answers with what storage knows; this process adds what it counted, and answers alone when storage is away. */
-static void add_metrics(exchange *at) {
-  char *own = qn_metrics_render(at->httpd->metrics);
-  if (own == NULL) return;
-  qn_response *response = &at->response;
-  bool stored = response->status == 200 && response->kind == QN_BODY_BYTES && response->bytes != NULL;
-  char *both = NULL;
-  int size = asprintf(&both, "%.*s# HELP quenchd_database_up Whether the database answers.\n# TYPE quenchd_database_up gauge\n"
-                             "quenchd_database_up %d\n%s",
-                      stored ? (int)response->size : 0, stored ? response->bytes : "", stored ? 1 : 0, own);
-  free(own);
-  if (size < 0) return;
-  qn_response_fini(response);
-  response->status = 200;
-  response->content_type = "text/plain; version=0.0.4; charset=utf-8";
-  response->bytes = both;
-  response->size = (size_t)size;
-}
+static bool is_metrics(const exchange *at) { return at->route != NULL && strcmp(at->route->pattern, "/metrics") == 0; }
 
 static void answer(exchange *at) {
-  at->request.body = at->body != NULL ? at->body : "";
-  at->request.body_size = at->size;
+  at->request.body = at->body.bytes != NULL ? at->body.bytes : "";
+  at->request.body_size = at->body.size;
   at->httpd->backend.answer(at->httpd->backend.context, &at->request, &at->response);
-  if (at->route != NULL && strcmp(at->route->pattern, "/metrics") == 0 && (at->response.status == 200 || at->response.status >= 500))
-    add_metrics(at);
+  if (is_metrics(at)) qn_scrape_complete(at->httpd, &at->response);
+  if (at->route != NULL && at->route->scope == QN_SCOPE_ADMIN && strcmp(at->request.method, "GET") != 0)
+    qn_auth_forget(at->httpd->authority); /* tokens may have changed */
   prepare(at);
 }
 
@@ -205,27 +167,36 @@ static enum MHD_Result refuse_midway(exchange *at) {
 
 /* ---- parking: the loop leaves the request to another thread until resume ---- */
 
-static void park(exchange *at, phase next, void (*run)(qn_task *task)) {
+static void park(exchange *at, phase next, void (*run)(qn_task *task), void (*turn_away)(qn_task *task)) {
   at->phase = next;
   at->task.run = run;
+  at->task.refuse = turn_away;
+  at->task.patient = at->route != NULL && (at->route->traits & QN_ROUTE_EVENTS) != 0;
   MHD_suspend_connection(at->connection); /* before the push, or the resume could come first */
   qn_pool_push(at->httpd->pool, &at->task);
 }
 
-static void resume_delayed(qn_delayed *delayed) {
+static void resume_held(qn_delayed *delayed) {
   exchange *at = (exchange *)((char *)delayed - offsetof(exchange, delayed));
+  qn_failures_release(at->httpd->failures, at->address);
+  qn_metrics_held(at->httpd->metrics, -1);
   MHD_resume_connection(at->connection);
+}
+
+/* A wrong token: the connection, which is parked, goes on later. */
+static void hold_back(exchange *at) {
+  at->delayed.run = resume_held;
+  qn_metrics_held(at->httpd->metrics, 1);
+  qn_guard_delay(at->httpd->guard, &at->delayed, qn_failures_hold(at->httpd->failures, at->address, at->request_id));
 }
 
 static void run_admit(qn_task *task) {
   exchange *at = (exchange *)task;
   at->auth = qn_auth_look_up(at->httpd->authority, header_of(at->connection, "Authorization"), &at->request.principal);
-  if (at->auth == QN_AUTH_WRONG) {
-    at->delayed.run = resume_delayed;
-    qn_guard_delay(at->httpd->guard, &at->delayed, qn_auth_penalty(at->httpd->authority, at->address));
-  } else {
+  if (at->auth == QN_AUTH_WRONG)
+    hold_back(at);
+  else
     MHD_resume_connection(at->connection);
-  }
 }
 
 static void run_answer(qn_task *task) {
@@ -234,25 +205,32 @@ static void run_answer(qn_task *task) {
   MHD_resume_connection(at->connection);
 }
 
-/* ---- the head ---- */
-
-/* The client's own X-Request-Id when it is a plain word, otherwise one of ours. */
-static void name_request(exchange *at) {
-  static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
-  const char *given = header_of(at->connection, "X-Request-Id");
-  size_t length = given != NULL ? strlen(given) : 0;
-  if (length > 0 && length < sizeof at->request_id && strspn(given, allowed) == length)
-    strcpy(at->request_id, given);
-  else
-    snprintf(at->request_id, sizeof at->request_id, "%016" PRIx64 "-%08" PRIx64, at->httpd->boot,
-             (uint64_t)atomic_fetch_add(&at->httpd->requests, 1));
+static void say_busy(exchange *at) {
+  qn_error error = {.status = QN_UNAVAILABLE, .message = "more requests wait than can be answered soon: come back a little later"};
+  qn_problem_from_error(&at->response, &at->request, &error);
 }
+
+static void turn_away_admit(qn_task *task) {
+  exchange *at = (exchange *)task;
+  at->turned_away = true;
+  MHD_resume_connection(at->connection);
+}
+
+static void turn_away_answer(qn_task *task) {
+  exchange *at = (exchange *)task;
+  say_busy(at);
+  if (is_metrics(at)) qn_scrape_complete(at->httpd, &at->response);
+  prepare(at);
+  MHD_resume_connection(at->connection);
+}
+
+/* ---- the head ---- */
 
 static void read_head(exchange *at, const char *method) {
   snprintf(at->method, sizeof at->method, "%s", method);
   at->head = strcmp(method, "HEAD") == 0;
-  find_address(at->connection, at->address);
-  name_request(at);
+  qn_peer_address(at->connection, at->address);
+  qn_peer_request_id(at->httpd, at->connection, at->request_id);
   at->request = (qn_request){.method = at->method, .path = at->target.path, .query_count = at->target.query_count,
                              .query = at->target.query, .body = "", .request_id = at->request_id, .header = header_of,
                              .header_context = at->connection};
@@ -262,18 +240,43 @@ static void read_head(exchange *at, const char *method) {
   at->expects_continue = expect != NULL && strcasecmp(expect, "100-continue") == 0;
 }
 
+/* Without tokens everyone is the administrator: not so what a web page sends. */
+static bool from_elsewhere(exchange *at) {
+  if (at->route == NULL || at->route->scope == QN_SCOPE_NONE || at->request.principal.token != 0 ||
+      at->request.principal.scope == QN_SCOPE_NONE)
+    return false;
+  const qn_origin from = {header_of(at->connection, "Host"), header_of(at->connection, "Origin"), header_of(at->connection, "Sec-Fetch-Site")};
+  char reason[256];
+  if (qn_origin_accept(&from, at->method, at->httpd->options.listen, reason)) return false;
+  qn_problem_render(&at->response, &at->request, 403, "foreign_origin", NULL, "%s", reason);
+  return true;
+}
+
 /* The caller is known as far as it can be: let the body in, or refuse. */
 static enum MHD_Result admit(exchange *at) {
   qn_httpd *httpd = at->httpd;
+  if (at->turned_away) {
+    say_busy(at);
+    return refuse(at);
+  }
   if (at->auth == QN_AUTH_UNAVAILABLE) {
     qn_error error = {.status = QN_UNAVAILABLE, .message = "the database is away, and with it the tokens"};
     qn_problem_from_error(&at->response, &at->request, &error);
     return refuse(at);
   }
+  if (from_elsewhere(at)) return refuse(at);
   char buffer[512];
   if (httpd->backend.admit(&at->request, (size_t)at->declared, buffer, &at->response) == NULL) return refuse(at);
   at->phase = BODY;
   return MHD_YES;
+}
+
+/* Too many wrong tokens from this address are being held back: what is not known to be right is not even looked up. */
+static enum MHD_Result refuse_crowd(exchange *at) {
+  qn_response_header(&at->response, "Retry-After", "5");
+  qn_response_header(&at->response, "Connection", "close");
+  qn_problem_render(&at->response, &at->request, 429, "too_many_failures", NULL, "There were too many wrong tokens from this address.");
+  return refuse(at);
 }
 
 static enum MHD_Result open_head(exchange *at, const char *method) {
@@ -290,52 +293,35 @@ static enum MHD_Result open_head(exchange *at, const char *method) {
   at->route = httpd->backend.find(method, at->target.path, buffer, at->request.parameter, &status, allow);
   at->auth = QN_AUTH_KNOWN;
   if (at->route == NULL || at->route->scope == QN_SCOPE_NONE) return admit(at);
-  at->auth = qn_auth_recall(httpd->authority, header_of(at->connection, "Authorization"), &at->request.principal);
-  if (at->auth == QN_AUTH_LOOK_UP || at->auth == QN_AUTH_WRONG) {
-    park(at, ADMIT, run_admit);
-    return MHD_YES;
+  const char *authorization = header_of(at->connection, "Authorization");
+  at->auth = qn_auth_recall(httpd->authority, authorization, &at->request.principal);
+  if (at->auth != QN_AUTH_LOOK_UP && at->auth != QN_AUTH_WRONG) return admit(at);
+  if (qn_failures_crowded(httpd->failures, at->address) && !qn_auth_trusted(httpd->authority, authorization)) return refuse_crowd(at);
+  if (at->auth == QN_AUTH_LOOK_UP) {
+    park(at, ADMIT, run_admit, turn_away_admit);
+  } else {
+    at->phase = ADMIT;
+    MHD_suspend_connection(at->connection);
+    hold_back(at);
   }
-  return admit(at);
+  return MHD_YES;
 }
 
 /* ---- the body ---- */
 
-/* Room for `more` bytes; false when the body is beyond what the server can hold just now. */
-static bool grow(exchange *at, size_t more) {
-  size_t needed = at->size + more + 1;
-  if (needed <= at->capacity) return true;
-  size_t capacity = at->declared + 1 >= needed ? (size_t)at->declared + 1 : at->capacity * 2 > needed ? at->capacity * 2 : needed;
-  size_t extra = capacity - at->capacity;
-  if (atomic_fetch_add(&at->httpd->body_memory, extra) + extra > at->httpd->options.body_memory) {
-    atomic_fetch_sub(&at->httpd->body_memory, extra);
-    return false;
-  }
-  char *grown = realloc(at->body, capacity);
-  if (grown == NULL) {
-    atomic_fetch_sub(&at->httpd->body_memory, extra);
-    return false;
-  }
-  at->body = grown;
-  at->capacity = capacity;
-  return true;
-}
-
 static enum MHD_Result take_body(exchange *at, const char *data, size_t *size) {
   size_t more = *size, limit = at->route->body_limit;
   *size = 0;
-  if (more > limit - at->size) {
+  if (more > limit - at->body.size) {
     char buffer[512];
     if (at->httpd->backend.admit(&at->request, limit + 1, buffer, &at->response) != NULL) return MHD_NO;
     return refuse_midway(at);
   }
-  if (!grow(at, more)) {
+  if (!qn_body_add(&at->body, at->httpd, data, more, at->declared)) {
     qn_error error = {.status = QN_UNAVAILABLE, .message = "there are too many request bodies at once"};
     qn_problem_from_error(&at->response, &at->request, &error);
     return refuse_midway(at);
   }
-  memcpy(at->body + at->size, data, more);
-  at->size += more;
-  at->body[at->size] = '\0';
   return MHD_YES;
 }
 
@@ -371,7 +357,7 @@ enum MHD_Result qn_exchange_continue(void *context, struct MHD_Connection *conne
         answer(at);
         return send_answer(at);
       }
-      park(at, ANSWER, run_answer);
+      park(at, ANSWER, run_answer, turn_away_answer);
       return MHD_YES;
     case SWALLOW: return *size > 0 ? swallow(at, size) : send_answer(at);
     case ANSWER: at->phase = READY; return send_answer(at);

@@ -50,7 +50,11 @@ static qn_status start_parts(qn_httpd *httpd, qn_error *error) {
   httpd->authority = qn_auth_alloc(&httpd->backend, httpd->listening.loopback);
   if (httpd->metrics == NULL || httpd->authority == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory for the server");
   qn_status status = qn_guard_alloc(&httpd->guard, error);
-  if (status == QN_OK) status = qn_pool_alloc(&httpd->pool, httpd->options.handlers, error);
+  if (status == QN_OK)
+    status = qn_pool_alloc(&httpd->pool, httpd->options.handlers, httpd->options.waiting, httpd->options.wait_s, error);
+  if (status == QN_OK)
+    httpd->failures = qn_failures_alloc(&httpd->backend, httpd->guard, httpd->pool, httpd->metrics, httpd->options.report_s);
+  if (status == QN_OK && httpd->failures == NULL) status = qn_error_set(error, QN_NO_MEMORY, "out of memory for the server");
   if (status == QN_OK)
     status = qn_events_alloc(&httpd->events, &httpd->backend, httpd->metrics, httpd->options.event_heartbeat_s, error);
   return status;
@@ -80,6 +84,7 @@ static struct MHD_Daemon *start_daemon(qn_httpd *httpd) {
 static void free_parts(qn_httpd *httpd) {
   qn_guard_free(httpd->guard);
   qn_pool_free(httpd->pool);
+  qn_failures_free(httpd->failures);
   qn_events_free(httpd->events);
   qn_auth_free(httpd->authority);
   qn_metrics_free(httpd->metrics);
@@ -93,6 +98,9 @@ qn_status qn_httpd_start(qn_httpd **out, const qn_httpd_options *options, const 
   httpd->options = *options;
   httpd->backend = *backend;
   httpd->listening.descriptor = -1;
+  if (options->waiting <= 0) httpd->options.waiting = 256;
+  if (options->wait_s <= 0) httpd->options.wait_s = 2;
+  if (options->report_s <= 0) httpd->options.report_s = 30;
   if (getrandom(&httpd->boot, sizeof httpd->boot, 0) != sizeof httpd->boot) httpd->boot = (uint64_t)time(NULL);
 
   qn_status status = qn_listen_open(&httpd->listening, options->listen, error);

@@ -24,6 +24,8 @@ typedef struct qn_httpd_backend {
   /* Who holds this token? QN_NOT_FOUND: nobody. */
   qn_status (*authenticate)(void *context, const char *secret, qn_principal *principal, qn_error *error);
   qn_status (*count_tokens)(void *context, int64_t *count, qn_error *error);
+  /* So many tokens from `address` were wrong since the last call, `request_id` being the first of them. May be NULL. */
+  void (*failed)(void *context, const char *address, int64_t count, const char *request_id);
   /* Events of a job after `after`, as qn_store_list_events. */
   qn_status (*events)(void *context, int64_t job, int64_t after, int limit, qn_event_page *page, qn_error *error);
   /* Wait at most `seconds` for news of any job: its id in *job; 0: nothing came; -1: look at all of them. Returns at once when `wake` becomes
@@ -34,6 +36,9 @@ typedef struct qn_httpd_backend {
 typedef struct qn_httpd_options {
   const char *listen;          /* "address:port", "[::1]:port"; port 0: a free one */
   int event_threads, handlers; /* loops; handler threads */
+  int waiting;                 /* requests that wait for a handler at most, each for at most */
+  double wait_s;               /* so long; then they are told to come back (503). 0: 256 and 2 s */
+  double report_s;             /* how often failed authentications are reported; 0: 30 s */
   int connections, connections_per_address;
   double idle_timeout_s;       /* without a byte moved, or for the head of a request to arrive */
   double request_timeout_s;    /* for a request with its body to arrive */

@@ -7,6 +7,7 @@
 
 #include "server/httpd/auth.h"
 #include "server/httpd/events.h"
+#include "server/httpd/failures.h"
 #include "server/httpd/guard.h"
 #include "server/httpd/httpd.h"
 #include "server/httpd/listen.h"
@@ -20,6 +21,7 @@ struct qn_httpd {
   struct MHD_Daemon *daemon;
   qn_metrics *metrics;
   qn_authority *authority;
+  qn_failures *failures;
   qn_events *events;
   qn_guard *guard;
   qn_pool *pool;

@@ -24,7 +24,8 @@ typedef struct series {
 struct qn_metrics {
   size_t routes;
   const qn_route *table;
-  atomic_long in_flight, streams, connections;
+  atomic_long in_flight, streams, connections, held;
+  atomic_uint_least64_t auth_failures;
   double started;
   series series[]; /* one for each route, and one for requests without a route */
 };
@@ -67,6 +68,8 @@ void qn_metrics_request(qn_metrics *metrics, const qn_route *route, bool head, i
 void qn_metrics_in_flight(qn_metrics *metrics, int change) { atomic_fetch_add(&metrics->in_flight, change); }
 void qn_metrics_streams(qn_metrics *metrics, int change) { atomic_fetch_add(&metrics->streams, change); }
 void qn_metrics_connections(qn_metrics *metrics, int change) { atomic_fetch_add(&metrics->connections, change); }
+void qn_metrics_auth_failure(qn_metrics *metrics) { count(&metrics->auth_failures, 1); }
+void qn_metrics_held(qn_metrics *metrics, int change) { atomic_fetch_add(&metrics->held, change); }
 
 static void render_requests(FILE *out, const qn_metrics *metrics) {
   fputs("# HELP quenchd_http_requests_total Requests answered.\n# TYPE quenchd_http_requests_total counter\n", out);
@@ -113,7 +116,7 @@ static void render_gauge(FILE *out, const char *name, const char *help, double v
   fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %.15g\n", name, help, name, name, value);
 }
 
-char *qn_metrics_render(const qn_metrics *metrics) {
+char *qn_metrics_render(const qn_metrics *metrics, int waiting) {
   char *text = NULL;
   size_t size = 0;
   FILE *out = open_memstream(&text, &size);
@@ -122,8 +125,12 @@ char *qn_metrics_render(const qn_metrics *metrics) {
   render_durations(out, metrics);
   render_gauge(out, "quenchd_http_requests_in_flight", "Requests under way, event streams among them.",
                (double)atomic_load(&metrics->in_flight));
+  render_gauge(out, "quenchd_http_requests_waiting", "Requests that wait for a handler.", waiting);
   render_gauge(out, "quenchd_http_event_streams", "Event streams open.", (double)atomic_load(&metrics->streams));
   render_gauge(out, "quenchd_http_connections", "Connections open.", (double)atomic_load(&metrics->connections));
+  render_gauge(out, "quenchd_http_answers_held", "Answers to wrong tokens that are held back.", (double)atomic_load(&metrics->held));
+  fprintf(out, "# HELP quenchd_auth_failures_total Requests with a wrong token.\n# TYPE quenchd_auth_failures_total counter\n"
+               "quenchd_auth_failures_total %llu\n", (unsigned long long)read(&metrics->auth_failures));
   render_gauge(out, "quenchd_process_start_time_seconds", "When the server process started, Unix time.", metrics->started);
   if (fclose(out) != 0) {
     free(text);

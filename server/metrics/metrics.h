@@ -19,8 +19,10 @@ void qn_metrics_request(qn_metrics *metrics, const qn_route *route, bool head, i
 void qn_metrics_in_flight(qn_metrics *metrics, int change);
 void qn_metrics_streams(qn_metrics *metrics, int change);
 void qn_metrics_connections(qn_metrics *metrics, int change);
+void qn_metrics_auth_failure(qn_metrics *metrics);
+void qn_metrics_held(qn_metrics *metrics, int change); /* answers to wrong tokens that are held back */
 
-/* Text for /metrics, malloc'ed; NULL without memory. */
-char *qn_metrics_render(const qn_metrics *metrics);
+/* Text for /metrics, malloc'ed; NULL without memory. `waiting`: requests that wait for a handler just now. */
+char *qn_metrics_render(const qn_metrics *metrics, int waiting);
 
 #endif

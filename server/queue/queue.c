@@ -6,8 +6,7 @@
 
 static const qn_statement claim_next = {
     "queue_claim",
-    "WITH next AS (SELECT id FROM jobs WHERE state = 'queued' AND run_after <= now()"
-    " ORDER BY priority DESC, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED),"
+    "WITH next AS MATERIALIZED (SELECT next_job() AS id),"
     " claimed AS (UPDATE jobs j SET state = 'running', attempt = j.attempt + 1, lease_token = gen_random_uuid(),"
     " lease_expires_at = now() + $2::float8 * interval '1 s', heartbeat_at = now(), claimed_at = now(), claimed_progress = j.progress,"
     " started_at = coalesce(j.started_at, now()), worker = $1::text FROM next WHERE j.id = next.id"
@@ -15,8 +14,11 @@ static const qn_statement claim_next = {
     " history AS (INSERT INTO job_attempts (job_id, attempt, worker, lease_token) SELECT id, attempt, $1::text, lease_token FROM claimed)"
     " SELECT c.id, c.attempt, c.lease_token, c.kind = 'analysis', coalesce(s.id, a.id) FROM claimed c"
     " LEFT JOIN simulations s ON s.job_id = c.id LEFT JOIN analyses a ON a.job_id = c.id"};
+/* A ready job that was not to be had was in another transaction's hands, which may well leave it as it is: it is asked for again soon. */
 static const qn_statement next_time = {
-    "queue_next", "SELECT extract(epoch FROM min(run_after) - now()) FROM jobs WHERE state = 'queued' AND run_after > now()"};
+    "queue_next",
+    "SELECT CASE WHEN first IS NOT NULL THEN greatest(extract(epoch FROM first - now()), 0.2) END"
+    " FROM (SELECT min(run_after) AS first FROM jobs WHERE state = 'queued') queued"};
 
 /* A resumed attempt begins where its checkpoint was, behind what the lost one had reported: from there the time still needed is counted. */
 static const qn_statement beat = {

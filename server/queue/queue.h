@@ -19,8 +19,9 @@ typedef struct qn_claim {
   int64_t resource;         /* id of the simulation or analysis */
 } qn_claim;
 
-/* Take the next job: highest priority, then oldest. *found is false when none is ready; `wait_s` then tells when the next one will be
- * (a job that tries again later), NAN when none is in sight. */
+/* Take the next job in the order of migrations/005: users share, within a share the highest priority, then the oldest. *found is false when
+ * none is to be had; `wait_s` then tells when to ask again (for a job that tries again later, or that another transaction holds), NAN when
+ * none is queued. */
 qn_status qn_queue_claim(qn_connection *connection, const char *worker, double lease_s, qn_claim *claim, bool *found, double *wait_s,
                          qn_error *error);
 

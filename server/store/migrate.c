@@ -1,5 +1,6 @@
 #include "server/store/migrate.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "api/hash.h"
@@ -77,6 +78,15 @@ static qn_status apply_next(qn_connection *connection, void *context, qn_error *
   return status;
 }
 
+/* A change of the schema may wait for others and take its time. */
+static qn_status apply_unhurried(qn_connection *connection, void *context, qn_error *error) {
+  double usual = connection->answer_s;
+  connection->answer_s = connection->until = (double)INFINITY;
+  qn_status status = apply_next(connection, context, error);
+  connection->answer_s = usual;
+  return status;
+}
+
 static qn_status register_potential(qn_store *store, qn_error *error) {
   qn_embedded file = qn_embedded_mendelev();
   qn_potential_facts facts;
@@ -87,10 +97,11 @@ static qn_status register_potential(qn_store *store, qn_error *error) {
                                    "M. I. Mendelev, M. J. Kramer, R. T. Ott, D. J. Sordelet, D. Yagodin, P. Popel, Philosophical Magazine "
                                    "89, 967 (2009); OpenKIM MO_600021860456, doi:10.25950/2f5abf6e",
                                    "CDDL-1.0", &facts, file.size, &row, error);
-  int64_t id;
-  bool created = false;
-  if (status == QN_OK) status = qn_store_add_potential(store, &row, file.text, file.size, &id, &created, error);
-  if (created) qn_log("info", "registered the potential %s", file.name);
+  const qn_principal ours = {.name = "quenchd", .scope = QN_SCOPE_ADMIN};
+  qn_added_potential added = {0};
+  if (status == QN_OK) status = qn_store_add_potential(store, &row, file.text, file.size, NULL, &ours, &added, error);
+  if (added.created) qn_log("info", "registered the potential %s", file.name);
+  qn_potential_row_fini(&added.row);
   qn_potential_row_fini(&row);
   return status;
 }
@@ -99,7 +110,7 @@ qn_status qn_migrate_run(qn_store *store, int *applied, qn_error *error) {
   *applied = 0;
   for (;;) {
     step progress;
-    qn_status status = qn_pool_transact(store, apply_next, &progress, true, error);
+    qn_status status = qn_pool_transact(store, apply_unhurried, &progress, true, error);
     if (status != QN_OK) return status;
     if (!progress.applied) break;
     (*applied)++;

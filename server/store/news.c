@@ -1,64 +1,51 @@
 #include "server/store/news.h"
 
-#include <libpq-fe.h>
+#include <math.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
-static const double retry_s = 1;
+#include "server/store/connection.h"
+#include "server/store/deadline.h"
+
+/* Whoever waits for news has other things to do as well. */
+static const double retry_s = 1, answer_s = 3;
 
 struct qn_news {
   const char *database_url;
-  PGconn *connection; /* NULL: not connected */
-  double tried;       /* monotonic, s */
+  qn_connection connection;
+  double tried; /* monotonic, s */
 };
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 qn_status qn_news_alloc(qn_news **out, const char *database_url, qn_error *error) {
   qn_news *news = calloc(1, sizeof *news);
   if (news == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory for the news of jobs");
   news->database_url = database_url;
-  news->tried = -retry_s;
+  news->tried = -(double)INFINITY;
   *out = news;
   return QN_OK;
 }
 
 void qn_news_free(qn_news *news) {
   if (news == NULL) return;
-  PQfinish(news->connection);
+  qn_connection_close(&news->connection);
   free(news);
 }
 
-static void drop(qn_news *news) {
-  PQfinish(news->connection);
-  news->connection = NULL;
-}
-
 static qn_status connect_and_listen(qn_news *news, qn_error *error) {
-  if (now() - news->tried < retry_s) return qn_error_set(error, QN_UNAVAILABLE, "the database is away");
-  news->tried = now();
-  const char *keys[] = {"dbname", "connect_timeout", "application_name", "tcp_user_timeout", NULL};
-  const char *values[] = {news->database_url, "3", "quenchd events", "15000", NULL};
-  news->connection = PQconnectdbParams(keys, values, 1);
-  PGresult *result = PQstatus(news->connection) == CONNECTION_OK ? PQexec(news->connection, "LISTEN quenchd_event") : NULL;
-  bool listening = PQresultStatus(result) == PGRES_COMMAND_OK;
-  PQclear(result);
-  if (listening) return QN_OK;
-  qn_error_set(error, QN_UNAVAILABLE, "cannot listen for news: %s", PQerrorMessage(news->connection));
-  drop(news);
+  double now = qn_deadline_now();
+  if (now - news->tried < retry_s) return qn_error_set(error, QN_UNAVAILABLE, "the database is away");
+  news->tried = now;
+  qn_status status = qn_connection_open_within(&news->connection, news->database_url, "quenchd events", answer_s, now + answer_s, error);
+  if (status == QN_OK) status = qn_connection_script(&news->connection, "LISTEN quenchd_event", error);
+  if (status == QN_OK) return QN_OK;
+  qn_connection_close(&news->connection);
   return QN_UNAVAILABLE;
 }
 
 /* News that is already here. */
 static bool take(qn_news *news, int64_t *job) {
-  PGnotify *notice = PQnotifies(news->connection);
+  PGnotify *notice = PQnotifies(news->connection.pg);
   if (notice == NULL) return false;
   *job = strtoll(notice->extra, NULL, 10);
   PQfreemem(notice);
@@ -67,20 +54,20 @@ static bool take(qn_news *news, int64_t *job) {
 
 qn_status qn_news_wait(qn_news *news, double seconds, int wake, int64_t *job, qn_error *error) {
   *job = 0;
-  if (news->connection == NULL) {
+  if (news->connection.pg == NULL) {
     qn_status status = connect_and_listen(news, error);
     if (status == QN_OK) *job = -1;
     return status;
   }
   if (take(news, job)) return QN_OK;
-  struct pollfd sets[2] = {{.fd = PQsocket(news->connection), .events = POLLIN}, {.fd = wake, .events = POLLIN}};
+  struct pollfd sets[2] = {{.fd = PQsocket(news->connection.pg), .events = POLLIN}, {.fd = wake, .events = POLLIN}};
   poll(sets, 2, (int)(1e3 * seconds));
   if (sets[0].revents == 0) return QN_OK;
-  if (PQconsumeInput(news->connection) == 1) {
+  if (PQconsumeInput(news->connection.pg) == 1) {
     take(news, job);
     return QN_OK;
   }
-  qn_error_set(error, QN_UNAVAILABLE, "the news of jobs ended: %s", PQerrorMessage(news->connection));
-  drop(news);
+  qn_error_set(error, QN_UNAVAILABLE, "the news of jobs ended: %s", PQerrorMessage(news->connection.pg));
+  qn_connection_close(&news->connection);
   return QN_UNAVAILABLE;
 }

@@ -1,5 +1,7 @@
 #include <string.h>
 
+#include "server/store/audit.h"
+#include "server/store/keys.h"
 #include "server/store/rows.h"
 
 #define COLUMNS "id, name, sha256, species, format, citation, licence, rfc3339(created_at), details, cutoff_a, octet_length(content)"
@@ -8,7 +10,6 @@ static const qn_statement insert = {
     "potential_insert",
     "INSERT INTO potentials (name, sha256, species, format, citation, licence, details, cutoff_a, content)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7::json, $8::float8, $9::bytea) ON CONFLICT (name) DO NOTHING RETURNING id"};
-static const qn_statement find = {"potential_find", "SELECT id, sha256 FROM potentials WHERE name = $1"};
 static const qn_statement list = {
     "potential_list", "SELECT " COLUMNS " FROM potentials WHERE id < $1::bigint ORDER BY id DESC LIMIT $2::integer"};
 static const qn_statement get = {"potential_get", "SELECT " COLUMNS " FROM potentials WHERE name = $1"};
@@ -35,12 +36,31 @@ typedef struct addition {
   const qn_potential_row *row;
   const char *text;
   size_t size;
-  int64_t id;
-  bool created;
+  qn_idempotency *idempotency;
+  const qn_principal *principal;
+  qn_added_potential out;
 } addition;
+
+/* The row as it is kept, by its name. */
+static qn_status read_back(qn_connection *connection, addition *a, qn_error *error) {
+  qn_params name = {0};
+  qn_params_text(&name, a->row->name);
+  PGresult *result;
+  qn_status status = qn_connection_run(connection, &get, &name, &result, error);
+  if (status != QN_OK) return status;
+  qn_potential_row_fini(&a->out.row); /* of a call that was repeated */
+  memset(&a->out.row, 0, sizeof a->out.row);
+  if (PQntuples(result) == 0) status = qn_error_set(error, QN_UNAVAILABLE, "the potential %s is being removed", a->row->name);
+  else if (!fill(result, 0, &a->out.row)) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a potential");
+  PQclear(result);
+  return status;
+}
 
 static qn_status add(qn_connection *connection, void *context, qn_error *error) {
   addition *a = context;
+  bool go_on;
+  qn_status status = qn_keys_begin(connection, a->idempotency, &go_on, error);
+  if (status != QN_OK || !go_on) return status;
   qn_params params = {0};
   qn_params_text(&params, a->row->name);
   qn_params_text(&params, a->row->sha256);
@@ -52,34 +72,28 @@ static qn_status add(qn_connection *connection, void *context, qn_error *error) 
   qn_params_real(&params, a->row->cutoff_a);
   qn_params_bytes(&params, a->text, a->size);
   PGresult *result;
-  qn_status status = qn_connection_run(connection, &insert, &params, &result, error);
+  status = qn_connection_run(connection, &insert, &params, &result, error);
   if (status != QN_OK) return status;
-  a->created = PQntuples(result) == 1;
-  if (a->created) a->id = qn_field_int(result, 0, 0);
+  a->out.created = PQntuples(result) == 1;
   PQclear(result);
-  if (a->created) return QN_OK;
-
-  qn_params name = {0};
-  qn_params_text(&name, a->row->name);
-  status = qn_connection_run(connection, &find, &name, &result, error);
-  if (status != QN_OK) return status;
-  if (PQntuples(result) == 0) status = qn_error_set(error, QN_UNAVAILABLE, "the potential %s is being removed", a->row->name);
-  else if (strcmp(qn_field(result, 0, 1), a->row->sha256) != 0)
+  status = read_back(connection, a, error);
+  if (status == QN_OK && strcmp(a->out.row.sha256, a->row->sha256) != 0)
     status = qn_error_set(error, QN_CONFLICT, "there is another potential named %s", a->row->name);
-  else a->id = qn_field_int(result, 0, 0);
-  PQclear(result);
-  return status;
+  if (status == QN_OK && a->out.created)
+    status = qn_audit_note(connection, a->principal, "upload", "potential", a->out.row.id, NULL, error);
+  return status == QN_OK ? qn_keys_keep(connection, a->idempotency, &a->out, error) : status;
 }
 
-qn_status qn_store_add_potential(qn_store *store, const qn_potential_row *row, const char *text, size_t size, int64_t *id, bool *created,
-                                 qn_error *error) {
-  addition a = {.row = row, .text = text, .size = size};
-  *created = false;
+qn_status qn_store_add_potential(qn_store *store, const qn_potential_row *row, const char *text, size_t size, qn_idempotency *idempotency,
+                                 const qn_principal *principal, qn_added_potential *added, qn_error *error) {
+  addition a = {.row = row, .text = text, .size = size, .idempotency = idempotency, .principal = principal};
   qn_status status = qn_pool_transact(store, add, &a, true, error);
-  if (status != QN_OK) return status;
-  *id = a.id;
-  *created = a.created;
-  return QN_OK;
+  if (status != QN_OK) {
+    qn_potential_row_fini(&a.out.row);
+    memset(&a.out, 0, sizeof a.out);
+  }
+  *added = a.out;
+  return status;
 }
 
 qn_status qn_store_list_potentials(qn_store *store, qn_page_query query, qn_potential_page *page, qn_error *error) {

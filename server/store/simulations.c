@@ -14,7 +14,8 @@
   "SELECT a.id, a.job_id, a.simulation_id, a.type, a.spec_text, a.sha256, rfc3339(a.created_at), j.state"                    \
   " FROM analyses a JOIN jobs j ON j.id = a.job_id"
 #define ARTIFACT                                                                                                              \
-  "SELECT id, simulation_id, kind, stage, temperature_k, path, size, frames, interval_ps, sha256, rfc3339(created_at) FROM artifacts"
+  "SELECT id, simulation_id, kind, stage, temperature_k, path, size, frames, interval_ps, sha256, rfc3339(created_at),"                   \
+  " rfc3339(removed_at), removed_by FROM artifacts"
 #define PAGE(id) " WHERE " id " < $1::bigint ORDER BY " id " DESC LIMIT $2::integer"
 #define PAGE_OF(id, filter) " WHERE " filter " AND " id " < $1::bigint ORDER BY " id " DESC LIMIT $2::integer"
 
@@ -80,6 +81,8 @@ static bool fill_artifact(const PGresult *result, int row, void *out) {
   a->interval_ps = qn_field_real(result, row, 8);
   a->sha256 = qn_field_text(result, row, 9, &whole);
   a->created_at = qn_field_text(result, row, 10, &whole);
+  a->removed_at = qn_field_text(result, row, 11, &whole);
+  a->removed_by = qn_field_text(result, row, 12, &whole);
   return whole;
 }
 

@@ -12,6 +12,7 @@ typedef struct qn_store_options {
   const char *data_directory; /* where artifacts live; made when absent */
   int connections;            /* most at once; 0: 8 */
   double wait_s;              /* how long a caller waits for a free connection before QN_UNAVAILABLE; 0: 5 s */
+  double answer_s;            /* how long one call may take in all, repetitions included, before QN_UNAVAILABLE; 0: 25 s */
 } qn_store_options;
 
 /* QN_INVALID for a URL that libpq cannot read, QN_IO for a data directory that cannot be made. */

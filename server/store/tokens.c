@@ -7,59 +7,85 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/store/pool.h"
+#include "api/operations.h"
+#include "server/store/audit.h"
+#include "server/store/rows.h"
 
 enum { SECRET_BYTES = 32 };
 static const char prefix[] = "qn_";
 
+#define LIVE "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())"
+#define COLUMNS "id, name, scope, created_by, rfc3339(created_at), rfc3339(expires_at), rfc3339(revoked_at), rfc3339(last_used_at)"
+
+/* Whether there is an administrator must not change between the question and the change: one at a time. */
+static const qn_statement take_turns = {"token_turns", "LOCK TABLE tokens IN SHARE ROW EXCLUSIVE MODE"};
+static const qn_statement count_admins = {
+    "token_admins", "SELECT count(*) FROM tokens WHERE scope = 'admin' AND " LIVE " AND id <> $1::bigint"};
 static const qn_statement insert = {
     "token_insert",
-    "INSERT INTO tokens (name, scope, sha256, expires_at)"
-    " VALUES ($1, $2::token_scope, $3::bytea, now() + $4::float8 * interval '1 s') RETURNING id"};
+    "INSERT INTO tokens (name, scope, sha256, created_by, expires_at)"
+    " VALUES ($1, $2::token_scope, $3::bytea, $4, now() + $5::float8 * interval '1 s') RETURNING " COLUMNS};
 /* A name whose token has expired is free again. */
 static const qn_statement retire = {
     "token_retire", "UPDATE tokens SET revoked_at = expires_at WHERE name = $1 AND revoked_at IS NULL AND expires_at <= now()"};
 static const qn_statement list = {
-    "token_list",
-    "SELECT id, name, scope, rfc3339(created_at), rfc3339(expires_at), rfc3339(revoked_at), rfc3339(last_used_at) FROM tokens ORDER BY id"};
+    "token_list", "SELECT " COLUMNS " FROM tokens WHERE id < $1::bigint ORDER BY id DESC LIMIT $2::integer"};
+static const qn_statement is_admin = {"token_is_admin", "SELECT scope = 'admin' AND " LIVE " FROM tokens WHERE id = $1::bigint"};
 static const qn_statement revoke = {"token_revoke",
-                                    "UPDATE tokens SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1::bigint RETURNING id"};
+                                    "UPDATE tokens SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1::bigint RETURNING " COLUMNS};
 static const qn_statement authenticate = {
     "token_authenticate",
-    "SELECT id, name, scope, coalesce(last_used_at < now() - interval '1 min', true) FROM tokens"
-    " WHERE sha256 = $1::bytea AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())"};
+    "SELECT id, name, scope, coalesce(last_used_at < now() - interval '1 min', true) FROM tokens WHERE sha256 = $1::bytea AND " LIVE};
 static const qn_statement touch = {"token_touch", "UPDATE tokens SET last_used_at = now() WHERE id = $1::bigint"};
-static const qn_statement count_live = {
-    "token_count", "SELECT count(*) FROM tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())"};
-static const qn_statement note = {
-    "token_audit", "INSERT INTO audit (principal, action, resource, resource_id) VALUES ('operator', $1, 'token', $2::bigint)"};
+static const qn_statement count_live = {"token_count", "SELECT count(*) FROM tokens WHERE " LIVE};
 
-qn_scope qn_token_scope_parse(const char *name) {
-  if (strcmp(name, "read") == 0) return QN_SCOPE_READ;
-  if (strcmp(name, "submit") == 0) return QN_SCOPE_SUBMIT;
-  if (strcmp(name, "admin") == 0) return QN_SCOPE_ADMIN;
-  return QN_SCOPE_NONE;
+static bool fill(const PGresult *result, int row, void *out) {
+  qn_token_row *t = out;
+  bool whole = true;
+  t->id = qn_field_int(result, row, 0);
+  t->name = qn_field_text(result, row, 1, &whole);
+  t->scope = qn_scope_parse(qn_field(result, row, 2));
+  t->created_by = qn_field_text(result, row, 3, &whole);
+  t->created_at = qn_field_text(result, row, 4, &whole);
+  t->expires_at = qn_field_text(result, row, 5, &whole);
+  t->revoked_at = qn_field_text(result, row, 6, &whole);
+  t->last_used_at = qn_field_text(result, row, 7, &whole);
+  return whole;
+}
+
+/* A user of the command line has the database in his hands anyway. */
+static bool is_operator(const qn_principal *principal) { return strncmp(principal->name, "os:", 3) == 0; }
+
+static qn_status other_admins(qn_connection *connection, int64_t than, int64_t *count, qn_error *error) {
+  qn_params params = {0};
+  qn_params_int(&params, than);
+  PGresult *result;
+  qn_status status = qn_connection_run(connection, &count_admins, &params, &result, error);
+  if (status != QN_OK) return status;
+  *count = qn_field_int(result, 0, 0);
+  PQclear(result);
+  return QN_OK;
 }
 
 typedef struct creation {
   const char *name, *secret;
   qn_scope scope;
   double lifetime;
-  int64_t id;
+  const qn_principal *principal;
+  qn_token_row *row;
 } creation;
-
-static qn_status audit(qn_connection *connection, const char *action, int64_t id, qn_error *error) {
-  qn_params params = {0};
-  qn_params_text(&params, action);
-  qn_params_int(&params, id);
-  return qn_connection_run(connection, &note, &params, NULL, error);
-}
 
 static qn_status create(qn_connection *connection, void *context, qn_error *error) {
   creation *c = context;
+  int64_t admins = 1;
   qn_params name = {0};
   qn_params_text(&name, c->name);
-  qn_status status = qn_connection_run(connection, &retire, &name, NULL, error);
+  qn_status status = qn_connection_run(connection, &take_turns, NULL, NULL, error);
+  if (status == QN_OK && c->scope != QN_SCOPE_ADMIN && !is_operator(c->principal)) status = other_admins(connection, 0, &admins, error);
+  if (status == QN_OK && admins == 0)
+    status = qn_error_set(error, QN_CONFLICT, "the first token must have the scope \"admin\": with it the server is open no longer, and nobody "
+                                              "could administer it");
+  if (status == QN_OK) status = qn_connection_run(connection, &retire, &name, NULL, error);
   if (status != QN_OK) return status;
 
   unsigned char hash[SHA256_DIGEST_LENGTH];
@@ -68,87 +94,111 @@ static qn_status create(qn_connection *connection, void *context, qn_error *erro
   qn_params_text(&params, c->name);
   qn_params_text(&params, qn_scope_name(c->scope));
   qn_params_bytes(&params, hash, sizeof hash);
+  qn_params_text(&params, c->principal->name);
   if (c->lifetime > 0) qn_params_real(&params, c->lifetime);
   else qn_params_text(&params, NULL);
   PGresult *result;
   status = qn_connection_run(connection, &insert, &params, &result, error);
   if (status == QN_CONFLICT) return qn_error_set(error, QN_CONFLICT, "there is a live token named %s: revoke it first", c->name);
   if (status != QN_OK) return status;
-  c->id = qn_field_int(result, 0, 0);
+  qn_token_row_fini(c->row); /* of a call that was repeated */
+  if (!fill(result, 0, c->row)) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a token");
   PQclear(result);
-  return audit(connection, "create", c->id, error);
+  char detail[160]; /* a name holds nothing that JSON would escape */
+  snprintf(detail, sizeof detail, "{\"name\": \"%s\", \"scope\": \"%s\"}", c->name, qn_scope_name(c->scope));
+  return status == QN_OK ? qn_audit_note(connection, c->principal, "create", "token", c->row->id, detail, error) : status;
 }
 
-qn_status qn_token_create(qn_store *store, const char *name, qn_scope scope, double lifetime_s, char secret[QN_TOKEN_SIZE], int64_t *id,
-                          qn_error *error) {
+static bool is_name(const char *name) {
+  static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@";
   size_t length = strlen(name);
-  if (length == 0 || length >= sizeof ((qn_token_row *)0)->name || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@") != length)
-    return qn_error_set(error, QN_INVALID, "a token's name has 1 to 63 letters, digits, dots, dashes, underscores or @");
-  if (scope == QN_SCOPE_NONE) return qn_error_set(error, QN_INVALID, "a token's scope is read, submit or admin");
-  if (!(lifetime_s >= 0 && lifetime_s < 1e10)) return qn_error_set(error, QN_INVALID, "a token's lifetime is 0 or more seconds");
+  return length > 0 && length < sizeof ((qn_principal *)0)->name && strspn(name, allowed) == length && strcmp(name, "local") != 0;
+}
 
+static qn_status make_secret(char secret[QN_SECRET_SIZE], qn_error *error) {
   unsigned char random[SECRET_BYTES + 1] = {0}, text[64];
   if (RAND_bytes(random, SECRET_BYTES) != 1) return qn_error_set(error, QN_INTERNAL, "no random numbers for a token");
   EVP_EncodeBlock(text, random, SECRET_BYTES + 1); /* 33 bytes are 44 characters without padding; the last one is left off */
   for (unsigned char *c = text; *c != '\0'; c++) *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
-  snprintf(secret, QN_TOKEN_SIZE, "%s%.43s", prefix, (const char *)text);
-
-  creation c = {.name = name, .secret = secret, .scope = scope, .lifetime = lifetime_s};
-  qn_status status = qn_pool_transact(store, create, &c, false, error);
-  if (status != QN_OK) memset(secret, 0, QN_TOKEN_SIZE);
-  else *id = c.id;
-  return status;
-}
-
-static void copy(char *to, size_t size, const PGresult *result, int row, int column) {
-  snprintf(to, size, "%s", qn_field(result, row, column));
-}
-
-qn_status qn_token_list(qn_store *store, qn_token_row **rows, int *count, qn_error *error) {
-  *rows = NULL;
-  *count = 0;
-  PGresult *result;
-  qn_status status = qn_pool_run(store, &list, NULL, &result, error);
-  if (status != QN_OK) return status;
-  int found = PQntuples(result);
-  *rows = calloc(found > 0 ? (size_t)found : 1, sizeof **rows);
-  if (*rows == NULL) {
-    PQclear(result);
-    return qn_error_set(error, QN_NO_MEMORY, "no memory for %d tokens", found);
-  }
-  for (int i = 0; i < found; i++) {
-    qn_token_row *row = &(*rows)[i];
-    row->id = qn_field_int(result, i, 0);
-    copy(row->name, sizeof row->name, result, i, 1);
-    row->scope = qn_token_scope_parse(qn_field(result, i, 2));
-    copy(row->created_at, sizeof row->created_at, result, i, 3);
-    copy(row->expires_at, sizeof row->expires_at, result, i, 4);
-    copy(row->revoked_at, sizeof row->revoked_at, result, i, 5);
-    copy(row->last_used_at, sizeof row->last_used_at, result, i, 6);
-  }
-  *count = found;
-  PQclear(result);
+  snprintf(secret, QN_SECRET_SIZE, "%s%.43s", prefix, (const char *)text);
   return QN_OK;
 }
 
-static qn_status end(qn_connection *connection, void *context, qn_error *error) {
-  int64_t id = *(const int64_t *)context;
-  qn_params params = {0};
-  qn_params_int(&params, id);
-  PGresult *result;
-  qn_status status = qn_connection_run(connection, &revoke, &params, &result, error);
-  if (status != QN_OK) return status;
-  bool found = PQntuples(result) == 1;
-  PQclear(result);
-  if (!found) return qn_error_set(error, QN_NOT_FOUND, "there is no token %lld", (long long)id);
-  return audit(connection, "revoke", id, error);
+qn_status qn_store_create_token(qn_store *store, const char *name, qn_scope scope, double lifetime_s, const qn_principal *principal,
+                                char secret[QN_SECRET_SIZE], qn_token_row *row, qn_error *error) {
+  memset(row, 0, sizeof *row);
+  memset(secret, 0, QN_SECRET_SIZE);
+  if (!is_name(name))
+    return qn_error_set(error, QN_INVALID, "a token's name has 1 to 63 letters, digits, dots, dashes, underscores or @, and is not \"local\"");
+  if (scope == QN_SCOPE_NONE) return qn_error_set(error, QN_INVALID, "a token's scope is read, submit or admin");
+  if (!(lifetime_s >= 0 && lifetime_s < 1e10)) return qn_error_set(error, QN_INVALID, "a token's lifetime is 0 or more seconds");
+  qn_status status = make_secret(secret, error);
+  creation c = {.name = name, .secret = secret, .scope = scope, .lifetime = lifetime_s, .principal = principal, .row = row};
+  if (status == QN_OK) status = qn_pool_transact(store, create, &c, false, error);
+  if (status == QN_OK) return QN_OK;
+  qn_token_row_fini(row);
+  memset(row, 0, sizeof *row);
+  memset(secret, 0, QN_SECRET_SIZE);
+  return status;
 }
 
-qn_status qn_token_revoke(qn_store *store, int64_t id, qn_error *error) { return qn_pool_transact(store, end, &id, true, error); }
+qn_status qn_store_list_tokens(qn_store *store, qn_page_query query, qn_token_page *page, qn_error *error) {
+  memset(page, 0, sizeof *page);
+  qn_params params = {0};
+  int limit = qn_rows_page(&params, query);
+  PGresult *result;
+  qn_status status = qn_pool_run(store, &list, &params, &result, error);
+  if (status != QN_OK) return status;
+  void *rows;
+  status = qn_rows_collect(result, limit, sizeof *page->rows, fill, &rows, &page->count, &page->more, error);
+  page->rows = rows;
+  PQclear(result);
+  if (status != QN_OK) qn_token_page_fini(page);
+  return status;
+}
+
+typedef struct revocation {
+  int64_t id;
+  const qn_principal *principal;
+  qn_token_row *row;
+} revocation;
+
+static qn_status end(qn_connection *connection, void *context, qn_error *error) {
+  revocation *r = context;
+  int64_t admins = 1;
+  qn_params params = {0};
+  qn_params_int(&params, r->id);
+  PGresult *result;
+  qn_status status = qn_connection_run(connection, &take_turns, NULL, NULL, error);
+  if (status == QN_OK) status = qn_connection_run(connection, &is_admin, &params, &result, error);
+  if (status != QN_OK) return status;
+  bool found = PQntuples(result) == 1, admin = found && qn_field_bool(result, 0, 0);
+  PQclear(result);
+  if (!found) return qn_error_set(error, QN_NOT_FOUND, "there is no token %lld", (long long)r->id);
+  if (admin && !is_operator(r->principal)) status = other_admins(connection, r->id, &admins, error);
+  if (status == QN_OK && admins == 0)
+    status = qn_error_set(error, QN_CONFLICT, "token %lld is the last one with the scope \"admin\": make another first", (long long)r->id);
+  if (status == QN_OK) status = qn_connection_run(connection, &revoke, &params, &result, error);
+  if (status != QN_OK) return status;
+  qn_token_row_fini(r->row);
+  if (!fill(result, 0, r->row)) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a token");
+  PQclear(result);
+  return status == QN_OK ? qn_audit_note(connection, r->principal, "revoke", "token", r->id, NULL, error) : status;
+}
+
+qn_status qn_store_revoke_token(qn_store *store, int64_t id, const qn_principal *principal, qn_token_row *row, qn_error *error) {
+  memset(row, 0, sizeof *row);
+  revocation r = {id, principal, row};
+  qn_status status = qn_pool_transact(store, end, &r, true, error);
+  if (status == QN_OK) return QN_OK;
+  qn_token_row_fini(row);
+  memset(row, 0, sizeof *row);
+  return status;
+}
 
 qn_status qn_token_authenticate(qn_store *store, const char *secret, qn_principal *principal, qn_error *error) {
   memset(principal, 0, sizeof *principal);
-  if (strlen(secret) != QN_TOKEN_SIZE - 2 || strncmp(secret, prefix, sizeof prefix - 1) != 0)
+  if (strlen(secret) != QN_SECRET_SIZE - 2 || strncmp(secret, prefix, sizeof prefix - 1) != 0)
     return qn_error_set(error, QN_NOT_FOUND, "the token is not known");
   unsigned char hash[SHA256_DIGEST_LENGTH];
   SHA256((const unsigned char *)secret, strlen(secret), hash);
@@ -160,8 +210,8 @@ qn_status qn_token_authenticate(qn_store *store, const char *secret, qn_principa
   bool found = PQntuples(result) == 1, stale = false;
   if (found) {
     principal->token = qn_field_int(result, 0, 0);
-    copy(principal->name, sizeof principal->name, result, 0, 1);
-    principal->scope = qn_token_scope_parse(qn_field(result, 0, 2));
+    snprintf(principal->name, sizeof principal->name, "%s", qn_field(result, 0, 1));
+    principal->scope = qn_scope_parse(qn_field(result, 0, 2));
     stale = qn_field_bool(result, 0, 3);
   }
   PQclear(result);

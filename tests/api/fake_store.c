@@ -69,6 +69,8 @@ void fake_store_free(qn_store *store) {
   for (int i = 0; i < store->analysis_count; i++) qn_analysis_row_fini(&store->analyses[i]);
   for (int i = 0; i < store->job_count; i++) qn_job_row_fini(&store->jobs[i]);
   for (int i = 0; i < store->artifact_count; i++) qn_artifact_row_fini(&store->artifacts[i]);
+  for (int i = 0; i < store->key_count; i++) free(store->keys[i].answer.body);
+  for (int i = 0; i < store->token_count; i++) qn_token_row_fini(&store->tokens[i]);
   qn_result_page page = {store->result_count, malloc(sizeof store->results), false};
   memcpy(page.rows, store->results, sizeof store->results);
   qn_result_page_fini(&page);
@@ -108,11 +110,75 @@ static int find_potential(const qn_store *store, const char *name) {
   return -1;
 }
 
-qn_status qn_store_add_potential(qn_store *store, const qn_potential_row *row, const char *text, size_t size,
-                                 int64_t *id, bool *created, qn_error *error) {
+/* ---- keys ---- */
+
+static fake_key *find_key(qn_store *store, const qn_idempotency *idempotency) {
+  for (int i = 0; i < store->key_count; i++)
+    if (strcmp(store->keys[i].key, idempotency->key) == 0 && strcmp(store->keys[i].principal, idempotency->principal) == 0)
+      return &store->keys[i];
+  return NULL;
+}
+
+static void judge_key(qn_store *store, qn_idempotency *idempotency) {
+  const fake_key *known = find_key(store, idempotency);
+  if (known == NULL) return;
+  bool same = strcmp(known->request, idempotency->request_sha256) == 0;
+  idempotency->verdict = same ? QN_KEY_REPLAYED : QN_KEY_REUSED;
+  if (!same) return;
+  idempotency->answer = known->answer;
+  idempotency->answer.body = copy(known->answer.body);
+}
+
+/* False: the key settles the request, with *status. */
+static bool begin_key(qn_store *store, qn_idempotency *idempotency, qn_status *status, qn_error *error) {
+  *status = QN_OK;
+  if (idempotency == NULL) return true;
+  if (store->key_in_flight) {
+    idempotency->verdict = QN_KEY_IN_FLIGHT;
+    *status = qn_error_set(error, QN_CONFLICT, "in flight");
+    return false;
+  }
+  judge_key(store, idempotency);
+  if (idempotency->verdict == QN_KEY_REUSED) *status = qn_error_set(error, QN_CONFLICT, "reused");
+  return idempotency->verdict == QN_KEY_FRESH;
+}
+
+static void keep_key(qn_store *store, const qn_idempotency *idempotency) {
+  fake_key *key = &store->keys[store->key_count++];
+  snprintf(key->key, sizeof key->key, "%s", idempotency->key);
+  snprintf(key->principal, sizeof key->principal, "%s", idempotency->principal);
+  snprintf(key->request, sizeof key->request, "%s", idempotency->request_sha256);
+  key->answer = idempotency->answer;
+  key->answer.body = copy(idempotency->answer.body);
+}
+
+static void end_key(qn_store *store, qn_idempotency *idempotency, const void *outcome) {
+  if (idempotency == NULL) return;
+  assert_true(idempotency->render(outcome, idempotency->context, &idempotency->answer));
+  keep_key(store, idempotency);
+}
+
+qn_status qn_store_find_key(qn_store *store, qn_idempotency *idempotency, qn_error *error) {
   FAIL_WHEN_BROKEN(store);
+  judge_key(store, idempotency);
+  return QN_OK;
+}
+
+qn_status qn_store_keep_answer(qn_store *store, const qn_idempotency *idempotency, qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  keep_key(store, idempotency);
+  return QN_OK;
+}
+
+qn_status qn_store_add_potential(qn_store *store, const qn_potential_row *row, const char *text, size_t size,
+                                 qn_idempotency *idempotency, const qn_principal *principal, qn_added_potential *added,
+                                 qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  qn_status status;
+  (void)principal;
+  if (!begin_key(store, idempotency, &status, error)) return status;
   int known = find_potential(store, row->name);
-  *created = known < 0;
+  added->created = known < 0;
   if (known >= 0 && strcmp(store->potentials[known].sha256, row->sha256) != 0)
     return qn_error_set(error, QN_CONFLICT, "%s has another text", row->name);
   int at = known >= 0 ? known : store->potential_count++;
@@ -121,7 +187,8 @@ qn_status qn_store_add_potential(qn_store *store, const qn_potential_row *row, c
     store->potentials[at].id = ++store->last_id;
     store->potential_text[at] = strndup(text, size);
   }
-  *id = store->potentials[at].id;
+  added->row = clone_potential(&store->potentials[at]);
+  end_key(store, idempotency, added);
   return QN_OK;
 }
 
@@ -156,6 +223,8 @@ static int64_t add_job(qn_store *store, const char *kind, int64_t resource, cons
                       .resource = resource,
                       .state = QN_JOB_QUEUED,
                       .max_attempts = 3,
+                      .parents = copy("[]"),
+                      .cancel_requested_at = copy(""),
                       .eta_s = NAN,
                       .waiting = copy("for a worker"),
                       .error = copy(""),
@@ -171,7 +240,7 @@ static void add_analysis(qn_store *store, int64_t simulation, const char *type, 
                          const char *by, qn_submitted *submitted) {
   for (int i = 0; i < store->analysis_count; i++)
     if (store->analyses[i].simulation == simulation && strcmp(store->analyses[i].sha256, sha256) == 0) {
-      *submitted = (qn_submitted){store->analyses[i].id, store->analyses[i].job, false};
+      *submitted = (qn_submitted){.id = store->analyses[i].id, .job = store->analyses[i].job};
       return;
     }
   qn_analysis_row *row = &store->analyses[store->analysis_count++];
@@ -183,13 +252,13 @@ static void add_analysis(qn_store *store, int64_t simulation, const char *type, 
                            .created_at = copy("2026-01-02T03:04:05Z"),
                            .state = QN_JOB_QUEUED};
   row->job = add_job(store, "analysis", row->id, by);
-  *submitted = (qn_submitted){row->id, row->job, true};
+  *submitted = (qn_submitted){.id = row->id, .job = row->job, .created = true};
 }
 
 static void add_simulation(qn_store *store, const qn_submission *submission, const char *by, qn_submitted *submitted) {
   for (int i = 0; i < store->simulation_count; i++)
     if (strcmp(store->simulations[i].sha256, submission->sha256) == 0) {
-      *submitted = (qn_submitted){store->simulations[i].id, store->simulations[i].job, false};
+      *submitted = (qn_submitted){.id = store->simulations[i].id, .job = store->simulations[i].job};
       return;
     }
   qn_simulation_row *row = &store->simulations[store->simulation_count++];
@@ -203,20 +272,18 @@ static void add_simulation(qn_store *store, const qn_submission *submission, con
                              .created_at = copy("2026-01-02T03:04:05Z"),
                              .state = QN_JOB_QUEUED};
   row->job = add_job(store, "simulation", row->id, by);
-  *submitted = (qn_submitted){row->id, row->job, true};
+  *submitted = (qn_submitted){.id = row->id, .job = row->job, .created = true};
 }
 
-qn_status qn_store_submit(qn_store *store, const qn_submission *submission, const qn_idempotency *idempotency,
+qn_status qn_store_submit(qn_store *store, const qn_submission *submission, qn_idempotency *idempotency,
                           const qn_principal *principal, qn_submitted *submitted, qn_error *error) {
   FAIL_WHEN_BROKEN(store);
-  for (int i = 0; idempotency->key != NULL && i < store->key_count; i++) {
-    if (strcmp(store->keys[i].key, idempotency->key) != 0) continue;
-    if (strcmp(store->keys[i].body, idempotency->body_sha256) != 0)
-      return qn_error_set(error, QN_INVALID, "the key was used with another body");
-    *submitted = store->keys[i].answer;
-    return QN_OK;
-  }
+  qn_status status;
+  if (!begin_key(store, idempotency, &status, error)) return status;
   snprintf(store->last_spec, sizeof store->last_spec, "%s", submission->spec);
+  snprintf(store->last_request_id, sizeof store->last_request_id, "%s", principal->request_id);
+  store->last_prioritised = submission->prioritised;
+  store->last_priority = submission->priority;
   if (strcmp(submission->kind, "simulation") == 0) {
     qn_submitted child;
     add_simulation(store, submission, principal->name, submitted);
@@ -227,12 +294,9 @@ qn_status qn_store_submit(qn_store *store, const qn_submission *submission, cons
     add_analysis(store, submission->parent, submission->type, submission->spec, submission->sha256, principal->name,
                  submitted);
   }
-  if (idempotency->key != NULL) {
-    fake_key *key = &store->keys[store->key_count++];
-    snprintf(key->key, sizeof key->key, "%s", idempotency->key);
-    snprintf(key->body, sizeof key->body, "%s", idempotency->body_sha256);
-    key->answer = *submitted;
-  }
+  for (int i = 0; i < store->job_count; i++)
+    if (store->jobs[i].id == submitted->job) submitted->state = store->jobs[i].state;
+  end_key(store, idempotency, submitted);
   return QN_OK;
 }
 
@@ -244,6 +308,7 @@ static qn_job_row clone_job(const qn_job_row *row) {
   made.worker = copy(row->worker);
   made.submitted_by = copy(row->submitted_by), made.created_at = copy(row->created_at),
   made.started_at = copy(row->started_at), made.finished_at = copy(row->finished_at);
+  made.parents = copy(row->parents), made.cancel_requested_at = copy(row->cancel_requested_at);
   return made;
 }
 
@@ -268,29 +333,71 @@ qn_status qn_store_get_job(qn_store *store, int64_t id, qn_job_row *row, qn_erro
   return QN_OK;
 }
 
-qn_status qn_store_cancel_job(qn_store *store, int64_t id, const qn_principal *principal, qn_job_row *row,
-                              qn_error *error) {
-  (void)principal;
-  FAIL_WHEN_BROKEN(store);
-  qn_job_row *job = find_job(store, id);
-  if (job == NULL) return qn_error_set(error, QN_NOT_FOUND, "there is no job %lld", (long long)id);
-  if (qn_job_state_final(job->state)) return qn_error_set(error, QN_CONFLICT, "the job is final");
-  job->cancel_requested = true;
-  if (job->state != QN_JOB_RUNNING) job->state = QN_JOB_CANCELLED;
-  *row = clone_job(job);
+/* The job, when `principal` may change it. */
+static qn_status find_own(qn_store *store, int64_t id, const qn_principal *principal, qn_job_row **job, qn_error *error) {
+  *job = find_job(store, id);
+  if (*job == NULL) return qn_error_set(error, QN_NOT_FOUND, "there is no job %lld", (long long)id);
+  if (principal->scope < QN_SCOPE_ADMIN && strcmp((*job)->submitted_by, principal->name) != 0)
+    return qn_error_set(error, QN_FORBIDDEN, "the job is another's");
   return QN_OK;
 }
 
-qn_status qn_store_retry_job(qn_store *store, int64_t id, const qn_principal *principal, qn_job_row *row,
-                             qn_error *error) {
-  (void)principal;
+qn_status qn_store_cancel_job(qn_store *store, int64_t id, qn_idempotency *idempotency, const qn_principal *principal,
+                              qn_job_row *row, qn_error *error) {
   FAIL_WHEN_BROKEN(store);
-  qn_job_row *job = find_job(store, id);
-  if (job == NULL) return qn_error_set(error, QN_NOT_FOUND, "there is no job %lld", (long long)id);
+  qn_job_row *job;
+  qn_status status;
+  if (!begin_key(store, idempotency, &status, error)) return status;
+  status = find_own(store, id, principal, &job, error);
+  if (status != QN_OK) return status;
+  if (qn_job_state_final(job->state)) return qn_error_set(error, QN_CONFLICT, "the job is final");
+  free(job->cancel_requested_at);
+  job->cancel_requested_at = copy("2026-01-02T03:04:06Z");
+  if (job->state != QN_JOB_RUNNING) job->state = QN_JOB_CANCELLED;
+  *row = clone_job(job);
+  end_key(store, idempotency, row);
+  return QN_OK;
+}
+
+qn_status qn_store_retry_job(qn_store *store, int64_t id, qn_idempotency *idempotency, const qn_principal *principal,
+                             qn_job_row *row, qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  qn_job_row *job;
+  qn_status status;
+  if (!begin_key(store, idempotency, &status, error)) return status;
+  status = find_own(store, id, principal, &job, error);
+  if (status != QN_OK) return status;
   if (job->state != QN_JOB_FAILED && job->state != QN_JOB_CANCELLED)
     return qn_error_set(error, QN_CONFLICT, "the job is %s", qn_job_state_name(job->state));
   job->state = QN_JOB_QUEUED;
   *row = clone_job(job);
+  end_key(store, idempotency, row);
+  return QN_OK;
+}
+
+qn_status qn_store_set_priority(qn_store *store, int64_t id, int priority, qn_idempotency *idempotency,
+                                const qn_principal *principal, qn_job_row *row, qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  qn_job_row *job;
+  qn_status status;
+  if (!begin_key(store, idempotency, &status, error)) return status;
+  status = find_own(store, id, principal, &job, error);
+  if (status != QN_OK) return status;
+  job->priority = priority;
+  *row = clone_job(job);
+  end_key(store, idempotency, row);
+  return QN_OK;
+}
+
+qn_status qn_store_list_attempts(qn_store *store, int64_t job, qn_page_query query, qn_attempt_page *page, qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  if (find_job(store, job) == NULL) return qn_error_set(error, QN_NOT_FOUND, "there is no job %lld", (long long)job);
+  int newest = query.before > 0 && query.before <= 2 ? (int)query.before - 1 : 2;
+  page->rows = calloc(2, sizeof *page->rows);
+  for (int attempt = newest; attempt >= 1 && page->count < query.limit; attempt--)
+    page->rows[page->count++] = (qn_attempt_row){attempt, copy("w"), copy("2026-01-02T03:04:05Z"), copy(attempt == 1 ? "2026-01-02T03:05:05Z" : ""),
+                                                 copy(attempt == 1 ? "lost" : ""), copy(attempt == 1 ? "the worker fell silent" : "")};
+  page->more = page->count > 0 && page->rows[page->count - 1].attempt > 1;
   return QN_OK;
 }
 
@@ -341,7 +448,9 @@ int64_t fake_store_add_artifact(qn_store *store, const char *kind, const char *p
                            .size = 100,
                            .interval_ps = frames > 0 ? 0.05 : 0,
                            .sha256 = copy(sha256),
-                           .created_at = copy("2026-01-02T03:04:05Z")};
+                           .created_at = copy("2026-01-02T03:04:05Z"),
+                           .removed_at = copy(""),
+                           .removed_by = copy("")};
   return row->id;
 }
 
@@ -349,6 +458,7 @@ static qn_artifact_row clone_artifact(const qn_artifact_row *row) {
   qn_artifact_row made = *row;
   made.kind = copy(row->kind), made.path = copy(row->path), made.sha256 = copy(row->sha256),
   made.created_at = copy(row->created_at);
+  made.removed_at = copy(row->removed_at), made.removed_by = copy(row->removed_by);
   return made;
 }
 
@@ -472,5 +582,77 @@ qn_status qn_store_ready(qn_store *store, qn_error *error) { return broken(store
 qn_status qn_store_metrics(qn_store *store, char **text, qn_error *error) {
   FAIL_WHEN_BROKEN(store);
   *text = copy("# TYPE quenchd_up gauge\nquenchd_up 1\n");
+  return QN_OK;
+}
+
+/* ---- operations ---- */
+
+static qn_token_row clone_token(const qn_token_row *row) {
+  qn_token_row made = *row;
+  made.name = copy(row->name), made.created_by = copy(row->created_by), made.created_at = copy(row->created_at);
+  made.expires_at = copy(row->expires_at), made.revoked_at = copy(row->revoked_at), made.last_used_at = copy(row->last_used_at);
+  return made;
+}
+
+qn_status qn_store_list_tokens(qn_store *store, qn_page_query query, qn_token_page *page, qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  LIST(store->tokens, store->token_count, qn_token_row, true, clone_token);
+}
+
+qn_status qn_store_create_token(qn_store *store, const char *name, qn_scope scope, double lifetime_s,
+                                const qn_principal *principal, char secret[QN_SECRET_SIZE], qn_token_row *row,
+                                qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  for (int i = 0; i < store->token_count; i++)
+    if (strcmp(store->tokens[i].name, name) == 0 && store->tokens[i].revoked_at[0] == '\0')
+      return qn_error_set(error, QN_CONFLICT, "there is a token %s", name);
+  qn_token_row *made = &store->tokens[store->token_count++];
+  *made = (qn_token_row){++store->last_id, copy(name), scope, copy(principal->name), copy("2026-01-02T03:04:05Z"),
+                         copy(lifetime_s > 0 ? "2026-02-02T03:04:05Z" : ""), copy(""), copy("")};
+  strcpy(secret, "qn_0123456789012345678901234567890123456789012");
+  *row = clone_token(made);
+  return QN_OK;
+}
+
+qn_status qn_store_revoke_token(qn_store *store, int64_t id, const qn_principal *principal, qn_token_row *row,
+                                qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  (void)principal;
+  for (int i = 0; i < store->token_count; i++) {
+    if (store->tokens[i].id != id) continue;
+    free(store->tokens[i].revoked_at);
+    store->tokens[i].revoked_at = copy("2026-01-02T03:04:07Z");
+    *row = clone_token(&store->tokens[i]);
+    return QN_OK;
+  }
+  return qn_error_set(error, QN_NOT_FOUND, "there is no token %lld", (long long)id);
+}
+
+qn_status qn_store_list_audit(qn_store *store, const qn_audit_query *query, qn_audit_page *page, qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  store->last_audit = *query;
+  snprintf(store->last_principal, sizeof store->last_principal, "%s", query->principal != NULL ? query->principal : "");
+  *page = (qn_audit_page){1, calloc(1, sizeof *page->rows), true};
+  page->rows[0] = (qn_audit_row){7, 0, 3, copy("2026-01-02T03:04:05Z"), copy("lab"), copy("cancel"), copy("job"), copy(""), copy("refused"),
+                                 copy("{\"why\": 1}")};
+  return QN_OK;
+}
+
+qn_status qn_store_list_workers(qn_store *store, qn_worker_page *page, qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  *page = (qn_worker_page){1, calloc(1, sizeof *page->rows)};
+  page->rows[0] = (qn_worker_row){copy("w"), 2, 1, true, copy("[5,6]"), copy(""), copy("2026-01-02T03:04:05Z"), copy("2026-01-02T03:04:06Z")};
+  return QN_OK;
+}
+
+qn_status qn_store_retain(qn_store *store, const qn_retention *wanted, const qn_principal *principal,
+                          qn_retention_report *report, qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  (void)principal;
+  store->last_retention = *wanted;
+  *report = (qn_retention_report){3, calloc(3, sizeof *report->rows), true};
+  report->rows[0] = (qn_retention_item){QN_RETAINED_TRAJECTORY, 4, 1, 2, copy("simulations/1/1/trajectory-0.nc"), 1000, copy("2026-01-02T03:04:05Z"), 0};
+  report->rows[1] = (qn_retention_item){QN_RETAINED_SNAPSHOT, 5, 1, 2, copy("simulations/1/1/snapshot-0.xyz"), 20, copy("2026-01-02T03:04:05Z"), 9};
+  report->rows[2] = (qn_retention_item){QN_RETAINED_HISTORY, 0, 0, 3, copy(""), 300, copy("2026-01-02T03:04:06Z"), 0};
   return QN_OK;
 }

@@ -2,13 +2,13 @@
 #ifndef QN_TESTS_FAKE_STORE_H
 #define QN_TESTS_FAKE_STORE_H
 
-#include "api/store.h"
+#include "api/operations.h"
 
 enum { FAKE_ROWS = 64 };
 
 typedef struct fake_key {
-  char key[256], body[65];
-  qn_submitted answer;
+  char key[256], principal[64], request[65];
+  qn_answer answer;
 } fake_key;
 
 struct qn_store {
@@ -23,6 +23,15 @@ struct qn_store {
   qn_artifact_row artifacts[FAKE_ROWS];
   qn_result_row results[FAKE_ROWS];
   fake_key keys[FAKE_ROWS];
+  bool key_in_flight;  /* every key is held by another request */
+  qn_token_row tokens[FAKE_ROWS];
+  int token_count;
+  qn_audit_query last_audit; /* its texts only while the request lasts; so copied: */
+  char last_principal[65];
+  qn_retention last_retention;
+  int last_priority;   /* of the last submission, when `last_prioritised` */
+  bool last_prioritised;
+  char last_request_id[65];
   char last_spec[65536]; /* of the last submission */
   qn_result_query last_query;
   char last_quantity[65];

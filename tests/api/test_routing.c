@@ -28,10 +28,14 @@ static void test_table_is_sound(void **state) {
   for (size_t i = 0; i < count; i++) {
     assert_non_null(routes[i].handler);
     assert_true(routes[i].pattern[0] == '/');
-    bool posts = strcmp(routes[i].method, "POST") == 0;
-    assert_true(posts || strcmp(routes[i].method, "GET") == 0);
-    assert_true(posts || routes[i].body_limit == 0);
-    assert_true(!posts || routes[i].scope >= QN_SCOPE_SUBMIT); /* nothing changes anything with less */
+    bool gets = strcmp(routes[i].method, "GET") == 0, deletes = strcmp(routes[i].method, "DELETE") == 0;
+    bool bodied = strcmp(routes[i].method, "POST") == 0 || strcmp(routes[i].method, "PATCH") == 0;
+    assert_true(gets || deletes || bodied);
+    assert_true(bodied || routes[i].body_limit == 0);
+    assert_true(gets || routes[i].scope >= QN_SCOPE_SUBMIT); /* nothing changes anything with less */
+    assert_true(!gets || (routes[i].traits & (QN_ROUTE_JSON | QN_ROUTE_KEY)) == 0);
+    assert_true((routes[i].traits & QN_ROUTE_JSON) == 0 || routes[i].body_limit > 0);
+    assert_true(strstr(routes[i].pattern, "/tokens") == NULL || routes[i].scope == QN_SCOPE_ADMIN);
     assert_true(strncmp(routes[i].pattern, "/v1/", 4) != 0 || routes[i].scope >= QN_SCOPE_READ);
     for (size_t k = 0; k < i; k++) {
       assert_string_not_equal(routes[i].operation, routes[k].operation);
@@ -275,7 +279,13 @@ static void test_broken_storage(void **state) {
                {QN_INTERNAL, 500, "internal"},
                {QN_NO_MEMORY, 503, "no_memory"},
                {QN_CORRUPT, 500, "corrupt"},
-               {QN_IO, 500, "io"}};
+               {QN_IO, 500, "io"},
+               {QN_FORBIDDEN, 403, "forbidden"}};
+  static const struct {
+    const char *operation, *body;
+  } bodies[] = {{"changeJob", "{\"priority\": 1}"},
+                {"createToken", "{\"name\": \"lab\", \"scope\": \"read\"}"},
+                {"applyRetention", "{\"older_than_days\": 1, \"kinds\": [\"thermo\"]}"}};
   size_t count;
   const qn_route *routes = qn_routes(&count);
   for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
@@ -292,7 +302,10 @@ static void test_broken_storage(void **state) {
         else
           strncat(path, at, 1);
       }
-      client_answer answer = client_send(store, QN_SCOPE_ADMIN, routes[i].method, path, NULL, NULL, 0);
+      const char *body = NULL;
+      for (size_t b = 0; b < sizeof bodies / sizeof bodies[0]; b++)
+        if (strcmp(bodies[b].operation, routes[i].operation) == 0) body = bodies[b].body;
+      client_answer answer = client_send(store, QN_SCOPE_ADMIN, routes[i].method, path, NULL, body, body != NULL ? strlen(body) : 0);
       if (strcmp(routes[i].operation, "getReady") == 0)
         client_expect_problem(&answer, 503, "not_ready");
       else

@@ -136,34 +136,6 @@ static void test_from_a_snapshot(void **state) {
   free(text), free(named);
 }
 
-static void test_idempotency_key(void **state) {
-  qn_store *store = *state;
-  static const char header[] = "Content-Type: application/json\nIdempotency-Key: k-1\n";
-  client_answer answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/simulations", header, BULK, strlen(BULK));
-  assert_int_equal(answer.status, 202);
-  int64_t id = integer(&answer, "id");
-  client_fini(&answer);
-  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/simulations", header, BULK, strlen(BULK));
-  assert_int_equal(integer(&answer, "id"), id);
-  client_fini(&answer);
-  char *other = spec_with(BULK, "/seed", "2");
-  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/simulations", header, other, strlen(other));
-  client_expect_problem(&answer, 422, "idempotency_key_reused");
-  client_fini(&answer);
-  assert_int_equal(store->simulation_count, 1);
-  free(other);
-
-  char longer[400] = "Content-Type: application/json\nIdempotency-Key: ";
-  memset(longer + strlen(longer), 'k', 300);
-  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/simulations", longer, BULK, strlen(BULK));
-  client_expect_problem(&answer, 400, "invalid_header");
-  client_fini(&answer);
-  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/simulations",
-                       "Content-Type: application/json\nIdempotency-Key: \xff", BULK, strlen(BULK));
-  client_expect_problem(&answer, 400, "invalid_header");
-  client_fini(&answer);
-}
-
 static void test_known_work_says_how_it_stands(void **state) {
   qn_store *store = *state;
   client_answer answer = client_post(store, "/v1/simulations", BULK);
@@ -277,7 +249,6 @@ int main(void) {
       TEST(test_unknown_potential_names_the_known),
       TEST(test_small_box),
       TEST(test_from_a_snapshot),
-      TEST(test_idempotency_key),
       TEST(test_known_work_says_how_it_stands),
       TEST(test_analysis),
       TEST(test_storage_fails_midway),

@@ -89,7 +89,8 @@ def successes(drive, names):
     for name in ("getIndex", "getLive", "getReady", "getMetrics", "listAnalysisTypes", "listPotentials", "listSimulations",
                  "listAnalyses", "listJobs", "listTrajectories", "listStructures", "queryResults", "getPotential",
                  "getPotentialText", "getPotentialCurves", "getSimulation", "getSimulationThermo", "getAnalysis", "getJob",
-                 "getTrajectory", "getTrajectoryData", "getStructure", "getStructureData"):
+                 "getTrajectory", "getTrajectoryData", "getStructure", "getStructureData", "listAttempts", "listWorkers",
+                 "listTokens", "listAudit"):
         headers, _ = call(name, 200, at[name])
         call(name, 200, at[name], method="HEAD")
         if headers.get("ETag"):
@@ -100,7 +101,7 @@ def successes(drive, names):
     with open(os.path.join(contract.ROOT, "openapi.yaml"), "rb") as file:
         tally.check(served == file.read(), "the served document is openapi.yaml, byte for byte")
 
-    for name in ("listSimulations", "listAnalyses", "listJobs", "queryResults"):
+    for name in ("listSimulations", "listAnalyses", "listJobs", "queryResults", "listAudit"):
         path, seen = at[name] + "?limit=1", []
         while path and len(seen) < 50:
             headers, answer = call(name, 200, path)
@@ -147,13 +148,21 @@ def successes(drive, names):
     _, answer = call("submitSimulation", 202, body=json.dumps(scenario.LONG), headers={**JSON, "Idempotency-Key": "contract-1"})
     submitted = json.loads(answer)
     _, again = call("submitSimulation", 202, body=json.dumps(scenario.LONG), headers={**JSON, "Idempotency-Key": "contract-1"})
-    tally.check(json.loads(again)["id"] == submitted["id"], "the same key gives the first answer again")
+    tally.check(again == answer, "the same key gives the first answer again, byte for byte")
     job = submitted["job"]
     scenario.wait(job, ("running",))
+    _, answer = call("changeJob", 200, f"/v1/jobs/{job}", body=b'{"priority": -3}', headers=JSON)
+    tally.check(json.loads(answer)["priority"] == -3, "the priority is changed")
     call("retryJob", 409, f"/v1/jobs/{job}/retry", body=b"")
-    call("cancelJob", 202, f"/v1/jobs/{job}/cancel", body=b"")
-    scenario.wait(job, ("cancelled",))
+    headers, answer = call("cancelJob", 202, f"/v1/jobs/{job}/cancel", body=b"", headers={"Idempotency-Key": "contract-2"})
+    tally.check(json.loads(answer)["cancel_effect"] == "pending", "a running job's cancel is pending")
+    row = scenario.wait(job, ("cancelled",))
+    tally.check(row["cancel_effect"] == "took_effect", "the cancel took effect")
     call("cancelJob", 409, f"/v1/jobs/{job}/cancel", body=b"")
+    headers, again = call("cancelJob", 202, f"/v1/jobs/{job}/cancel", body=b"", headers={"Idempotency-Key": "contract-2"})
+    tally.check(again == answer and headers.get("Idempotent-Replayed") == "true", "a cancel is replayed, byte for byte")
+    call("cancelJob", 422, f"/v1/jobs/{job}/cancel", body=b"", headers={"Idempotency-Key": "contract-1"})
+    call("changeJob", 409, f"/v1/jobs/{job}", body=b'{"priority": 1}', headers=JSON)
     call("getSimulationThermo", 404, f"/v1/simulations/{submitted['id']}/thermo")
     call("retryJob", 200, f"/v1/jobs/{job}/retry", body=b"")
     scenario.wait(job, ("running",))
@@ -165,10 +174,12 @@ def failures(drive):
     """Each operation at least once as it is not."""
     call = drive.call
     for name, (method, path, operation, parameters) in drive.operations.items():
+        content = contract.deref(drive.document, operation.get("requestBody") or {}).get("content", {})
+        takes_json = "application/json" in content
         if contract.path_names(path):
-            body = b"" if method == "POST" else None
+            body = json.dumps(content["application/json"]["example"]) if takes_json else b"" if method == "POST" else None
             for text in (str(UNKNOWN), "no-such-thing", "0"):
-                call(name, 404, path.replace("{" + contract.path_names(path)[0] + "}", text), body=body)
+                call(name, 404, path.replace("{" + contract.path_names(path)[0] + "}", text), body=body, headers=JSON if takes_json else None)
         if "400" in operation["responses"]:
             target = path
             for text in contract.path_names(path):
@@ -180,13 +191,13 @@ def failures(drive):
             if parameter["in"] == "query" and parameter["name"] in ("limit", "cursor", "state", "format", "temperature_min_k"):
                 if not contract.path_names(path):
                     call(name, 400, f"{path}?{parameter['name']}=%21")
-        content = contract.deref(drive.document, operation.get("requestBody") or {}).get("content", {})
-        if "application/json" in content:
-            call(name, 400, body=b"", headers=JSON)
-            call(name, 400, body=b"{", headers=JSON)
-            call(name, 422, body=b"{}", headers=JSON)
-            call(name, 415, body=b"{}", headers={"Content-Type": "text/plain"})
-            call(name, 413, body=b" " * (2 << 20), headers=JSON)
+        if takes_json:
+            target = path.replace("{id}", "1")
+            call(name, 400, target, body=b"", headers=JSON)
+            call(name, 400, target, body=b"{", headers=JSON)
+            call(name, 422, target, body=b"{}", headers=JSON)
+            call(name, 415, target, body=b"{}", headers={"Content-Type": "text/plain"})
+            call(name, 413, target, body=b" " * (2 << 20), headers=JSON)
     call("uploadPotential", 422, "/v1/potentials?name=broken", body=b"not a setfl file\n", headers={"Content-Type": "text/plain"})
     # The name of a simulation's potential is in the body, so an unknown one is a fault of the body.
     call("submitSimulation", 422, body=json.dumps({**scenario.SPEC, "potential": "no-such-potential"}), headers=JSON)
@@ -194,16 +205,42 @@ def failures(drive):
     call("submitSimulation", 422, body=json.dumps({**scenario.LONG, "seed": 9}), headers={**JSON, "Idempotency-Key": "contract-1"})
 
 
+def retention(drive, names):
+    """What is listed is what goes, and its data is gone."""
+
+    def retain(**body):
+        return json.loads(drive.call("applyRetention", 200, body=json.dumps({"older_than_days": 0, **body}), headers=JSON)[1])
+
+    kinds = ["trajectory", "thermo", "snapshot", "folder"]
+    listed = retain(kinds=kinds)
+    drive.tally.check(listed["dry_run"] and listed["count"] >= 3 and listed["bytes"] > 0, f"a dry run lists what would go: {listed}")
+    removed = retain(kinds=kinds, dry_run=False)
+    drive.tally.check(removed["items"] == listed["items"], "what was listed went")
+    drive.tally.check(retain(kinds=kinds)["count"] == 0, "nothing is left to go")
+    for name in ("getTrajectoryData", "getStructureData", "getSimulationThermo"):
+        drive.call(name, 410, scenario.fill(drive.operations[name][1], names))
+    row = json.loads(drive.call("getTrajectory", 200, scenario.fill("/v1/trajectories/{id}", names))[1])
+    drive.tally.check(row["removed_at"] is not None, "its row tells when it went")
+    body = json.dumps({"simulation": names["simulations"], "type": "diffusion", "stage": 1, "max_lag_ps": 0.15})
+    drive.call("submitAnalysis", 409, body=body, headers=JSON)
+    retain(kinds=["history"], dry_run=False)
+    drive.call("getJobEvents", 204, scenario.fill("/v1/jobs/{id}/events", names))
+
+
 def tokens(drive):
     """With a token in the database the server lets nobody in without one, and nobody do more than his scope says."""
 
-    def create(name, scope):
-        text = subprocess.run([os.environ["QUENCHD_BIN"], "token", "create", "--name", name, "--scope", scope],
-                              capture_output=True, text=True, timeout=30, check=True).stdout
-        return next(word for word in text.split() if word.startswith("qn_"))
+    def create(name, scope, **headers):
+        answer = drive.call("createToken", 201, body=json.dumps({"name": name, "scope": scope}), headers={**JSON, **headers})[1]
+        return json.loads(answer)["token"], json.loads(answer)["id"]
 
-    reader = create("contract-reader", "read")
-    create("contract-admin", "admin")
+    drive.call("createToken", 409, body=json.dumps({"name": "contract-reader", "scope": "read"}), headers=JSON)
+    admin, admin_id = create("contract-admin", "admin")
+    as_admin = {"Authorization": "Bearer " + admin}
+    reader, reader_id = create("contract-reader", "read", **as_admin)
+    text = subprocess.run([os.environ["QUENCHD_BIN"], "token", "create", "--name", "contract-cli", "--scope", "submit"],
+                          capture_output=True, text=True, timeout=30, check=True).stdout
+    drive.call("listJobs", 200, headers={"Authorization": "Bearer " + text.strip()})
     # The server remembers for a few seconds that there was no token.
     deadline = time.monotonic() + 10
     while scenario.fetch("/v1/jobs")[0] != 401 and time.monotonic() < deadline:
@@ -212,7 +249,7 @@ def tokens(drive):
         target = path
         for text in contract.path_names(path):
             target = target.replace("{" + text + "}", "1")
-        body = b"{}" if method == "POST" else None
+        body = b"{}" if method in ("POST", "PATCH") else None
         if "401" in operation["responses"]:
             drive.call(name, 401, target, body=body, headers=JSON if body else None)
             if name in ("listJobs", "submitSimulation"):  # each wrong token is answered more slowly than the one before
@@ -220,6 +257,11 @@ def tokens(drive):
         if "403" in operation["responses"]:
             drive.call(name, 403, target, body=body, headers={**JSON, "Authorization": "Bearer " + reader})
     drive.call("listJobs", 200, headers={"Authorization": "Bearer " + reader})
+    drive.call("revokeToken", 409, f"/v1/tokens/{admin_id}", headers=as_admin)
+    drive.call("revokeToken", 200, f"/v1/tokens/{reader_id}", headers=as_admin)
+    drive.call("listJobs", 401, headers={"Authorization": "Bearer " + reader})
+    notes = json.loads(drive.call("listAudit", 200, "/v1/audit?resource=token", headers=as_admin)[1])["items"]
+    drive.tally.check([n["action"] for n in notes if n["outcome"] == "done"] == ["revoke", "create", "create", "create"], f"the audit tells it: {notes}")
 
 
 def main():
@@ -228,6 +270,7 @@ def main():
     successes(drive, names)
     failures(drive)
     bounds.check(drive.document, drive.tally)
+    retention(drive, names)
     tokens(drive)
     for name, (_, _, operation, _) in drive.operations.items():
         seen = drive.seen.get(name, set())

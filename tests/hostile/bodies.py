@@ -187,7 +187,7 @@ def problem_fault(answer):
 
 def protocol_faults(path, body):
     """Yields (name, bytes): requests whose HTTP is wrong; the library may answer these in its own words, or hang up."""
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\n".encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {JSON}\r\n".encode()
     for value in (b"-1", b"x", b"1e3", b"0x10", b"18446744073709551616", b"9" * 100, b"5, 6", b"", b"+5"):
         yield f"Content-Length {value[:20]!r}", head + b"Content-Length: " + value + b"\r\n\r\n" + body
     yield "two Content-Lengths", head + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x"
@@ -200,11 +200,11 @@ def protocol_faults(path, body):
     yield "an unknown transfer coding", head + b"Transfer-Encoding: rot13\r\n\r\n" + body
     yield "no HTTP at all", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64)
     yield "no version", f"POST {path}\r\n\r\n".encode()
-    yield "version 9", f"POST {path} HTTP/9.9\r\nHost: x\r\n\r\n".encode()
+    yield "version 9", f"POST {path} HTTP/9.9\r\nHost: localhost\r\n\r\n".encode()
     yield "a header of 100 kB", head + b"X: " + b"x" * 100000 + b"\r\n\r\n"
     yield "10000 headers", head + b"X: y\r\n" * 10000 + b"\r\n"
-    yield "a path of 100 kB", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
-    yield "a method of 100 kB", b"G" * 100000 + b" / HTTP/1.1\r\nHost: x\r\n\r\n"
+    yield "a path of 100 kB", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    yield "a method of 100 kB", b"G" * 100000 + b" / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def odd_paths(document):

@@ -57,7 +57,7 @@ def uploads(tally, targets):
     for path, content_type in targets:
         for round_ in range(20):
             connection = connect()
-            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n"
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n"
             sent = [0, 1, 100, 5000, 100000][round_ % 5]
             try:
                 if round_ % 2:
@@ -75,7 +75,7 @@ def downloads(tally, paths):
     for path in paths:
         for round_ in range(20):
             connection = connect()
-            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             if round_ % 5:
                 connection.recv([1, 10, 300, 4096][round_ % 4])
             vanish(connection, reset=round_ % 2 == 0)
@@ -83,7 +83,7 @@ def downloads(tally, paths):
 
 
 def heads(tally):
-    for data in (b"", b"G", b"GET /v1/jo", b"GET /v1/jobs HTTP/1.1\r\n", b"GET /v1/jobs HTTP/1.1\r\nHost: x\r\nX-Half: "):
+    for data in (b"", b"G", b"GET /v1/jo", b"GET /v1/jobs HTTP/1.1\r\n", b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Half: "):
         for round_ in range(10):
             connection = connect()
             connection.sendall(data)

@@ -146,7 +146,7 @@ char *fixture_spec(int seed, double ps, bool analyses) {
   return text;
 }
 
-qn_status fixture_submit(fixture *f, int number, const qn_idempotency *idempotency, qn_submitted *submitted, qn_error *error) {
+qn_status fixture_submit(fixture *f, int number, qn_idempotency *idempotency, qn_submitted *submitted, qn_error *error) {
   char spec[64], hash[QN_HASH_SIZE], child_spec[] = "{\"type\":\"diffusion\"}";
   snprintf(spec, sizeof spec, "{\"number\":%d}", number);
   qn_hash_hex(spec, strlen(spec), hash);

@@ -41,7 +41,7 @@ int64_t fixture_post(fixture *f, const char *path, const char *body, int expecte
 char *fixture_spec(int seed, double ps, bool analyses);
 
 /* A submission with a spec that nobody will run: for tests of the queue. */
-qn_status fixture_submit(fixture *f, int number, const qn_idempotency *idempotency, qn_submitted *submitted, qn_error *error);
+qn_status fixture_submit(fixture *f, int number, qn_idempotency *idempotency, qn_submitted *submitted, qn_error *error);
 
 extern const qn_principal fixture_principal;
 

@@ -34,7 +34,7 @@ static const qn_route table[] = {
   {.method = "GET", .pattern = "/file", .operation = "file", .scope = QN_SCOPE_NONE},
   {.method = "GET", .pattern = "/stream", .operation = "stream", .scope = QN_SCOPE_NONE},
   {.method = "GET", .pattern = "/broken", .operation = "broken", .scope = QN_SCOPE_NONE},
-  {.method = "GET", .pattern = "/events", .operation = "events", .scope = QN_SCOPE_NONE},
+  {.method = "GET", .pattern = "/events", .operation = "events", .scope = QN_SCOPE_NONE, .traits = QN_ROUTE_EVENTS},
   {.method = "GET", .pattern = "/metrics", .operation = "metrics", .scope = QN_SCOPE_NONE},
 };
 enum { ROUTES = sizeof table / sizeof table[0] };
@@ -185,6 +185,15 @@ static qn_status authenticate(void *context, const char *secret, qn_principal *p
   return qn_error_set(error, QN_NOT_FOUND, "nobody");
 }
 
+static void failed(void *context, const char *address, int64_t count, const char *request_id) {
+  fixture *at = context;
+  (void)request_id;
+  pthread_mutex_lock(&at->lock);
+  at->failures += count;
+  snprintf(at->failed_address, sizeof at->failed_address, "%s", address);
+  pthread_mutex_unlock(&at->lock);
+}
+
 static qn_status count_tokens(void *context, int64_t *count, qn_error *error) {
   fixture *at = context;
   pthread_mutex_lock(&at->lock);
@@ -224,7 +233,7 @@ void fixture_defaults(fixture *at) {
 
 void fixture_backend(fixture *at, qn_httpd_backend *backend) {
   *backend = (qn_httpd_backend){.context = at, .routes = routes, .find = find, .admit = admit, .answer = answer,
-                                .authenticate = authenticate, .count_tokens = count_tokens, .events = events};
+                                .authenticate = authenticate, .count_tokens = count_tokens, .failed = failed, .events = events};
 }
 
 void fixture_start(fixture *at) {
@@ -397,7 +406,7 @@ void client_ask(const fixture *at, reply *got, const char *format, ...) {
   va_end(arguments);
   assert_true(size >= 0);
   int descriptor = client_connect(at);
-  client_send(descriptor, "%s\r\nHost: fixture\r\n\r\n", text);
+  client_send(descriptor, "%s\r\nHost: localhost\r\n\r\n", text);
   client_read(descriptor, got, strncmp(text, "HEAD", 4) == 0);
   close(descriptor);
   free(text);

@@ -36,6 +36,8 @@ typedef struct fixture {
   bool revoked, away;      /* the backend's writer token; the backend itself */
   atomic_int look_ups, handled, waiting;
   bool release;
+  int64_t failures;        /* that the server has reported, from the address */
+  char failed_address[64];
   int event_count;         /* of job 1 */
   bool final;
 } fixture;

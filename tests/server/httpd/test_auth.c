@@ -81,7 +81,7 @@ static void test_wrong_tokens_are_slowed(void **state) {
   int sockets[12];
   for (int i = 0; i < 12; i++) {
     sockets[i] = client_connect(&at);
-    client_send(sockets[i], "GET /whoami HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer another-wrong-%d\r\n\r\n", i);
+    client_send(sockets[i], "GET /whoami HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer another-wrong-%d\r\n\r\n", i);
   }
   from = seconds_now();
   assert_int_equal(ask("GET /whoami HTTP/1.1\r\nAuthorization: Bearer reader-token"), 200);
@@ -94,18 +94,18 @@ static void test_uploads_need_a_token(void **state) {
   int handled = atomic_load(&at.handled);
   reply got;
   int socket = client_connect(&at);
-  client_send(socket, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 90000\r\n\r\n");
+  client_send(socket, "POST /echo HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 90000\r\n\r\n");
   client_read(socket, &got, false);
   assert_int_equal(got.status, 401); /* and no "100 Continue" before it */
   reply_fini(&got);
   close(socket);
   socket = client_connect(&at);
-  client_send(socket, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+  client_send(socket, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello");
   client_read(socket, &got, false);
   assert_int_equal(got.status, 401);
   reply_fini(&got);
   /* With one that must first be looked up the body is read after that. */
-  client_send(socket, "POST /echo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer writer-token\r\nContent-Length: 5\r\n\r\nhello");
+  client_send(socket, "POST /echo HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer writer-token\r\nContent-Length: 5\r\n\r\nhello");
   client_read(socket, &got, false);
   assert_int_equal(got.status, 200);
   assert_string_equal(got.body, "hello");

@@ -21,7 +21,7 @@ static int count_threads(void) {
 
 static int open_stream(const fixture *at, const char *query, int64_t last) {
   int socket = client_connect(at);
-  client_send(socket, "GET /events%s HTTP/1.1\r\nHost: x\r\nLast-Event-ID: %lld\r\n\r\n", query, (long long)last);
+  client_send(socket, "GET /events%s HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: %lld\r\n\r\n", query, (long long)last);
   return socket;
 }
 

@@ -37,7 +37,7 @@ static void test_connections_from_one_address(void **state) {
   int served = 0;
   for (int i = 0; i < 12; i++) {
     reply got;
-    client_send(sockets[i], "GET /public HTTP/1.1\r\nHost: x\r\n\r\n");
+    client_send(sockets[i], "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
     client_read(sockets[i], &got, false);
     served += got.status == 200;
     reply_fini(&got);
@@ -59,7 +59,7 @@ static void test_connections_in_all(void **state) {
   int sockets[20];
   for (int i = 0; i < 20; i++) {
     sockets[i] = client_connect(&at);
-    client_send(sockets[i], "GET /public HTTP/1.1\r\nHost: x\r\n\r\n");
+    client_send(sockets[i], "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
   usleep(300000);
   int answered = 0;
@@ -83,7 +83,7 @@ static void test_slow_clients(void **state) {
   fixture_start(&at);
 
   int silent = client_connect(&at), head = client_connect(&at), body = client_connect(&at);
-  client_send(body, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
+  client_send(body, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n");
   double from = seconds_now();
   bool open = true;
   client_send(head, "GET /public HTTP/1.1\r\nX: ");
@@ -107,7 +107,7 @@ static void test_slow_clients(void **state) {
   reply got;
   int socket = client_connect(&at);
   for (int i = 0; i < 3; i++) {
-    client_send(socket, "GET /public HTTP/1.1\r\nHost: x\r\n\r\n");
+    client_send(socket, "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
     client_read(socket, &got, false);
     assert_int_equal(got.status, 200);
     reply_fini(&got);
@@ -125,11 +125,12 @@ static void test_slow_handlers(void **state) {
   fixture_defaults(&at);
   at.options.idle_timeout_s = 1;
   at.options.request_timeout_s = 1;
+  at.options.wait_s = 10;
   fixture_start(&at);
   int sockets[9];
   for (int i = 0; i < 9; i++) {
     sockets[i] = client_connect(&at);
-    client_send(sockets[i], "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+    client_send(sockets[i], "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
   double from = seconds_now();
   while (atomic_load(&at.waiting) < 4 && seconds_now() - from < 5) usleep(10000);
@@ -162,7 +163,7 @@ static void test_memory_for_bodies(void **state) {
   int sockets[8], served = 0, refused = 0;
   for (int i = 0; i < 8; i++) {
     sockets[i] = client_connect(&at);
-    client_send(sockets[i], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", ECHO_LIMIT);
+    client_send(sockets[i], "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", ECHO_LIMIT);
     client_send_bytes(sockets[i], body, ECHO_LIMIT - 1);
   }
   usleep(300000);
@@ -179,7 +180,7 @@ static void test_memory_for_bodies(void **state) {
   assert_true(served >= 1 && served <= 3);
   reply got;
   int socket = client_connect(&at); /* the memory was given back */
-  client_send(socket, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", ECHO_LIMIT);
+  client_send(socket, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", ECHO_LIMIT);
   client_send_bytes(socket, body, ECHO_LIMIT);
   client_read(socket, &got, false);
   assert_int_equal(got.status, 200);
@@ -208,13 +209,13 @@ static void test_clients_that_vanish(void **state) {
   int descriptors = count_entries("/proc/self/fd"), threads = count_entries("/proc/self/task");
   static const char *begun[] = {
     "GET /pub",
-    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\nhalf a body",
-    "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal",
-    "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\nhalf",
-    "GET /file HTTP/1.1\r\nHost: x\r\n\r\n",
-    "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n",
-    "GET /events HTTP/1.1\r\nHost: x\r\n\r\n",
-    "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n",
+    "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n\r\nhalf a body",
+    "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal",
+    "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n\r\nhalf",
+    "GET /file HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n",
   };
   enum { KINDS = sizeof begun / sizeof begun[0] };
   for (int i = 0; i < 10 * KINDS; i++) {
@@ -242,12 +243,12 @@ static void test_stopping(void **state) {
   fixture_start(&at);
   int idle = client_connect(&at), slow = client_connect(&at), half = client_connect(&at), download = client_connect(&at);
   reply got;
-  client_send(idle, "GET /public HTTP/1.1\r\nHost: x\r\n\r\n");
+  client_send(idle, "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
   client_read(idle, &got, false);
   reply_fini(&got);
-  client_send(slow, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
-  client_send(half, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nhalf");
-  client_send(download, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"); /* and never reads on */
+  client_send(slow, "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  client_send(half, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\nhalf");
+  client_send(download, "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n"); /* and never reads on */
   while (atomic_load(&at.waiting) < 1) usleep(10000);
   fixture_release(&at);
   double from = seconds_now();

@@ -52,11 +52,11 @@ static void test_get_and_head(void **state) {
   int socket = client_connect(&at);
   for (int i = 0; i < 3; i++) {
     const char *path[] = {"/public", "/stream", "/file"};
-    client_send(socket, "HEAD %s HTTP/1.1\r\nHost: x\r\n\r\n", path[i]);
+    client_send(socket, "HEAD %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path[i]);
     client_read(socket, &got, true);
     assert_int_equal(got.status, 200);
   }
-  client_send(socket, "GET /public HTTP/1.1\r\nHost: x\r\n\r\n");
+  client_send(socket, "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
   client_read(socket, &got, false);
   assert_string_equal(got.body, "public");
   reply_fini(&got);
@@ -83,20 +83,20 @@ static void test_no_such_route(void **state) {
   reply got;
   char value[512];
   int socket = client_connect(&at);
-  client_send(socket, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
+  client_send(socket, "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n");
   client_read(socket, &got, false);
   expect_problem(&got, 404);
-  client_send(socket, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+  client_send(socket, "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello");
   client_read(socket, &got, false);
   expect_problem(&got, 404);
-  client_send(socket, "DELETE /public HTTP/1.1\r\nHost: x\r\n\r\n");
+  client_send(socket, "DELETE /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
   client_read(socket, &got, false);
   assert_string_equal(reply_header(&got, "Allow", value), "GET");
   expect_problem(&got, 405);
-  client_send(socket, "BREW /public HTTP/1.1\r\nHost: x\r\n\r\n");
+  client_send(socket, "BREW /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
   client_read(socket, &got, false);
   expect_problem(&got, 405);
-  client_send(socket, "GET /public HTTP/1.1\r\nHost: x\r\n\r\n"); /* refusals do not cost the connection */
+  client_send(socket, "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n"); /* refusals do not cost the connection */
   client_read(socket, &got, false);
   assert_int_equal(got.status, 200);
   reply_fini(&got);
@@ -163,13 +163,13 @@ static void test_broken_heads(void **state) {
     CASE("GET /public\r\n\r\n"),
     CASE("GET /public HTTP/9.9\r\n\r\n"),
     CASE("GET /public HTTP/1.1\r\n\r\n"), /* no Host */
-    CASE("GET /public public HTTP/1.1\r\nHost: x\r\n\r\n"),
-    CASE("GET /pub\0lic HTTP/1.1\r\nHost: x\r\n\r\n"),
-    CASE("GET /public HTTP/1.1\r\nHost: x\r\nno colon here\r\n\r\n"),
-    CASE("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n"),
-    CASE("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: five\r\n\r\n"),
-    CASE("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n"),
-    CASE("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+    CASE("GET /public public HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    CASE("GET /pub\0lic HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    CASE("GET /public HTTP/1.1\r\nHost: localhost\r\nno colon here\r\n\r\n"),
+    CASE("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n"),
+    CASE("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: five\r\n\r\n"),
+    CASE("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999999\r\n\r\n"),
+    CASE("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
     CASE("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), /* a TLS greeting */
 #undef CASE
   };
@@ -198,11 +198,11 @@ static void test_broken_heads(void **state) {
 static void test_pipelining(void **state) {
   (void)state;
   int socket = client_connect(&at);
-  client_send(socket, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none"
-                      "GET /seen?n=2 HTTP/1.1\r\nHost: x\r\n\r\n"
-                      "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nth\r\n3\r\nree\r\n0\r\n\r\n"
-                      "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
-                      "GET /public HTTP/1.1\r\nHost: x\r\n\r\n");
+  client_send(socket, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\none"
+                      "GET /seen?n=2 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                      "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nth\r\n3\r\nree\r\n0\r\n\r\n"
+                      "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                      "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
   const char *expected[] = {"one", "n=2;", "three", NULL, "public"};
   for (int i = 0; i < 5; i++) {
     reply got;
@@ -223,7 +223,7 @@ static void test_body_limits(void **state) {
   int handled = atomic_load(&at.handled);
 
   int socket = client_connect(&at);
-  client_send(socket, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", ECHO_LIMIT);
+  client_send(socket, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", ECHO_LIMIT);
   client_send_bytes(socket, body, ECHO_LIMIT);
   client_read(socket, &got, false);
   assert_int_equal(got.status, 200);
@@ -231,14 +231,14 @@ static void test_body_limits(void **state) {
   reply_fini(&got);
 
   /* A little too much is read over, and the connection goes on. */
-  client_send(socket, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", ECHO_LIMIT + 1);
+  client_send(socket, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", ECHO_LIMIT + 1);
   client_send_bytes(socket, body, ECHO_LIMIT + 1);
   client_read(socket, &got, false);
   expect_problem(&got, 413);
-  client_send(socket, "POST /bodyless HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}");
+  client_send(socket, "POST /bodyless HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
   client_read(socket, &got, false);
   expect_problem(&got, 413);
-  client_send(socket, "POST /bodyless HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+  client_send(socket, "POST /bodyless HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
   client_read(socket, &got, false);
   assert_int_equal(got.status, 200);
   reply_fini(&got);
@@ -246,27 +246,27 @@ static void test_body_limits(void **state) {
 
   /* Far too much is answered at once, before the body was sent, and so is a client that asks first. */
   socket = client_connect(&at);
-  client_send(socket, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n");
+  client_send(socket, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n");
   client_read(socket, &got, false);
   expect_problem(&got, 413);
   assert_true(client_closed(socket, 5));
   close(socket);
   socket = client_connect(&at);
-  client_send(socket, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", ECHO_LIMIT + 1);
+  client_send(socket, "POST /echo HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", ECHO_LIMIT + 1);
   client_read(socket, &got, false);
   expect_problem(&got, 413);
   close(socket);
 
   /* The same without an announced length: found out on the way. */
   socket = client_connect(&at);
-  client_send(socket, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", ECHO_LIMIT + 1000);
+  client_send(socket, "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", ECHO_LIMIT + 1000);
   client_send_bytes(socket, body, ECHO_LIMIT + 1000);
   client_send(socket, "\r\n0\r\n\r\n");
   client_read(socket, &got, false);
   expect_problem(&got, 413);
   close(socket);
   socket = client_connect(&at);
-  client_send(socket, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n40000000\r\n");
+  client_send(socket, "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n40000000\r\n");
   bool open = true;
   for (int i = 0; i < 16 && open; i++) open = client_send_bytes(socket, body, 4 << 20);
   assert_false(open); /* endless: cut off */

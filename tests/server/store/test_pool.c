@@ -2,6 +2,7 @@
 #include "server/fixture.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -114,6 +115,42 @@ static void test_comes_back(void **state) {
   assert_status(QN_OK, qn_store_ready(f.store, &error), error);
 }
 
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Others have taken every place: that is said at once, and over as soon as there is one. */
+static void test_full_connection_table(void **state) {
+  (void)state;
+  qn_error error;
+  char role[64], url[1200];
+  snprintf(role, sizeof role, "visitor_%d", (int)getpid());
+  fixture_server("CREATE ROLE %s LOGIN CONNECTION LIMIT 1", role);
+  fixture_text(&f, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO %s", role);
+  snprintf(url, sizeof url, "%s user='%s'", f.url, role);
+  qn_connection other;
+  qn_store *guest;
+  qn_job_page page;
+  const qn_store_options options = {.database_url = url, .data_directory = f.data, .connections = 4};
+  assert_status(QN_OK, qn_store_open(&guest, &options, &error), error);
+  assert_status(QN_OK, qn_connection_open(&other, url, "other", &error), error);
+  for (int i = 0; i < 5; i++) {
+    double from = now();
+    assert_status(QN_UNAVAILABLE, qn_store_list_jobs(guest, NULL, (qn_page_query){0, 10}, &page, &error), error);
+    assert_non_null(strstr(error.message, "too many connections"));
+    assert_true(now() - from < 2);
+  }
+  qn_connection_close(&other);
+  for (double from = now(); qn_store_list_jobs(guest, NULL, (qn_page_query){0, 10}, &page, &error) != QN_OK; usleep(20000))
+    assert_true(now() - from < 5);
+  qn_job_page_fini(&page);
+  qn_store_close(guest);
+  fixture_text(&f, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM %s", role);
+  fixture_server("DROP ROLE %s", role);
+}
+
 static void test_options(void **state) {
   (void)state;
   qn_error error;
@@ -130,7 +167,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_reads_survive_killed_backends), cmocka_unit_test(test_submissions_survive_killed_backends),
       cmocka_unit_test(test_bound), cmocka_unit_test(test_unfinished_transaction), cmocka_unit_test(test_away),
-      cmocka_unit_test(test_comes_back), cmocka_unit_test(test_options),
+      cmocka_unit_test(test_comes_back), cmocka_unit_test(test_full_connection_table),
+      cmocka_unit_test(test_options),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

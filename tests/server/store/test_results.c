@@ -201,18 +201,23 @@ static void test_not_found(void **state) {
 static void test_potentials(void **state) {
   (void)state;
   qn_error error;
-  int64_t id, again;
-  bool created;
+  qn_added_potential first, again;
   char hash[] = "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc", text[] = "a\0b\\c\xff";
   qn_potential_row row = {.name = "bytes", .sha256 = hash, .species = "Cu", .format = "eam/fs", .citation = "", .licence = "",
                           .details = "{ \"b\" : 1, \"a\" : 2.50 }", .cutoff_a = 5.5};
-  assert_status(QN_OK, qn_store_add_potential(f.store, &row, text, sizeof text, &id, &created, &error), error);
-  assert_true(created);
-  assert_status(QN_OK, qn_store_add_potential(f.store, &row, text, sizeof text, &again, &created, &error), error);
-  assert_false(created);
-  assert_int_equal(again, id);
+  assert_status(QN_OK, qn_store_add_potential(f.store, &row, text, sizeof text, NULL, &fixture_principal, &first, &error), error);
+  assert_true(first.created);
+  assert_string_equal(first.row.details, row.details);
+  assert_status(QN_OK, qn_store_add_potential(f.store, &row, text, sizeof text, NULL, &fixture_principal, &again, &error), error);
+  assert_false(again.created);
+  assert_int_equal(again.row.id, first.row.id);
+  qn_potential_row_fini(&again.row);
   hash[0] = 'd';
-  assert_status(QN_CONFLICT, qn_store_add_potential(f.store, &row, "y", 1, &again, &created, &error), error);
+  assert_status(QN_CONFLICT, qn_store_add_potential(f.store, &row, "y", 1, NULL, &fixture_principal, &again, &error), error);
+  assert_null(again.row.name);
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM audit WHERE principal = 'tester' AND action = 'upload' AND resource_id = %lld",
+                                  (long long)first.row.id), 1);
+  qn_potential_row_fini(&first.row);
   char *back;
   size_t size;
   assert_status(QN_OK, qn_store_get_potential_text(f.store, "bytes", &back, &size, &error), error);
@@ -226,15 +231,43 @@ static void test_potentials(void **state) {
   qn_potential_row_fini(&got);
 }
 
-static void test_metrics(void **state) {
-  (void)state;
+static void expect_metric(const char *line) {
   qn_error error;
   char *text;
   assert_status(QN_OK, qn_store_metrics(f.store, &text, &error), error);
-  assert_non_null(strstr(text, "quenchd_jobs{state=\"succeeded\"} 120\n"));
-  assert_non_null(strstr(text, "quenchd_jobs{state=\"queued\"} 0\n"));
-  assert_non_null(strstr(text, "quenchd_results 480\n"));
+  if (strstr(text, line) == NULL) fail_msg("no %s in %s", line, text);
   free(text);
+}
+
+static void test_metrics(void **state) {
+  (void)state;
+  expect_metric("quenchd_jobs{state=\"succeeded\"} 120\n");
+  expect_metric("quenchd_jobs{state=\"queued\"} 0\n");
+  expect_metric("quenchd_results 480\n");
+  expect_metric("quenchd_leases_lost_total 0\n");
+  fixture_text(&f, "SELECT setval(pg_get_serial_sequence('jobs', 'id'), 1000000)");
+  /* Every way of changing a count; a rollback; and adding up, which changes nothing. */
+  fixture_text(&f, "BEGIN");
+  fixture_text(&f, "INSERT INTO jobs (kind, state) SELECT 'simulation', 'queued' FROM generate_series(1, 5000)");
+  fixture_text(&f, "ROLLBACK");
+  fixture_text(&f, "INSERT INTO jobs (kind, state) SELECT 'simulation', 'queued' FROM generate_series(1, 1500)");
+  expect_metric("quenchd_jobs{state=\"queued\"} 1500\n");
+  assert_true(fixture_number(&f, "SELECT count(*) FROM tallies") < 20);
+  expect_metric("quenchd_jobs{state=\"queued\"} 1500\n");
+  fixture_text(&f, "UPDATE jobs SET state = 'cancelled', finished_at = now() WHERE state = 'queued' AND id %% 3 = 0");
+  expect_metric("quenchd_jobs{state=\"queued\"} 1000\n");
+  expect_metric("quenchd_jobs{state=\"cancelled\"} 500\n");
+  fixture_text(&f, "INSERT INTO job_attempts (job_id, attempt, worker, lease_token) SELECT min(id), 1, 'w', gen_random_uuid() FROM jobs");
+  fixture_text(&f, "UPDATE job_attempts SET outcome = 'lost', ended_at = now() WHERE worker = 'w'");
+  expect_metric("quenchd_leases_lost_total 1\n");
+  fixture_text(&f, "DELETE FROM job_attempts WHERE worker = 'w'"); /* a counter does not go back */
+  expect_metric("quenchd_leases_lost_total 1\n");
+  fixture_text(&f, "DELETE FROM jobs WHERE state IN ('queued', 'cancelled')");
+  expect_metric("quenchd_jobs{state=\"queued\"} 0\n");
+  expect_metric("quenchd_jobs{state=\"cancelled\"} 0\n");
+  assert_string_equal(fixture_text(&f, "SELECT string_agg(format('%%s %%s', name, n), ', ' ORDER BY name) FROM (SELECT name, sum(n) AS n FROM tallies"
+                                       " WHERE name <> 'lost' GROUP BY name HAVING sum(n) <> 0) t"),
+                      "results 480, succeeded 120");
 }
 
 int main(void) {

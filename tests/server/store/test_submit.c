@@ -1,9 +1,12 @@
-/* Submission: the same work is the same job however many ask for it at once, and keys make requests safe to repeat. */
+/* Submission: the same work is the same job however many ask for it at once. */
 #include "server/fixture.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "api/hash.h"
 
 static fixture f;
 
@@ -24,7 +27,6 @@ enum { RACERS = 100 };
 typedef struct racer {
   pthread_t thread;
   pthread_barrier_t *barrier;
-  const qn_idempotency *key;
   int number;
   qn_status status;
   qn_submitted submitted;
@@ -34,15 +36,15 @@ typedef struct racer {
 static void *race(void *context) {
   racer *r = context;
   pthread_barrier_wait(r->barrier);
-  r->status = fixture_submit(&f, r->number, r->key, &r->submitted, &r->error);
+  r->status = fixture_submit(&f, r->number, NULL, &r->submitted, &r->error);
   return NULL;
 }
 
-static void run_race(racer racers[RACERS], const qn_idempotency *key, int number) {
+static void run_race(racer racers[RACERS], int number) {
   pthread_barrier_t barrier;
   pthread_barrier_init(&barrier, NULL, RACERS);
   for (int i = 0; i < RACERS; i++) {
-    racers[i] = (racer){.barrier = &barrier, .key = key, .number = number};
+    racers[i] = (racer){.barrier = &barrier, .number = number};
     assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
   }
   for (int i = 0; i < RACERS; i++) pthread_join(racers[i].thread, NULL);
@@ -53,7 +55,7 @@ static void test_racing_submissions_make_one_job(void **state) {
   (void)state;
   static racer racers[RACERS];
   int64_t before = fixture_number(&f, "SELECT count(*) FROM jobs");
-  run_race(racers, NULL, 1);
+  run_race(racers, 1);
   int created = 0;
   for (int i = 0; i < RACERS; i++) {
     if (racers[i].status != QN_OK) fail_msg("%s", racers[i].error.message);
@@ -62,56 +64,11 @@ static void test_racing_submissions_make_one_job(void **state) {
     assert_int_equal(racers[i].submitted.job, racers[0].submitted.job);
   }
   assert_int_equal(created, 1);
+  for (int i = 0; i < RACERS; i++) assert_int_equal(racers[i].submitted.state, QN_JOB_QUEUED);
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM jobs") - before, 2); /* the simulation and its analysis */
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM simulations WHERE id = %lld", (long long)racers[0].submitted.id), 1);
   assert_string_equal(fixture_text(&f, "SELECT state FROM jobs WHERE id = %lld", (long long)racers[0].submitted.job), "queued");
   assert_string_equal(fixture_text(&f, "SELECT state FROM jobs ORDER BY id DESC LIMIT 1"), "blocked");
-}
-
-/* With a key those that come while the first is in flight hear so; everyone else gets the first answer. */
-static void test_racing_key(void **state) {
-  (void)state;
-  static racer racers[RACERS];
-  const qn_idempotency key = {.key = "race", .body_sha256 = "b", .principal = "tester"};
-  run_race(racers, &key, 2);
-  int answered = 0;
-  for (int i = 0; i < RACERS; i++) {
-    if (racers[i].status == QN_CONFLICT) continue;
-    if (racers[i].status != QN_OK) fail_msg("%s", racers[i].error.message);
-    assert_true(racers[i].submitted.created);
-    answered++;
-  }
-  assert_true(answered >= 1);
-  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM idempotency_keys WHERE key = 'race'"), 1);
-}
-
-static void test_key_replays_and_refuses(void **state) {
-  (void)state;
-  qn_error error;
-  qn_submitted first, again;
-  qn_idempotency key = {.key = "k", .body_sha256 = "one", .principal = "tester"};
-  assert_status(QN_OK, fixture_submit(&f, 10, &key, &first, &error), error);
-  assert_true(first.created);
-  assert_status(QN_OK, fixture_submit(&f, 10, &key, &again, &error), error);
-  assert_int_equal(again.id, first.id);
-  assert_true(again.created); /* the first answer, word for word */
-  key.body_sha256 = "two";
-  assert_status(QN_INVALID, fixture_submit(&f, 11, &key, &again, &error), error);
-  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM simulations WHERE spec_text = '{\"number\":11}'"), 0);
-  key.principal = "another"; /* keys belong to whoever sent them */
-  assert_status(QN_OK, fixture_submit(&f, 11, &key, &again, &error), error);
-}
-
-static void test_key_in_flight(void **state) {
-  (void)state;
-  qn_error error;
-  qn_submitted out;
-  const qn_idempotency key = {.key = "busy", .body_sha256 = "b", .principal = "tester"};
-  fixture_text(&f, "BEGIN");
-  fixture_text(&f, "SELECT pg_advisory_xact_lock(hashtextextended('6 testerbusy', 0))");
-  assert_status(QN_CONFLICT, fixture_submit(&f, 12, &key, &out, &error), error);
-  fixture_text(&f, "ROLLBACK");
-  assert_status(QN_OK, fixture_submit(&f, 12, &key, &out, &error), error);
 }
 
 static void test_known_simulation_gets_new_analyses(void **state) {
@@ -165,12 +122,45 @@ static void test_spec_is_kept_to_the_byte(void **state) {
   qn_simulation_row_fini(&row);
 }
 
+static int priority_of(const char *kind, int64_t simulation) {
+  return (int)fixture_number(&f, strcmp(kind, "simulation") == 0
+                                     ? "SELECT priority FROM jobs JOIN simulations s ON s.job_id = jobs.id WHERE s.id = %lld"
+                                     : "SELECT priority FROM jobs JOIN analyses a ON a.job_id = jobs.id WHERE a.simulation_id = %lld",
+                             (long long)simulation);
+}
+
+/* The simulation gets what was asked for. Its analyses go before it, unless it was sent behind everyone or before everyone. */
+static void test_priorities(void **state) {
+  (void)state;
+  static const struct { bool asked; int priority, simulation, analysis; } cases[] = {
+      {false, 0, 0, 10}, {true, 0, 0, 10}, {true, 7, 7, 10}, {true, 10, 10, 10}, {true, -4, -4, -4}, {true, 50, 50, 50}};
+  for (int i = 0; i < 6; i++) {
+    qn_error error;
+    qn_submitted out, alone;
+    char spec[64], hash[QN_HASH_SIZE], child_spec[] = "{\"stage\":0}";
+    snprintf(spec, sizeof spec, "{\"priorities\":%d}", i);
+    qn_hash_hex(spec, strlen(spec), hash);
+    struct qn_child child = {.type = "diffusion", .spec = child_spec};
+    qn_hash_hex(child_spec, strlen(child_spec), child.sha256);
+    const qn_submission s = {.kind = "simulation", .name = "", .spec = spec, .sha256 = hash, .potential = "mendelev-2009-cuzr",
+                             .prioritised = cases[i].asked, .priority = cases[i].priority, .child_count = 1, .children = &child};
+    assert_status(QN_OK, qn_store_submit(f.store, &s, NULL, &fixture_principal, &out, &error), error);
+    assert_int_equal(priority_of("simulation", out.id), cases[i].simulation);
+    assert_int_equal(priority_of("analysis", out.id), cases[i].analysis);
+    const qn_submission a = {.kind = "analysis", .name = "", .spec = "{}", .sha256 = hash, .type = "relaxation", .parent = out.id,
+                             .prioritised = cases[i].asked, .priority = cases[i].priority};
+    assert_status(QN_OK, qn_store_submit(f.store, &a, NULL, &fixture_principal, &alone, &error), error);
+    assert_int_equal(alone.state, QN_JOB_BLOCKED);
+    assert_int_equal(fixture_number(&f, "SELECT priority FROM jobs WHERE id = %lld", (long long)alone.job),
+                     cases[i].asked ? cases[i].priority : 10);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_racing_submissions_make_one_job), cmocka_unit_test(test_racing_key),
-      cmocka_unit_test(test_key_replays_and_refuses),         cmocka_unit_test(test_key_in_flight),
+      cmocka_unit_test(test_racing_submissions_make_one_job),
       cmocka_unit_test(test_known_simulation_gets_new_analyses), cmocka_unit_test(test_unknown_parents),
-      cmocka_unit_test(test_spec_is_kept_to_the_byte),
+      cmocka_unit_test(test_spec_is_kept_to_the_byte), cmocka_unit_test(test_priorities),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

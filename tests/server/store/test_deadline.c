@@ -1,0 +1,192 @@
+/* A PostgreSQL that says nothing: every call ends in time with QN_UNAVAILABLE, and when it speaks again all is as before. */
+#include "server/store/deadline.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store/news.h"
+#include "server/store/pool.h"
+#include "server/store/relay.h"
+
+static fixture f;
+static relay r;
+static qn_store *store;
+
+enum { ANSWER_MS = 600 };
+
+static int setup(void **state) {
+  (void)state;
+  fixture_init(&f, true);
+  relay_start(&r, &f);
+  qn_error error;
+  const qn_store_options options = {.database_url = r.url, .data_directory = f.data, .connections = 8, .answer_s = 1e-3 * ANSWER_MS};
+  assert_status(QN_OK, qn_store_open(&store, &options, &error), error);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  qn_store_close(store);
+  relay_stop(&r);
+  fixture_fini(&f);
+  return 0;
+}
+
+static qn_status ask(qn_error *error) {
+  qn_job_page page;
+  qn_status status = qn_store_list_jobs(store, NULL, (qn_page_query){0, 10}, &page, error);
+  if (status == QN_OK) qn_job_page_fini(&page);
+  return status;
+}
+
+static void await_recovery(void) {
+  qn_error error;
+  double end = qn_deadline_now() + 10;
+  while (ask(&error) != QN_OK)
+    if (qn_deadline_now() > end) fail_msg("%s", error.message);
+    else usleep(20000);
+}
+
+static void test_stopped_in_the_middle(void **state) {
+  (void)state;
+  qn_error error;
+  qn_connection *held[3];
+  for (int i = 0; i < 3; i++) assert_status(QN_OK, qn_pool_take(store, &held[i], &error), error);
+  for (int i = 0; i < 3; i++) qn_pool_give(store, held[i]);
+  atomic_store(&r.still, true);
+  double from = qn_deadline_now();
+  assert_status(QN_UNAVAILABLE, ask(&error), error);
+  double took = qn_deadline_now() - from;
+  assert_true(took > 0.9e-3 * ANSWER_MS && took < 5e-3 * ANSWER_MS);
+  assert_non_null(strstr(error.message, "no answer within"));
+  /* Those that come later hear so at once, but for the one that tries to connect. */
+  for (int i = 0; i < 5; i++) {
+    from = qn_deadline_now();
+    assert_status(QN_UNAVAILABLE, ask(&error), error);
+    assert_true(qn_deadline_now() - from < 5e-3 * ANSWER_MS);
+  }
+  atomic_store(&r.still, false);
+  await_recovery();
+}
+
+typedef struct asker {
+  pthread_t thread;
+  qn_status status;
+  double took;
+} asker;
+
+static void *ask_once(void *context) {
+  asker *a = context;
+  qn_error error;
+  double from = qn_deadline_now();
+  a->status = ask(&error);
+  a->took = qn_deadline_now() - from;
+  return NULL;
+}
+
+/* Twenty callers of a database known to be away do not wait for the connection that one of them tries. */
+static void test_one_probes_for_all(void **state) {
+  (void)state;
+  qn_error error;
+  assert_status(QN_OK, ask(&error), error);
+  atomic_store(&r.still, true);
+  assert_status(QN_UNAVAILABLE, ask(&error), error);
+  usleep(300000); /* the rest after a failure is over: somebody may try again */
+  asker askers[20];
+  for (int i = 0; i < 20; i++) assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_once, &askers[i]), 0);
+  int slow = 0;
+  for (int i = 0; i < 20; i++) {
+    pthread_join(askers[i].thread, NULL);
+    assert_int_equal(askers[i].status, QN_UNAVAILABLE);
+    slow += askers[i].took > 0.5e-3 * ANSWER_MS;
+  }
+  assert_true(slow <= 2);
+  atomic_store(&r.still, false);
+  await_recovery();
+}
+
+/* More than the socket's buffers hold: sending has an end as well. */
+static void test_sending_ends(void **state) {
+  (void)state;
+  qn_error error;
+  static const qn_statement size = {"test_size", "SELECT octet_length($1::bytea)"};
+  enum { MUCH = 2 << 20 };
+  char *bytes = calloc(1, MUCH);
+  qn_params params = {0};
+  qn_params_bytes(&params, bytes, MUCH);
+  PGresult *result;
+  assert_status(QN_OK, qn_pool_run(store, &size, &params, &result, &error), error);
+  assert_int_equal(qn_field_int(result, 0, 0), MUCH);
+  PQclear(result);
+  atomic_store(&r.still, true);
+  double from = qn_deadline_now();
+  assert_status(QN_UNAVAILABLE, qn_pool_run(store, &size, &params, &result, &error), error);
+  assert_true(qn_deadline_now() - from < 5e-3 * ANSWER_MS);
+  atomic_store(&r.still, false);
+  free(bytes);
+  await_recovery();
+}
+
+static void test_connecting_ends(void **state) {
+  (void)state;
+  qn_error error;
+  qn_connection connection;
+  atomic_store(&r.still, true);
+  double from = qn_deadline_now();
+  assert_status(QN_UNAVAILABLE, qn_connection_open_within(&connection, r.url, "test", 5, from + 0.3, &error), error);
+  assert_true(connection.silent && connection.pg == NULL);
+  assert_true(qn_deadline_now() - from < 1);
+
+  /* Of two hosts the first hangs: the second has its turn. */
+  char url[1400];
+  snprintf(url, sizeof url, "%s host='%s,%s' port='5432,%s' connect_timeout=1", f.url, r.folder, PQhost(f.sql.pg), PQport(f.sql.pg));
+  assert_status(QN_OK, qn_connection_open(&connection, url, "test", &error), error);
+  assert_true(qn_deadline_now() - from < 4);
+  qn_connection_close(&connection);
+  atomic_store(&r.still, false);
+}
+
+static void test_news(void **state) {
+  (void)state;
+  qn_error error;
+  qn_news *news;
+  int64_t job;
+  assert_status(QN_OK, qn_news_alloc(&news, r.url, &error), error);
+  atomic_store(&r.still, true);
+  double from = qn_deadline_now();
+  assert_status(QN_UNAVAILABLE, qn_news_wait(news, 0.1, -1, &job, &error), error);
+  assert_true(qn_deadline_now() - from < 5);
+  atomic_store(&r.still, false);
+  for (from = qn_deadline_now(); qn_news_wait(news, 0.1, -1, &job, &error) != QN_OK;) assert_true(qn_deadline_now() - from < 10);
+  assert_int_equal(job, -1);
+  fixture_text(&f, "SELECT pg_notify('quenchd_event', '42')");
+  for (from = qn_deadline_now(); job != 42;) {
+    assert_status(QN_OK, qn_news_wait(news, 0.1, -1, &job, &error), error);
+    assert_true(qn_deadline_now() - from < 10);
+  }
+  qn_news_free(news);
+}
+
+/* A statement that takes too long on a healthy server is ended there, and the connection is kept. */
+static void test_the_server_ends_it_first(void **state) {
+  (void)state;
+  qn_error error;
+  static const qn_statement nap = {"test_nap", "SELECT pg_sleep(30)"};
+  qn_connection *connection;
+  assert_status(QN_OK, qn_pool_take(store, &connection, &error), error);
+  int pid = PQbackendPID(connection->pg);
+  assert_status(QN_UNAVAILABLE, qn_connection_run(connection, &nap, NULL, NULL, &error), error);
+  assert_string_equal(connection->sqlstate, "57014");
+  assert_false(connection->lost);
+  assert_int_equal(PQbackendPID(connection->pg), pid);
+  qn_pool_give(store, connection);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_stopped_in_the_middle), cmocka_unit_test(test_one_probes_for_all), cmocka_unit_test(test_sending_ends),
+      cmocka_unit_test(test_connecting_ends),       cmocka_unit_test(test_news),               cmocka_unit_test(test_the_server_ends_it_first),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
