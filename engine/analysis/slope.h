@@ -31,9 +31,9 @@ typedef struct qn_slope_options {
 } qn_slope_options;
 
 /* The kernel that sums squared displacements, A^2, into one moment. */
-void qn_slope_kernel(const void *context, const double *now, const double *then, const double *weight, double *sums);
+void qn_slope_kernel(const void *context, const double *square, const double *weight, double *sums);
 
-/* (a/2)^2 d/3, A^2, of atoms at the density of the first frame. */
+/* (a/2)^2 d/3, A^2, of atoms at the density of the first frames, without the vacuum beside a slab. */
 double qn_slope_cage(const qn_window *window);
 
 /* Fills value, standard_error (m2/s), window, samples and status of `value`. `*line` (may be NULL) gets the fit that it rests on. */

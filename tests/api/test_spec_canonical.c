@@ -265,7 +265,8 @@ static void test_typed_values(void **state) {
               !protocol->stages[0].anisotropic);
   assert_true(protocol->stages[1].to == 1500 && protocol->stages[1].step == 50 && protocol->stages[1].rate == 25000 &&
               protocol->stages[1].snapshot);
-  assert_true(protocol->stages[2].mean_volume && protocol->stages[2].sample_every == 0.05);
+  assert_true(protocol->stages[2].mean_volume && protocol->stages[2].sampling_count == 1 &&
+              protocol->stages[2].samplings[0].every == 0.05 && protocol->stages[2].samplings[0].duration == 0);
   assert_true(protocol->stages[3].kind == QN_STAGE_SURFACE && protocol->stages[3].axis == 2 &&
               protocol->stages[3].vacuum == 10);
   assert_int_equal(protocol->stages[4].ensemble, QN_ENSEMBLE_NVE);

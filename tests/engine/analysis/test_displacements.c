@@ -38,7 +38,7 @@ static void flight_has_the_mixture_constant(void **state) {
     const char *species[3] = {"Cu", "Zr", "all"};
     for (int k = 0; k < 3; k++) {
       const qn_curve *curve = curve_of(&report, "non_gaussian_parameter", species[k]);
-      for (int64_t row = 0; row < 3; row++) assert_near(curve->data[3 * row + 1], k < 2 ? 0 : constant, 0.012);
+      for (int64_t row = 0; row < 3; row++) assert_near(curve_at(curve, row, 1), k < 2 ? 0 : constant, 0.012);
     }
     qn_report_fini(&report);
     synthetic_free(&s);
@@ -52,7 +52,7 @@ static void walkers_are_gaussian(void **state) {
   qn_report report = analyse("non_gaussian", NULL, &s, 2);
   const qn_curve *curve = curve_of(&report, "non_gaussian_parameter", "all");
   for (int64_t row = 0; row < curve->rows; row++)
-    if (!isnan(curve->data[3 * row + 2])) assert_near(curve->data[3 * row + 1], 0, 5 * curve->data[3 * row + 2] + 1e-3);
+    if (!isnan(curve_at(curve, row, 2))) assert_near(curve_at(curve, row, 1), 0, 5 * curve_at(curve, row, 2) + 1e-3);
   qn_report_fini(&report);
 
   setting settings[] = {{"lag_ps", 2}, {"bin_a", 0.1}, {NULL, 0}};
@@ -64,8 +64,8 @@ static void walkers_are_gaussian(void **state) {
     double below = root * erf(low / sigma / sqrt(2)) - sigma * sigma * low * exp(-low * low / 2 / sigma / sigma);
     double above = root * erf(high / sigma / sqrt(2)) - sigma * sigma * high * exp(-high * high / 2 / sigma / sigma);
     double expected = (above - below) / root / 0.1;
-    sum += curve->data[3 * row + 1] * 0.1;
-    assert_near(curve->data[3 * row + 1], expected, 5 * curve->data[3 * row + 2] + 1e-3);
+    sum += curve_at(curve, row, 1) * 0.1;
+    assert_near(curve_at(curve, row, 1), expected, 5 * curve_at(curve, row, 2) + 1e-3);
   }
   assert_near(sum, 1, 1e-3);
   assert_int_equal(value_of(&report, "van_hove_first_minimum", "all")->status, QN_VALUE_UNRESOLVED);
@@ -207,7 +207,7 @@ static void agree_with_a_double_loop(void **state) {
   for (int k = 0; k < 3; k++) {
     const qn_curve *curve = curve_of(&report, "non_gaussian_parameter", species[k]), *p = curve_of(&hove, "van_hove_self", species[k]);
     for (int64_t row = 0; row < curve->rows; row++) {
-      int64_t lag = llround(curve->data[3 * row] / s.interval);
+      int64_t lag = llround(curve_at(curve, row, 0) / s.interval);
       double pairs = 0, second = 0, fourth = 0, bins[20] = {0};
       for (int64_t f = 0; f + lag < s.frames; f++)
         for (int64_t i = 0; i < s.atoms; i++) {
@@ -220,9 +220,9 @@ static void agree_with_a_double_loop(void **state) {
           if (sqrt(square) < 5) bins[(int)(sqrt(square) / 0.25)]++;
         }
       double exact = 3 * (fourth / pairs) / (5 * pow(second / pairs, 2)) - 1;
-      assert_near(curve->data[3 * row + 1], exact, 1e-12 * (1 + fabs(exact)));
+      assert_near(curve_at(curve, row, 1), exact, 1e-12 * (1 + fabs(exact)));
       if (lag == 12)
-        for (int b = 0; b < 20; b++) assert_near(p->data[3 * b + 1], bins[b] / pairs / 0.25, 1e-12);
+        for (int b = 0; b < 20; b++) assert_near(curve_at(p, b, 1), bins[b] / pairs / 0.25, 1e-12);
     }
   }
   qn_report one = analyse("van_hove", settings, &s, 1);

@@ -68,7 +68,7 @@ static void methods_follow_their_definitions(void **state) {
         const qn_curve *f_s = curve_of(&relaxation, "self_intermediate_scattering", species[k]);
         assert_string_equal(msd->region, deep ? "layer" : "surface");
         for (int64_t row = 0; row < msd->rows; row += 7) {
-          int64_t lag = llround(msd->data[3 * row] / STEP), pairs = 0;
+          int64_t lag = llround(curve_at(msd, row, 0) / STEP), pairs = 0;
           double square_sum = 0, wave_sum = 0;
           for (int64_t f = 0; f + lag < FRAMES; f++)
             for (int64_t i = 0; i < ATOMS; i++) {
@@ -80,9 +80,10 @@ static void methods_follow_their_definitions(void **state) {
               wave_sum += j0(q * sqrt(x * x + y * y));
             }
           assert_true(pairs > 0);
-          assert_near(msd->data[3 * row + 1], square_sum / (double)pairs, 1e-12 * square_sum / (double)pairs);
-          assert_near(f_s->data[3 * row + 1], wave_sum / (double)pairs, 1e-12);
-          if (k == 2 && !deep) msd_of[method] = msd->data[3 * row + 1];
+          assert_near(curve_at(msd, row, 1), square_sum / (double)pairs, 1e-12 * square_sum / (double)pairs);
+          assert_near(curve_at(f_s, row, 1), wave_sum / (double)pairs, 1e-12);
+          assert_true(curve_at(msd, row, 3) == (double)pairs && curve_at(f_s, row, 3) == (double)pairs);
+          if (k == 2 && !deep) msd_of[method] = curve_at(msd, row, 1);
         }
       }
       qn_report_fini(&diffusion);
@@ -111,7 +112,7 @@ static void walkers_in_a_layer_have_their_d(void **state) {
       setting wave[] = {{"layer_a", 5}, {"vacuum_a", VACUUM}, {"q_inv_a", q}, {NULL, 0}};
       report = analyse("relaxation", wave, &s, 1);
       const qn_curve *f_s = curve_of(&report, "self_intermediate_scattering", "all");
-      for (int64_t row = 0; row < 10; row++) assert_near(f_s->data[3 * row + 1], exp(-q * q * 0.9 * f_s->data[3 * row]), 0.03);
+      for (int64_t row = 0; row < 10; row++) assert_near(curve_at(f_s, row, 1), exp(-q * q * 0.9 * curve_at(f_s, row, 0)), 0.03);
       qn_report_fini(&report);
     }
     synthetic_free(&s);
@@ -135,7 +136,7 @@ static void faces_are_found_from_the_density(void **state) {
   qn_frame frame = synthetic_frame(&s, 0);
   qn_layer layer;
   qn_error error;
-  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 2.5, .method = QN_LAYER_AT_BOTH}, &frame, &error), QN_OK);
+  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 2.5, .method = QN_LAYER_AT_BOTH}, &frame, 1, &error), QN_OK);
   assert_int_equal(layer.axis, 2);
   assert_near(layer.high - layer.low, 25, 0.4);
   assert_near(qn_layer_depth(&layer, 38), 1, 0.3);
@@ -144,11 +145,11 @@ static void faces_are_found_from_the_density(void **state) {
   assert_near(qn_layer_depth(&layer, 14), -2, 0.3);
   assert_near(qn_layer_depth(&layer, 64), -2, 0.3);
   assert_true(qn_layer_holds(&layer, -3) && qn_layer_holds(&layer, 2.4) && !qn_layer_holds(&layer, 2.5));
-  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 10, .depth = 5}, &frame, &error), QN_INVALID);
+  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 10, .depth = 5}, &frame, 1, &error), QN_INVALID);
   s.box.length[2] = 30;
   for (int64_t i = 0; i < s.atoms; i++) *synthetic_at(&s, 0, 2, i) = 30 * random_uniform(&random);
   frame = synthetic_frame(&s, 0);
-  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 2.5}, &frame, &error), QN_UNSUPPORTED);
+  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 2.5}, &frame, 1, &error), QN_UNSUPPORTED);
   assert_non_null(strstr(error.message, "no free surface"));
   synthetic_free(&s);
 }

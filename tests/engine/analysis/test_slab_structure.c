@@ -20,7 +20,7 @@ static void a_crystal_has_twelve_neighbours(void **state) {
   double cutoff = value_of(&report, "coordination_cutoff", "Cu-Zr")->value;
   assert_true(cutoff > 2.8 && cutoff < 3.5);
   const qn_curve *share = curve_of(&report, "coordination_distribution", "Zr");
-  for (int64_t n = 0; n < share->rows; n++) assert_near(share->data[3 * n + 1], n == 12, 1e-12);
+  for (int64_t n = 0; n < share->rows; n++) assert_near(curve_at(share, n, 1), n == 12, 1e-12);
   qn_report_fini(&report);
 
   /* Cut open along (001): surface atoms keep eight neighbours. */
@@ -34,7 +34,7 @@ static void a_crystal_has_twelve_neighbours(void **state) {
   assert_near(value_of(&report, "adatom_fraction", "Zr")->value, 1, 1e-12);
   const qn_curve *profile = curve_of(&report, "coordination_profile", "all");
   for (int64_t b = 0; b < profile->rows; b++) {
-    double depth = profile->data[3 * b], number = profile->data[3 * b + 1];
+    double depth = curve_at(profile, b, 0), number = curve_at(profile, b, 1);
     if (!isnan(number)) assert_near(number, depth < 2 ? 8 : 12, 1e-9);
   }
   qn_report_fini(&report);
@@ -101,10 +101,10 @@ static void a_slab_has_its_profile(void **state) {
   const qn_curve *all = curve_of(&report, "density_profile", "all"), *share = curve_of(&report, "composition_profile", "Cu");
   double sum = 0;
   for (int64_t b = 0; b < all->rows; b++) {
-    double depth = all->data[3 * b];
-    assert_near(all->data[3 * b + 1], depth < 0 ? 0 : COUNT / 12000.0, 5 * sqrt(COUNT / 12000.0 / 400));
-    sum += all->data[3 * b + 1] * 2 * 400 * 0.5;
-    if (depth > 0) assert_near(share->data[3 * b + 1], depth < 2.5 ? 0.7 : 0.5, 0.12);
+    double depth = curve_at(all, b, 0);
+    assert_near(curve_at(all, b, 1), depth < 0 ? 0 : COUNT / 12000.0, 5 * sqrt(COUNT / 12000.0 / 400));
+    sum += curve_at(all, b, 1) * 2 * 400 * 0.5;
+    if (depth > 0) assert_near(curve_at(share, b, 1), depth < 2.5 ? 0.7 : 0.5, 0.12);
   }
   assert_near(sum, COUNT, 1e-6 * COUNT);
   qn_report_fini(&report);

@@ -10,7 +10,7 @@
 enum { RECORD_ROWS = 4096, RECORD_FRAMES = 512, RECORD_SNAPSHOTS = 64, RECORD_ATOMS = 108 };
 
 typedef struct record_frame {
-  int stage;
+  int stage, sampling;
   int64_t step;
   double time;
   qn_box box;
@@ -33,11 +33,11 @@ typedef struct record {
   qn_run *run;
 } record;
 
-static inline qn_status record_on_frame(void *context, int stage, const qn_frame *frame, qn_error *error) {
+static inline qn_status record_on_frame(void *context, int stage, int sampling, const qn_frame *frame, qn_error *error) {
   record *kept = context;
   if (kept->frames == RECORD_FRAMES) return qn_error_set(error, QN_INTERNAL, "too many frames");
   record_frame *to = &kept->frame[kept->frames++];
-  *to = (record_frame){.stage = stage, .step = frame->step, .time = frame->time, .box = frame->box};
+  *to = (record_frame){.stage = stage, .sampling = sampling, .step = frame->step, .time = frame->time, .box = frame->box};
   for (int a = 0; a < 3; a++) memcpy(to->r[a], frame->r[a], sizeof to->r[a]);
   return QN_OK;
 }
@@ -145,7 +145,8 @@ static inline qn_stage record_hold(qn_ensemble ensemble, double temperature, dou
                     .duration = duration,
                     .thermostat_time = 0.1,
                     .barostat_time = 0.3,
-                    .sample_every = 0.02,
+                    .sampling_count = 1,
+                    .samplings = {{.every = 0.02}},
                     .thermo_every = 0.002};
 }
 

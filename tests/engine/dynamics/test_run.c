@@ -52,7 +52,7 @@ static void pressure_is_held(void **state) {
     qn_protocol protocol = {.timestep = 0.002,
                             .stage_count = 2,
                             .stages = {record_hold(QN_ENSEMBLE_NPT, 2000.0, 2.0), record_hold(QN_ENSEMBLE_NPT, 2000.0, k == 0 ? 8.0 : 2.0)}};
-    for (int s = 0; s < 2; s++) protocol.stages[s].sample_every = 0.0;
+    for (int s = 0; s < 2; s++) protocol.stages[s].sampling_count = 0;
     protocol.stages[0].thermo_every = 0.0;
     protocol.stages[1].anisotropic = k == 1;
     record *kept = record_run(&protocol, 1);
@@ -293,8 +293,8 @@ static void blow_ups(void **state) {
   assert_blowup(record_start(), &protocol, (const char *[]){"the box along", NULL});
 }
 
-static qn_status fail_frame(void *context, int stage, const qn_frame *frame, qn_error *error) {
-  (void)context, (void)stage, (void)frame;
+static qn_status fail_frame(void *context, int stage, int sampling, const qn_frame *frame, qn_error *error) {
+  (void)context, (void)stage, (void)sampling, (void)frame;
   return qn_error_set(error, QN_IO, "disk full");
 }
 static qn_status fail_thermo(void *context, const qn_thermo *row, qn_error *error) {
