@@ -8,7 +8,7 @@
 #include "server/job/levels.h"
 #include "server/job/record.h"
 
-/* Readings, of which several may be needed, as one progress. */
+/* Readings, of which several may be needed, as one progress; one that ends early leaves a gap. */
 typedef struct watch {
   const qn_job_control *control;
   int done, readings;
@@ -81,10 +81,7 @@ static qn_status analyse(qn_trajectory *trajectory, qn_trajectory *finest, qn_jo
   qn_value fed;
   bool found = false;
   qn_status status = QN_OK;
-  if (feed != NULL && finest != NULL) {
-    w->readings++;
-    found = find_feed(finest, feed, threads, w, &fed, &status, error);
-  }
+  if (feed != NULL && finest != NULL) found = find_feed(finest, feed, threads, w, &fed, &status, error);
   return status == QN_OK ? read_once(trajectory, wanted, chosen, count, found ? &fed : NULL, potential, threads, w, error) : status;
 }
 
@@ -120,6 +117,8 @@ qn_status qn_job_analyse_trajectory(qn_trajectory *trajectory, qn_job_wanted *wa
   watch w = {.control = control, .readings = 1};
   bool chosen[QN_MAX_ANALYSES];
   qn_status status = begin(wanted, count, error);
+  for (int i = 0; i < count && status == QN_OK; i++)
+    if (needs_feed(wanted[i].spec)) w.readings = 2;
   if (status == QN_OK && choose_framed(wanted, count, chosen))
     status = analyse(trajectory, trajectory, wanted, chosen, count, potential, threads, &w, error);
   if (status != QN_OK) drop_reports(wanted, count);
@@ -206,9 +205,13 @@ qn_status qn_job_analyse_simulation(const qn_job_simulated *simulated, qn_job_wa
                                           spec->sampling >= protocol->stages[spec->stage].sampling_count))
       return qn_error_set(error, QN_INVALID, "%s: stage %d has no such frames", spec->type->name, spec->stage);
     streams[i] = stream_of(simulated->spec, spec);
-    bool first = true;
-    for (int k = 0; k < i; k++) first = first && streams[k] != streams[i];
-    w.readings += first && streams[i] >= 0;
+    if (streams[i] < 0) continue;
+    bool first = true, first_fed = needs_feed(spec);
+    for (int k = 0; k < i; k++) {
+      first = first && streams[k] != streams[i];
+      first_fed = first_fed && (streams[k] != streams[i] || !needs_feed(wanted[k].spec));
+    }
+    w.readings += first + first_fed;
   }
   for (int i = 0; i < count && status == QN_OK; i++) {
     bool chosen[QN_MAX_ANALYSES] = {false};
