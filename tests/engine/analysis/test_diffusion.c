@@ -49,7 +49,7 @@ static void brownian_bars_hold_the_truth(void **state) {
 
 static void ballistic_start_is_exact(void **state) {
   (void)state;
-  enum { ATOMS = 4000, FRAMES = 60 };
+  enum { ATOMS = 100000, FRAMES = 24 };
   const double temperature = 1500, kt = QN_BOLTZMANN * temperature;
   synthetic s = synthetic_make(FRAMES, ATOMS, 0.001, 40);
   random_source random = random_seeded(7);
@@ -76,7 +76,7 @@ static void ballistic_start_is_exact(void **state) {
     const qn_curve *curve = curve_of(&report, "mean_squared_displacement", species[k]);
     for (int64_t row = 0; row < curve->rows; row++) {
       double t = curve_at(curve, row, 0), expected = 3 * kt * inverse[k] / QN_MVV_EV * t * t;
-      assert_near(curve_at(curve, row, 1), expected, 0.03 * expected); /* sqrt(2 / (3 ATOMS)) is 1.3 % */
+      assert_near(curve_at(curve, row, 1), expected, 0.01 * expected); /* sqrt(2 / (3 ATOMS)) is 0.3 % */
     }
     assert_int_equal(value_of(&report, "diffusion_coefficient", species[k])->status, QN_VALUE_NOT_DIFFUSIVE);
   }
