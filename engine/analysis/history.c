@@ -240,9 +240,9 @@ static qn_status check(qn_history *h, const qn_frame *frame, qn_error *error) {
     double largest = 0;
     for (int64_t i = 0; i < frame->count; i++) {
       double x = frame->r[a][i], step = h->seen > 0 ? fabs(x - h->last[a][i]) : 0;
-      largest = fmax(largest, step);
-      h->low[a] = fmin(h->low[a], x);
-      h->high[a] = fmax(h->high[a], x);
+      largest = step > largest ? step : largest;
+      h->low[a] = x < h->low[a] ? x : h->low[a];
+      h->high[a] = x > h->high[a] ? x : h->high[a];
     }
     double length = frame->box.length[a];
     if (largest <= length / 2 || h->high[a] - h->low[a] > length + STAND_OUT) continue;
