@@ -159,7 +159,7 @@ static inline qn_stage record_quench(double to, double step, double rate) {
   return stage;
 }
 
-/* Every kind of stage once: 0 npt, 1 quench in four steps, 2 nvt at the mean volume, 3 linear ramp, 4 surface, 5 nvt, 6 nve. */
+/* Every kind of stage once: 0 npt, 1 quench in four steps, 2 nvt at the mean volume with two streams of frames, 3 linear ramp, 4 surface, 5 nvt, 6 nve. */
 static inline qn_protocol record_protocol(qn_precision precision) {
   qn_protocol p = {.timestep = 0.002,
                    .precision = precision,
@@ -170,6 +170,8 @@ static inline qn_protocol record_protocol(qn_precision precision) {
                               record_hold(QN_ENSEMBLE_NVT, 1450.0, 0.2), record_hold(QN_ENSEMBLE_NVE, 0.0, 0.1)}};
   p.stages[1].snapshot = p.stages[5].snapshot = true;
   p.stages[2].mean_volume = true;
+  p.stages[2].sampling_count = 2;
+  p.stages[2].samplings[1] = (qn_sampling){.every = 0.006, .duration = 0.061};
   p.stages[3].anisotropic = true;
   return p;
 }
