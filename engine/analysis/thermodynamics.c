@@ -7,6 +7,8 @@
  * come to rest there; a linear ramp is cut into pieces of some kelvin, used whole. Every value carries the temperature of its step. Where
  * there are free surfaces, or may be (region "system"), the box is part vacuum, and volume, density, enthalpy and pressure are not given.
  *
+ * A volume that is held fixed, in nvt and nve, is given and not measured: status given, no error.
+ *
  * Errors are the largest of the jackknives over 8, 16 and 32 blocks of rows, so that motion as slow as an eighth of the step is seen. Status: ok;
  * too_few_samples below 16 rows. */
 #include "engine/analysis/thermo.h"
@@ -114,6 +116,11 @@ static qn_status report_rows(const rows *r, double temperature, qn_report *repor
         qn_report_add_value(report, quantities[what].name, quantities[what].unit, "all", regions[r->level->surfaces], error);
     if (value == NULL) return QN_NO_MEMORY;
     measure(r, (quantity)what, value);
+    if ((what == SPACE || what == DENSITY) && isnan(r->level->pressure)) {
+      value->status = QN_VALUE_GIVEN;
+      value->standard_error = NAN;
+      value->samples = 0;
+    }
     value->temperature_k = isnan(temperature) ? mean(r, HEAT, 1, -1) : temperature;
   }
   return QN_OK;

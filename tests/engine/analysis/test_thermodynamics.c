@@ -113,6 +113,13 @@ static void each_level_has_its_values(void **state) {
   assert_true(nth(&report, "volume_per_atom", 3)->temperature_k == 775 && nth(&report, "volume_per_atom", 4)->temperature_k == 725);
   qn_report_fini(&report);
 
+  m->level[1].pressure = NAN; /* nvt: its volume is no measurement */
+  report = summarise(m, NULL);
+  assert_int_equal(nth(&report, "volume_per_atom", 1)->status, QN_VALUE_GIVEN);
+  assert_true(isnan(nth(&report, "volume_per_atom", 1)->standard_error) && nth(&report, "volume_per_atom", 1)->samples == 0);
+  assert_int_equal(nth(&report, "enthalpy_per_atom", 1)->status, QN_VALUE_OK);
+  qn_report_fini(&report);
+
   m->level[0].to = m->level[0].from = NAN; /* nve: at the temperature that it had */
   m->level[0].surfaces = QN_UNKNOWN;
   report = summarise(m, NULL);
