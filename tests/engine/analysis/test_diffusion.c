@@ -300,6 +300,24 @@ static void names_the_region(void **state) {
   assert_string_equal(report.values[0].region, "slab");
   qn_report_fini(&report);
   synthetic_free(&s);
+
+  /* A slab's vacuum is not counted: its atoms are out of the cage as soon as those of the bulk. */
+  const double fast[2] = {0.3, 0.3};
+  synthetic walkers = brownian(24, 800, 300, 0.1, fast);
+  for (int64_t f = 0; f < walkers.frames; f++) /* walkers along x and y; they stay in their slab */
+    for (int64_t i = 0; i < walkers.atoms; i++) *synthetic_at(&walkers, f, 2, i) = *synthetic_at(&walkers, 0, 2, i);
+  report = analyse("diffusion", NULL, &walkers, 1);
+  qn_value bulk = *value_of(&report, "diffusion_coefficient", "all");
+  qn_report_fini(&report);
+  walkers.box.origin[2] -= 40;
+  walkers.box.length[2] += 80;
+  report = analyse("diffusion", NULL, &walkers, 1);
+  const qn_value *slab = value_of(&report, "diffusion_coefficient", "all");
+  assert_int_equal(bulk.status, QN_VALUE_OK);
+  assert_int_equal(slab->status, QN_VALUE_OK);
+  assert_true(slab->window_start_ps == bulk.window_start_ps && slab->value == bulk.value);
+  qn_report_fini(&report);
+  synthetic_free(&walkers);
 }
 
 int main(void) {
