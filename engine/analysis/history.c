@@ -1,11 +1,11 @@
 #include "engine/analysis/history.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/analysis/kernel.h"
+#include "engine/analysis/unwrapped.h"
 #include "engine/analysis/window.h"
 #include "engine/base/memory.h"
 
@@ -13,7 +13,6 @@ static const int32_t OUTSIDE = INT32_MAX;
 enum { CHUNK = QN_HISTORY_CHUNK, MAX_BATCH = 32, MAX_LAYERS = QN_HISTORY_MAX_LAYERS };
 static const double RING_BYTES = 768.0 * 1024 * 1024, BATCH_BYTES = 32.0 * 1024 * 1024;
 static const double BYTES_AN_ATOM = 28; /* three doubles, and a bit for each layer */
-static const double STAND_OUT = 4;      /* A, of wrapped atoms out of their box, both sides together */
 
 /* Windows with one layer share it. */
 typedef struct band {
@@ -34,8 +33,7 @@ typedef struct entry {
 struct qn_history {
   int64_t seen, chunks, slots, batch, waiting;
   int threads, window_count, window_room, band_count, entry_count;
-  qn_frame first;     /* of its arrays, species alone is kept */
-  qn_species species[QN_MAX_SPECIES];
+  int64_t atoms;
   qn_window **window; /* NULL: detached */
   band band[MAX_LAYERS];
   entry *entry;
@@ -46,8 +44,7 @@ struct qn_history {
   uint32_t *inside;   /* [chunks][slots][CHUNK], a bit for each band; NULL without any */
   double centre[3];   /* of mass, of the first frame */
   double drift[3];
-  double *last[3];    /* [atoms], positions of the frame before */
-  double low[3], high[3]; /* of all positions so far */
+  qn_unwrapped run;
 };
 
 int64_t qn_history_reach(int64_t atoms) {
@@ -67,7 +64,7 @@ static void centre_of_mass(const qn_frame *frame, double centre[3]) {
 
 static void place_atoms(qn_history *h, const qn_frame *frame) {
   int64_t chunk = 0;
-  for (int species = 0; species < h->first.species_count; species++) {
+  for (int species = 0; species < frame->species_count; species++) {
     int64_t lane = 0;
     for (int64_t i = 0; i < frame->count; i++) {
       if (frame->type[i] != species) continue;
@@ -89,20 +86,18 @@ qn_status qn_history_alloc(qn_history **history, const qn_frame *first, int thre
   qn_history *h = qn_memory_alloc(1, sizeof *h);
   if (h == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
   h->threads = threads;
-  h->first = *first;
-  memcpy(h->species, first->species, (size_t)first->species_count * sizeof *first->species);
-  h->first.species = h->species;
-  h->first.type = NULL;
-  for (int a = 0; a < 3; a++) h->first.r[a] = NULL;
+  h->atoms = first->count;
   int64_t count[QN_MAX_SPECIES] = {0};
   for (int64_t i = 0; i < first->count; i++) count[first->type[i]]++;
   for (int s = 0; s < first->species_count; s++) h->chunks += (count[s] + CHUNK - 1) / CHUNK;
   h->chunk_species = qn_memory_alloc((size_t)h->chunks, sizeof *h->chunk_species);
   h->place = qn_memory_alloc((size_t)first->count, sizeof *h->place);
   h->weight = qn_memory_alloc((size_t)h->chunks * CHUNK, sizeof *h->weight);
-  if (h->chunk_species == NULL || h->place == NULL || h->weight == NULL) {
+  bool good = h->chunk_species != NULL && h->place != NULL && h->weight != NULL;
+  qn_status status = good ? qn_unwrapped_init(&h->run, first, error) : qn_error_set(error, QN_NO_MEMORY, "out of memory");
+  if (status != QN_OK) {
     qn_history_free(h);
-    return qn_error_set(error, QN_NO_MEMORY, "out of memory");
+    return status;
   }
   place_atoms(h, first);
   centre_of_mass(first, h->centre);
@@ -118,7 +113,7 @@ void qn_history_free(qn_history *history) {
     free(history->band[b].stay);
     free(history->band[b].since);
   }
-  for (int a = 0; a < 3; a++) free(history->last[a]);
+  qn_unwrapped_fini(&history->run);
   free(history->window);
   free(history->entry);
   free(history->chunk_species);
@@ -134,9 +129,9 @@ static qn_status find_band(qn_history *h, const qn_layer *layer, int *place, qn_
     if (qn_layer_same(&h->band[*place].layer, layer)) return QN_OK;
   if (h->band_count == MAX_LAYERS) return qn_error_set(error, QN_UNSUPPORTED, "more than %d different layers in one reading", MAX_LAYERS);
   band *b = &h->band[h->band_count];
-  b->stay = qn_memory_alloc((size_t)h->first.count, sizeof *b->stay);
+  b->stay = qn_memory_alloc((size_t)h->atoms, sizeof *b->stay);
   if (b->stay == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
-  for (int64_t i = 0; i < h->first.count; i++) b->stay[i] = OUTSIDE;
+  for (int64_t i = 0; i < h->atoms; i++) b->stay[i] = OUTSIDE;
   b->layer = *layer;
   h->band_count++;
   return QN_OK;
@@ -199,12 +194,6 @@ static qn_status begin(qn_history *h, qn_error *error) {
   h->ring = good ? qn_memory_alloc(chunks * slots, 3 * CHUNK * sizeof *h->ring) : NULL;
   if (h->band_count > 0) h->inside = qn_memory_alloc(chunks * slots, CHUNK * sizeof *h->inside);
   good = good && h->ring != NULL && (h->band_count == 0 || h->inside != NULL);
-  for (int a = 0; a < 3; a++) {
-    h->last[a] = qn_memory_alloc((size_t)h->first.count, sizeof(double));
-    good = good && h->last[a] != NULL;
-    h->low[a] = INFINITY;
-    h->high[a] = -INFINITY;
-  }
   for (int b = 0; b < h->band_count; b++) {
     h->band[b].since = qn_memory_alloc(chunks * (size_t)h->batch, CHUNK * sizeof *h->band[b].since);
     good = good && h->band[b].since != NULL;
@@ -218,40 +207,7 @@ static qn_status begin(qn_history *h, qn_error *error) {
   }
   return good ? QN_OK
               : qn_error_set(error, QN_NO_MEMORY, "out of memory: %lld frames of %lld atoms would be kept; a shorter longest lag needs less",
-                             (long long)h->slots, (long long)h->first.count);
-}
-
-static qn_status refuse_wrapped(long long number, const char *why, qn_error *error) {
-  return qn_error_set(error, QN_UNSUPPORTED, "frame %lld: %s: the positions are wrapped, and displacements cannot be told; unwrapped positions are needed",
-                      number, why);
-}
-
-/* Same atoms, same box, unwrapped. */
-static qn_status check(qn_history *h, const qn_frame *frame, qn_error *error) {
-  long long number = (long long)h->seen + 1;
-  if (frame->count != h->first.count) return qn_error_set(error, QN_UNSUPPORTED, "frame %lld has another number of atoms", number);
-  if (frame->wrapping == QN_WRAPPING_WRAPPED) return refuse_wrapped(number, "the file has neither unwrapped positions nor image counts", error);
-  for (int a = 0; a < 3; a++)
-    if (!frame->open[a] && fabs(frame->box.length[a] - h->first.box.length[a]) > 1e-6 * h->first.box.length[a])
-      return qn_error_set(error, QN_UNSUPPORTED, "frame %lld: the box changes from %.9g to %.9g A; displacements need a run at constant volume",
-                          number, h->first.box.length[a], frame->box.length[a]);
-  for (int a = 0; a < 3 && frame->wrapping == QN_WRAPPING_UNKNOWN; a++) {
-    if (frame->open[a]) continue;
-    double largest = 0;
-    for (int64_t i = 0; i < frame->count; i++) {
-      double x = frame->r[a][i], step = h->seen > 0 ? fabs(x - h->last[a][i]) : 0;
-      largest = step > largest ? step : largest;
-      h->low[a] = x < h->low[a] ? x : h->low[a];
-      h->high[a] = x > h->high[a] ? x : h->high[a];
-    }
-    double length = frame->box.length[a];
-    if (largest <= length / 2 || h->high[a] - h->low[a] > length + STAND_OUT) continue;
-    char why[160];
-    snprintf(why, sizeof why, "an atom moves %.3g A along %c in one interval and no atom has ever been outside one box of %.3g A", largest, "xyz"[a],
-             length);
-    return refuse_wrapped(number, why, error);
-  }
-  return QN_OK;
+                             (long long)h->slots, (long long)h->atoms);
 }
 
 /* 1 for the atoms of a chunk that count for a pair of frames, by the layer's method; returns how many. */
@@ -353,14 +309,11 @@ static void keep(qn_history *h, const qn_frame *frame) {
 
 qn_status qn_history_add(qn_history *h, const qn_frame *frame, qn_error *error) {
   qn_status status = h->ring == NULL ? begin(h, error) : QN_OK;
-  if (status == QN_OK) status = check(h, frame, error);
+  if (status == QN_OK) status = qn_unwrapped_check(&h->run, frame, error);
   if (status != QN_OK) return status;
   double centre[3];
   centre_of_mass(frame, centre);
-  for (int a = 0; a < 3; a++) {
-    h->drift[a] = centre[a] - h->centre[a];
-    memcpy(h->last[a], frame->r[a], (size_t)frame->count * sizeof(double));
-  }
+  for (int a = 0; a < 3; a++) h->drift[a] = centre[a] - h->centre[a];
   if (h->entry_count > 0) keep(h, frame);
   h->seen++;
   if (h->entry_count > 0 && ++h->waiting == h->batch) work_off(h);

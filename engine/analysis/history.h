@@ -7,10 +7,7 @@
  * that was asked for and needs more is refused, naming the longest that fits (1724 frames of 16384 atoms); one that was not is shortened
  * to it. The sums that wait for the ring take 32 MiB more, or one frame's if that is more.
  *
- * Refused, with QN_UNSUPPORTED: a box that changes along a periodic axis, atoms that change, and wrapped positions: those that the frame says are wrapped, and,
- * where it does not know, those of a run in which an atom moves by more than half a box between two frames while all atoms of all
- * frames so far lie within one box and 4 A (atoms stand out of it by up to half a skin on each side between the rebuilds of a
- * neighbour list), wherever that box lies.
+ * What displacements cannot be told from is refused, with QN_UNSUPPORTED (unwrapped.h).
  *
  * Sums go over fixed chunks of atoms in a fixed order with fixed lanes: the bits depend neither on threads nor on the width of vectors, nor on
  * which other windows are attached. */

@@ -7,6 +7,7 @@
 #include "engine/base/memory.h"
 #include "engine/trajectory/netcdf.h"
 #include "engine/trajectory/netcdf_lock.h"
+#include "engine/trajectory/netcdf_order.h"
 #include "engine/trajectory/netcdf_scale.h"
 #include "engine/trajectory/source.h"
 
@@ -14,19 +15,14 @@ typedef struct netcdf_source {
   qn_source base;
   int file;
   int coordinates, lengths, angles, origin, step; /* variables; angles, origin and step -1 when absent */
-  int types, ids;                                 /* variables (frame, atom); -1 when the order of atoms does not change */
   qn_netcdf_scale coordinates_in, lengths_in, angles_in, origin_in;
   bool open[3];
   qn_wrapping wrapping;
   int64_t atoms;
-  int species_count;
+  qn_netcdf_order order;
   uint8_t *type;  /* [atoms], in the order that frames have */
   bool single;    /* coordinates are stored as float, and read as such: no conversion inside the library */
   void *packed;   /* [atoms][3] float or double */
-  int64_t *id;    /* [atoms], ascending; NULL without ids */
-  int64_t *place; /* [atoms], where each atom of the frame at hand goes */
-  bool *seen;     /* [atoms] */
-  int64_t *row;   /* [atoms], workspace for ids and types */
   char *path;
 } netcdf_source;
 
@@ -44,10 +40,7 @@ static void close_netcdf(qn_source *base) {
   }
   free(source->type);
   free(source->packed);
-  free(source->id);
-  free(source->place);
-  free(source->seen);
-  free(source->row);
+  qn_netcdf_order_fini(&source->order);
   free(source->path);
   free(source);
 }
@@ -55,66 +48,6 @@ static void close_netcdf(qn_source *base) {
 /* Positive codes are errno's; libnetcdf answers EINVAL to headers that make no sense. */
 static qn_status fail(const netcdf_source *source, int code, qn_error *error) {
   return qn_error_set(error, code > 0 && code != EINVAL ? QN_IO : QN_CORRUPT, "%s: %s", source->path, nc_strerror(code));
-}
-
-static int compare_ids(const void *left, const void *right) {
-  int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-  return (a > b) - (a < b);
-}
-
-/* One row of an integer variable (frame, atom). The caller holds the lock. */
-static int read_row(const netcdf_source *source, int variable, int64_t index, int64_t *row) {
-  long long *target = qn_memory_alloc((size_t)source->atoms, sizeof *target);
-  if (target == NULL) return NC_ENOMEM;
-  int code = nc_get_vara_longlong(source->file, variable, (size_t[]){(size_t)index, 0}, (size_t[]){1, (size_t)source->atoms}, target);
-  for (int64_t i = 0; code == NC_NOERR && i < source->atoms; i++) row[i] = target[i];
-  free(target);
-  return code;
-}
-
-/* Where each atom of a frame goes: its place among the ids of the first frame. */
-static qn_status find_places(netcdf_source *source, int64_t index, qn_error *error) {
-  memset(source->seen, 0, (size_t)source->atoms * sizeof *source->seen);
-  for (int64_t i = 0; i < source->atoms; i++) {
-    int64_t id = source->row[i], at;
-    if (id >= 1 && id <= source->atoms && source->id[id - 1] == id) {
-      at = id - 1;
-    } else {
-      const int64_t *found = bsearch(&id, source->id, (size_t)source->atoms, sizeof id, compare_ids);
-      at = found != NULL ? found - source->id : -1;
-    }
-    if (at < 0 || source->seen[at])
-      return qn_error_set(error, QN_UNSUPPORTED, "%s: frame %lld: atom %lld %s; atoms must stay the same", source->path, (long long)index,
-                          (long long)id, at < 0 ? "was not in the first frame" : "comes twice");
-    source->seen[at] = true;
-    source->place[i] = at;
-  }
-  return QN_OK;
-}
-
-/* The order of a frame's atoms, and their types where they are stored with every frame. */
-static qn_status read_order(netcdf_source *source, int64_t index, qn_error *error) {
-  int code = NC_NOERR;
-  if (source->ids >= 0) {
-    qn_netcdf_lock();
-    code = read_row(source, source->ids, index, source->row);
-    qn_netcdf_unlock();
-    if (code != NC_NOERR) return fail(source, code, error);
-    qn_status status = find_places(source, index, error);
-    if (status != QN_OK) return status;
-  }
-  if (source->types < 0) return QN_OK;
-  qn_netcdf_lock();
-  code = read_row(source, source->types, index, source->row);
-  qn_netcdf_unlock();
-  if (code != NC_NOERR) return fail(source, code, error);
-  for (int64_t i = 0; i < source->atoms; i++) {
-    if (source->row[i] < 1 || source->row[i] > source->species_count)
-      return qn_error_set(error, QN_UNSUPPORTED, "%s: frame %lld: atom %lld has type %lld; the first frame has types 1 to %d", source->path,
-                          (long long)index, (long long)i + 1, (long long)source->row[i], source->species_count);
-    source->type[source->ids >= 0 ? source->place[i] : i] = (uint8_t)(source->row[i] - 1);
-  }
-  return QN_OK;
 }
 
 /* Along an axis that is not periodic a file may state no length: then the box is as wide as the atoms. */
@@ -147,8 +80,9 @@ static qn_status read_frame(qn_source *base, int64_t index, qn_frame *frame, uin
   if (source->step >= 0) TRY(nc_get_var1_double(file, source->step, at, &step));
   qn_netcdf_unlock();
   if (code != NC_NOERR) return fail(source, code, error);
-  qn_status status = read_order(source, index, error);
+  qn_status status = qn_netcdf_order_read(&source->order, index, source->type, error);
   if (status != QN_OK) return status;
+  const int64_t *place = qn_netcdf_order_place(&source->order);
   bool finite = true;
   const float *singles = source->packed;
   const double *doubles = source->packed;
@@ -156,7 +90,7 @@ static qn_status read_frame(qn_source *base, int64_t index, qn_frame *frame, uin
     for (int a = 0; a < 3; a++) {
       double x = source->single ? singles[3 * i + a] : doubles[3 * i + a];
       finite = finite && fabs(x) < 1e30; /* not a fill value, not NAN */
-      frame->r[a][source->ids >= 0 ? source->place[i] : i] = qn_netcdf_scale_apply(&source->coordinates_in, x);
+      frame->r[a][place != NULL ? place[i] : i] = qn_netcdf_scale_apply(&source->coordinates_in, x);
     }
   if (!finite) return qn_error_set(error, QN_CORRUPT, "%s: frame %lld holds coordinates that are no finite numbers", source->path, (long long)index);
   for (int a = 0; a < 3; a++) {
@@ -187,14 +121,14 @@ static qn_status read_species(netcdf_source *source, const qn_trajectory_options
   int *one_based = qn_memory_alloc((size_t)source->atoms, sizeof *one_based);
   if (one_based == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
   code = typed ? nc_inq_varndims(file, variable, &rank) : NC_NOERR;
-  if (typed && rank == 1 && source->ids >= 0) {
+  if (typed && rank == 1 && source->order.ids >= 0) {
     free(one_based);
     return qn_error_set(error, QN_UNSUPPORTED, "%s: ids change from frame to frame, but types are stored once; types(frame, atom) are needed",
                         source->path);
   }
   if (typed && rank == 1) TRY(nc_get_var_int(file, variable, one_based));
   if (typed && rank == 2 && info->frames > 0) {
-    source->types = variable;
+    source->order.types = variable;
     TRY(nc_get_vara_int(file, variable, (size_t[]){0, 0}, (size_t[]){1, (size_t)source->atoms}, one_based));
   }
   int largest = 1;
@@ -211,7 +145,7 @@ static qn_status read_species(netcdf_source *source, const qn_trajectory_options
   }
   free(one_based);
   if (code != NC_NOERR) return fail(source, code, error);
-  source->species_count = largest;
+  source->order.species_count = largest;
 
   size_t species = 0, width = 0;
   int symbols, masses;
@@ -252,25 +186,6 @@ static bool find_variable(int file, const char *name, size_t second, int rank, i
   if (nc_inq_varid(file, name, variable) != NC_NOERR) return false;
   return nc_inq_varndims(file, *variable, &found) == NC_NOERR && found == rank && nc_inq_vardimid(file, *variable, dimensions) == NC_NOERR &&
          nc_inq_dimlen(file, dimensions[1], &length) == NC_NOERR && length == second;
-}
-
-/* Ids that are stored with every frame: atoms may come in another order each time, as from LAMMPS. */
-static qn_status read_ids(netcdf_source *source, qn_error *error) {
-  size_t atoms = (size_t)source->atoms;
-  if (!find_variable(source->file, "id", atoms, 2, &source->ids)) source->ids = -1;
-  if (source->ids < 0) return QN_OK;
-  source->id = qn_memory_alloc(atoms, sizeof *source->id);
-  source->place = qn_memory_alloc(atoms, sizeof *source->place);
-  source->seen = qn_memory_alloc(atoms, sizeof *source->seen);
-  if (source->id == NULL || source->place == NULL || source->seen == NULL)
-    return qn_error_set(error, QN_NO_MEMORY, "%s: out of memory for the ids of %zu atoms", source->path, atoms);
-  int code = read_row(source, source->ids, 0, source->id);
-  if (code != NC_NOERR) return fail(source, code, error);
-  qsort(source->id, atoms, sizeof *source->id, compare_ids);
-  for (size_t i = 1; i < atoms; i++)
-    if (source->id[i] == source->id[i - 1])
-      return qn_error_set(error, QN_CORRUPT, "%s: frame 0: atom %lld comes twice", source->path, (long long)source->id[i]);
-  return QN_OK;
 }
 
 /* Our own files say how their positions lie to the box, in an attribute; older ones hold unwrapped ones always. */
@@ -317,7 +232,9 @@ static qn_status describe_frames(netcdf_source *source, double *time, size_t fra
   if (code != NC_NOERR) return fail(source, code, error);
   if (source->wrapping == QN_WRAPPING_UNKNOWN && source->open[0] && source->open[1] && source->open[2])
     source->wrapping = QN_WRAPPING_UNWRAPPED;
-  return read_ids(source, error);
+  int ids;
+  bool identified = find_variable(file, "id", (size_t)source->atoms, 2, &ids);
+  return qn_netcdf_order_init(&source->order, file, identified ? ids : -1, source->atoms, source->path, error);
 }
 
 static qn_status describe(netcdf_source *source, const qn_trajectory_options *options, qn_trajectory_info *info, double **time, qn_error *error) {
@@ -338,15 +255,14 @@ static qn_status describe(netcdf_source *source, const qn_trajectory_options *op
   if (!find_variable(file, "cell_angles", 3, 2, &source->angles)) source->angles = -1;
   if (!find_variable(file, "cell_origin", 3, 2, &source->origin)) source->origin = -1;
   if (nc_inq_varid(file, "step", &source->step) != NC_NOERR) source->step = -1;
-  source->ids = source->types = -1;
+  source->order.ids = source->order.types = -1;
   source->atoms = (int64_t)atoms;
   source->type = qn_memory_alloc(atoms, 1);
   nc_type stored = NC_DOUBLE;
   source->single = nc_inq_vartype(file, source->coordinates, &stored) == NC_NOERR && stored == NC_FLOAT;
   source->packed = qn_memory_alloc(3 * atoms, source->single ? sizeof(float) : sizeof(double));
-  source->row = qn_memory_alloc(atoms, sizeof *source->row);
   *time = qn_memory_alloc(frames, sizeof **time);
-  if (source->type == NULL || source->packed == NULL || source->row == NULL || *time == NULL)
+  if (source->type == NULL || source->packed == NULL || *time == NULL)
     return qn_error_set(error, QN_NO_MEMORY, "%s: out of memory for a frame of %zu atoms", source->path, atoms);
   info->format = "netcdf";
   info->frames = (int64_t)frames;
