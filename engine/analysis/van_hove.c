@@ -22,7 +22,7 @@
 enum { LAG = QN_LAYER_COUNT, BIN, LONGEST, PARAMETERS };
 static const qn_parameter parameters[PARAMETERS] = {
     QN_LAYER_PARAMETERS,
-    {"lag_ps", "the lag; by default 1/16 of the run", 0, 0, 1e9, true, NULL},
+    {"lag_ps", "the lag; by default 1/16 of the run, or what fits in memory", 0, 0, 1e9, true, NULL},
     {"bin_a", "width of the bins of displacement", 0.05, 0.001, 10, false, NULL},
     {"longest_a", "longest displacement that is counted; all count in the normalisation", 10, 0.1, 1000, false, NULL},
 };
@@ -45,7 +45,8 @@ static void kernel(const void *context, const double *square, const double *weig
 static bins bins_of(const double *values) { return (bins){values[BIN], (int)fmin(ceil(values[LONGEST] / values[BIN] - 1e-9), 1e9)}; }
 
 static qn_window_options options_of(const double *values, const qn_analysis_prospect *prospect) {
-  double usual = floor((double)prospect->frames / 16) * prospect->interval;
+  double samples = floor((double)prospect->frames / 16), reach = prospect->atoms > 0 ? (double)qn_history_reach(prospect->atoms) : samples;
+  double usual = fmin(samples, reach) * prospect->interval;
   return (qn_window_options){.single = values[LAG] > 0 ? values[LAG] : fmax(usual, prospect->interval), .moments = bins_of(values).count, .kernel = kernel};
 }
 
