@@ -4,7 +4,7 @@
  * computed once for all windows that want it. The centre of mass of all atoms, weighted by mass, is held still.
  *
  * Memory. The ring holds 28 bytes an atom for each frame up to the longest lag of any window (and some that wait), at most 768 MiB: a longest lag
- * that was asked for and needs more is refused, naming the longest that fits (1724 frames of 16384 atoms); one that was not is shortened
+ * that was asked for and needs more is refused, naming the longest that fits (1716 frames of 16384 atoms); one that was not is shortened
  * to it. The sums that wait for the ring take 32 MiB more, or one frame's if that is more.
  *
  * What displacements cannot be told from is refused, with QN_UNSUPPORTED (unwrapped.h).
