@@ -21,7 +21,9 @@ typedef enum qn_initial_kind { QN_INITIAL_LATTICE, QN_INITIAL_SNAPSHOT } qn_init
 typedef struct qn_analysis_spec {
   const qn_analysis_type *type;
   double parameters[QN_MAX_PARAMETERS];
-  int stage; /* whose frames; -1 (only before qn_spec_resolve_stage): the last hold that was sampled */
+  int stage; /* whose frames; -1 (only before qn_spec_resolve_stage): the last hold that was sampled. Of an analysis of the thermo series -1 means
+              * all stages */
+  int sampling; /* which of the stage's streams of frames; -1: the only one (before qn_spec_resolve_stage: the one that the type prefers) */
 } qn_analysis_spec;
 
 typedef struct qn_simulation_spec {
@@ -71,8 +73,13 @@ void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_r
 void qn_spec_parse_analysis(const char *text, size_t size, qn_analysis_spec *analysis, qn_faults *faults);
 char *qn_spec_render_analysis(const qn_analysis_spec *analysis, char hash[QN_HASH_SIZE]);
 
-/* Choose the stage of an analysis of `spec` where it was left open, and check that the stage has frames. `pointer`: of the analysis. */
+/* Choose the stage and the stream of frames of an analysis of `spec` where they were left open, and check that the stage has frames and that the analysis
+ * can be made of them: what it would refuse after the run is a fault before it. `pointer`: of the analysis. */
 void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer,
                            qn_faults *faults);
+
+/* The stream of a stage that an analysis takes; and that with the shortest interval. The stage has frames. */
+int qn_spec_stream(const qn_stage *stage, const qn_analysis_spec *analysis);
+int qn_spec_finest_stream(const qn_stage *stage);
 
 #endif

@@ -12,8 +12,15 @@ static json_t *parameter_json(const qn_parameter *parameter) {
   json_t *object = json_object();
   json_object_set_new(object, "name", json_string(parameter->name));
   json_object_set_new(object, "meaning", json_string(parameter->meaning));
-  json_object_set_new(object, "default", parameter->automatic ? json_null() : qn_json_number(parameter->fallback));
   json_object_set_new(object, "automatic", json_boolean(parameter->automatic));
+  if (parameter->words != NULL) {
+    json_t *words = json_array();
+    for (int w = 0; parameter->words[w] != NULL; w++) json_array_append_new(words, json_string(parameter->words[w]));
+    json_object_set_new(object, "default", json_string(parameter->words[(int)parameter->fallback - 1]));
+    json_object_set_new(object, "words", words);
+    return object;
+  }
+  json_object_set_new(object, "default", parameter->automatic ? json_null() : qn_json_number(parameter->fallback));
   json_object_set_new(object, "minimum", qn_json_number(parameter->minimum));
   json_object_set_new(object, "maximum", qn_json_number(parameter->maximum));
   return object;

@@ -18,9 +18,21 @@ static const qn_analysis_type *read_type(qn_reader *reader) {
   return index >= 0 ? types[index] : NULL;
 }
 
+/* One of a list of words. Their places, from 1, were their spelling once: stored specs have them. */
+static double read_word(qn_reader *reader, const qn_parameter *parameter) {
+  const json_t *value = json_object_get(reader->object, parameter->name);
+  if (json_is_integer(value) && (double)json_integer_value(value) >= parameter->minimum && (double)json_integer_value(value) <= parameter->maximum) {
+    qn_reader_take(reader, parameter->name);
+    return (double)json_integer_value(value);
+  }
+  int word = qn_reader_word(reader, parameter->name, parameter->words, (int)parameter->fallback - 1);
+  return word >= 0 ? word + 1 : parameter->fallback;
+}
+
 /* An automatic parameter may be absent, null or 0: all say that the analysis chooses by its stated rule. */
 static double read_parameter(qn_reader *reader, const qn_parameter *parameter) {
   const qn_bounds bounds = {parameter->minimum, parameter->maximum, ""};
+  if (parameter->words != NULL) return read_word(reader, parameter);
   if (parameter->automatic) {
     const json_t *value = json_object_get(reader->object, parameter->name);
     if (value == NULL || json_is_null(value) || (json_is_number(value) && json_number_value(value) == 0.0)) {
@@ -32,12 +44,13 @@ static double read_parameter(qn_reader *reader, const qn_parameter *parameter) {
 }
 
 void qn_spec_read_analysis(qn_analysis_spec *analysis, qn_reader *reader) {
-  static const int64_t any_stage = -1;
-  *analysis = (qn_analysis_spec){.stage = -1};
+  static const int64_t any = -1;
+  *analysis = (qn_analysis_spec){.stage = -1, .sampling = -1};
   if (reader->object == NULL) return;
   analysis->type = read_type(reader);
-  analysis->stage = (int)qn_reader_integer(reader, "stage", 0, QN_MAX_STAGES - 1, &any_stage);
+  analysis->stage = (int)qn_reader_integer(reader, "stage", 0, QN_MAX_STAGES - 1, &any);
   if (analysis->type == NULL) return; /* which keys are meant is not known */
+  if (analysis->type->summarise == NULL) analysis->sampling = (int)qn_reader_integer(reader, "sampling", 0, QN_MAX_SAMPLINGS - 1, &any);
   for (int p = 0; p < analysis->type->parameter_count; p++)
     analysis->parameters[p] = read_parameter(reader, &analysis->type->parameters[p]);
   char meaning[96];
@@ -48,15 +61,19 @@ void qn_spec_read_analysis(qn_analysis_spec *analysis, qn_reader *reader) {
 void qn_spec_write_analysis(json_t *object, const qn_analysis_spec *analysis) {
   json_object_set_new(object, "type", json_string(analysis->type->name));
   if (analysis->stage >= 0) json_object_set_new(object, "stage", json_integer(analysis->stage));
+  if (analysis->sampling >= 0) json_object_set_new(object, "sampling", json_integer(analysis->sampling));
   for (int p = 0; p < analysis->type->parameter_count; p++) {
     const qn_parameter *parameter = &analysis->type->parameters[p];
     bool chosen_later = parameter->automatic && analysis->parameters[p] == 0.0;
-    json_object_set_new(object, parameter->name, chosen_later ? json_null() : qn_json_number(analysis->parameters[p]));
+    json_object_set_new(object, parameter->name,
+                        chosen_later               ? json_null()
+                        : parameter->words != NULL ? json_string(parameter->words[(int)analysis->parameters[p] - 1])
+                                                   : qn_json_number(analysis->parameters[p]));
   }
 }
 
 void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_request *request, qn_faults *faults) {
-  *request = (qn_analysis_request){.analysis.stage = -1};
+  *request = (qn_analysis_request){.analysis = {.stage = -1, .sampling = -1}};
   json_t *root = qn_json_parse(text, size, faults);
   if (root == NULL) return;
   qn_reader reader;
@@ -68,7 +85,7 @@ void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_r
 }
 
 void qn_spec_parse_analysis(const char *text, size_t size, qn_analysis_spec *analysis, qn_faults *faults) {
-  *analysis = (qn_analysis_spec){.stage = -1};
+  *analysis = (qn_analysis_spec){.stage = -1, .sampling = -1};
   json_t *root = qn_json_parse(text, size, faults);
   if (root == NULL) return;
   qn_reader reader;
@@ -86,55 +103,125 @@ char *qn_spec_render_analysis(const qn_analysis_spec *analysis, char hash[QN_HAS
   return text;
 }
 
+/* ---- which frames, and whether they will do ---- */
+
 /* "1, 3": the stages with frames. */
 static void list_sampled(const qn_protocol *protocol, char *text, size_t size) {
   size_t used = 0;
   text[0] = '\0';
   for (int s = 0; s < protocol->stage_count && used < size; s++)
-    if (protocol->stages[s].sample_every > 0.0)
+    if (protocol->stages[s].sampling_count > 0)
       used += (size_t)snprintf(text + used, size - used, "%s%d", used > 0 ? ", " : "", s);
 }
 
-/* The analysis itself says what it can do with the frames that will come: its own checks, made before the work starts. */
+int qn_spec_finest_stream(const qn_stage *stage) {
+  int finest = 0;
+  for (int k = 1; k < stage->sampling_count; k++)
+    if (stage->samplings[k].every < stage->samplings[finest].every) finest = k;
+  return finest;
+}
+
+/* The stream that covers most time, of two alike the finer. */
+static int longest_stream(const qn_stage *stage) {
+  int longest = 0;
+  for (int k = 1; k < stage->sampling_count; k++) {
+    const qn_sampling *best = &stage->samplings[longest], *here = &stage->samplings[k];
+    double best_time = best->duration > 0.0 ? best->duration : INFINITY, time = here->duration > 0.0 ? here->duration : INFINITY;
+    if (time > best_time || (time == best_time && here->every < best->every)) longest = k;
+  }
+  return longest;
+}
+
+int qn_spec_stream(const qn_stage *stage, const qn_analysis_spec *analysis) {
+  if (analysis->sampling >= 0) return analysis->sampling;
+  return analysis->type->sampling == QN_SAMPLING_FINEST ? qn_spec_finest_stream(stage) : longest_stream(stage);
+}
+
+/* The analysis itself says what it can do with the frames that will come. */
 static void check_parameters(const qn_simulation_spec *spec, const qn_analysis_spec *analysis, const char *pointer,
                              qn_faults *faults) {
   const qn_protocol *protocol = &spec->protocol;
   double temperature = qn_spec_start_temperature(spec);
-  for (int s = 0; s < analysis->stage; s++) temperature = qn_stage_final_target(&protocol->stages[s], temperature);
+  bool opened = false;
+  for (int s = 0; s < analysis->stage; s++) {
+    temperature = qn_stage_final_target(&protocol->stages[s], temperature);
+    opened = opened || protocol->stages[s].kind == QN_STAGE_SURFACE;
+  }
   const qn_stage *stage = &protocol->stages[analysis->stage];
-  int64_t every = qn_interval_steps(stage->sample_every, protocol->timestep);
-  int64_t frames = qn_stage_steps(stage, temperature, protocol->timestep) / every + 1;
-  qn_analysis *trial = NULL;
+  const qn_sampling *stream = &stage->samplings[qn_spec_stream(stage, analysis)];
+  int64_t steps = qn_stage_steps(stage, temperature, protocol->timestep);
+  bool lattice = spec->initial == QN_INITIAL_LATTICE;
+  const qn_analysis_prospect prospect = {
+      .frames = qn_sampling_frames(stream, steps, protocol->timestep),
+      .interval = (double)qn_interval_steps(stream->every, protocol->timestep) * protocol->timestep,
+      .atoms = lattice ? qn_lattice_sites(&spec->lattice) : 0,
+      .box_changes = stage->ensemble == QN_ENSEMBLE_NPT,
+      .surfaces = opened ? QN_YES : lattice ? QN_NO : QN_UNKNOWN,
+      .potential = QN_YES};
   qn_error error;
-  if (analysis->type->alloc(&trial, analysis->parameters, frames, (double)every * protocol->timestep, 1, &error) ==
-      QN_OK)
-    analysis->type->free(trial);
-  else if (error.status == QN_INVALID)
+  if (qn_analysis_check(analysis->type, analysis->parameters, &prospect, &error) != QN_OK)
     qn_faults_add(faults, pointer, "%s", error.message);
 }
 
-void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer,
-                           qn_faults *faults) {
-  const qn_protocol *protocol = &spec->protocol;
+/* The stage of an analysis of frames; false with a fault. */
+static bool choose_stage(const qn_protocol *protocol, qn_analysis_spec *analysis, const char *pointer, qn_faults *faults) {
   char at[QN_POINTER_SIZE], sampled[256];
   snprintf(at, sizeof at, "%.150s/stage", pointer);
   list_sampled(protocol, sampled, sizeof sampled);
   if (sampled[0] == '\0') {
     qn_faults_add(faults, pointer,
                   "no stage of the simulation keeps frames; set sample_every_ps in the stage to be analysed");
-    return;
+    return false;
   }
   if (analysis->stage < 0) { /* frames of a hold are of one temperature, those of a quench are not */
     for (int s = 0; s < protocol->stage_count; s++)
-      if (protocol->stages[s].sample_every > 0.0 && protocol->stages[s].kind == QN_STAGE_HOLD) analysis->stage = s;
+      if (protocol->stages[s].sampling_count > 0 && protocol->stages[s].kind == QN_STAGE_HOLD) analysis->stage = s;
     if (analysis->stage < 0)
       qn_faults_add(faults, pointer,
                     "no hold of the simulation keeps frames; set sample_every_ps in the hold to be analysed, or name "
                     "the stage; with frames: %s",
                     sampled);
-  } else if (analysis->stage >= protocol->stage_count || !(protocol->stages[analysis->stage].sample_every > 0.0)) {
+  } else if (analysis->stage >= protocol->stage_count || protocol->stages[analysis->stage].sampling_count == 0) {
     qn_faults_add(faults, at, "stage %d keeps no frames; with frames: %s", analysis->stage, sampled);
+    return false;
+  }
+  return analysis->stage >= 0;
+}
+
+/* The stream of frames; where a stage has only one it goes without saying. False with a fault. */
+static bool choose_stream(const qn_stage *stage, qn_analysis_spec *analysis, const char *pointer, qn_faults *faults) {
+  char at[QN_POINTER_SIZE];
+  snprintf(at, sizeof at, "%.150s/sampling", pointer);
+  if (analysis->sampling >= stage->sampling_count) {
+    qn_faults_add(faults, at, "stage %d has %d stream%s of frames; 0 to %d is accepted", analysis->stage, stage->sampling_count,
+                  stage->sampling_count == 1 ? "" : "s", stage->sampling_count - 1);
+    return false;
+  }
+  analysis->sampling = stage->sampling_count > 1 ? qn_spec_stream(stage, analysis) : -1;
+  return true;
+}
+
+static void resolve_thermo(const qn_protocol *protocol, const qn_analysis_spec *analysis, const char *pointer, qn_faults *faults) {
+  char at[QN_POINTER_SIZE];
+  snprintf(at, sizeof at, "%.150s/stage", pointer);
+  bool any = false;
+  for (int s = 0; s < protocol->stage_count; s++)
+    any = any || (protocol->stages[s].kind != QN_STAGE_SURFACE && protocol->stages[s].thermo_every > 0.0);
+  if (!any) qn_faults_add(faults, pointer, "no stage of the simulation has thermo rows; set thermo_every_ps");
+  else if (analysis->stage >= protocol->stage_count)
+    qn_faults_add(faults, at, "there is no stage %d; 0 to %d are accepted", analysis->stage, protocol->stage_count - 1);
+  else if (analysis->stage >= 0 && !(protocol->stages[analysis->stage].thermo_every > 0.0))
+    qn_faults_add(faults, at, "stage %d has no thermo rows", analysis->stage);
+}
+
+void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer,
+                           qn_faults *faults) {
+  const qn_protocol *protocol = &spec->protocol;
+  if (analysis->type->summarise != NULL) {
+    resolve_thermo(protocol, analysis, pointer, faults);
     return;
   }
-  if (analysis->stage >= 0) check_parameters(spec, analysis, pointer, faults);
+  if (choose_stage(protocol, analysis, pointer, faults) &&
+      choose_stream(&protocol->stages[analysis->stage], analysis, pointer, faults))
+    check_parameters(spec, analysis, pointer, faults);
 }

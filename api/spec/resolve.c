@@ -50,8 +50,9 @@ static double count_frames(const qn_simulation_spec *spec) {
   double temperature = spec->snapshot_temperature, frames = 0.0;
   for (int s = 0; s < protocol->stage_count; s++) {
     const qn_stage *stage = &protocol->stages[s];
-    int64_t every = qn_interval_steps(stage->sample_every, protocol->timestep);
-    if (every > 0) frames += (double)(qn_stage_steps(stage, temperature, protocol->timestep) / every + 1);
+    int64_t steps = qn_stage_steps(stage, temperature, protocol->timestep);
+    for (int k = 0; k < stage->sampling_count; k++)
+      frames += (double)qn_sampling_frames(&stage->samplings[k], steps, protocol->timestep);
     temperature = qn_stage_final_target(stage, temperature);
   }
   return frames;

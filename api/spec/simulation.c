@@ -82,6 +82,7 @@ static void parse_analyses(qn_simulation_spec *spec, qn_reader *reader, bool sta
     bool twice = false;
     for (int k = 0; k < spec->analysis_count; k++)
       twice = twice || (spec->analyses[k].type == analysis->type && spec->analyses[k].stage == analysis->stage &&
+                         spec->analyses[k].sampling == analysis->sampling &&
                         memcmp(spec->analyses[k].parameters, analysis->parameters, sizeof analysis->parameters) == 0);
     if (twice) qn_reader_fault(&inner, NULL, "the same analysis of the same stage was asked for before");
     spec->analysis_count++;

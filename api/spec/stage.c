@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/spec/parts.h"
@@ -20,6 +21,7 @@ static const qn_bounds THERMOSTAT = {0.01, 1000.0, "ps"};
 static const qn_bounds BAROSTAT = {0.05, 10000.0, "ps"};
 static const qn_bounds VACUUM = {1.0, 500.0, "A"};
 static const qn_bounds INTERVAL = {0.0, 1e6, "ps"};
+static const qn_bounds EVERY = {1e-6, 1e7, "ps"};
 
 static const double PS_PER_NS = 1e3;
 /* A coupling time of fewer steps than this cannot be integrated. */
@@ -46,28 +48,80 @@ static void read_coupling(qn_stage *stage, const qn_stage_walk *walk, qn_reader 
                     "npt would close the vacuum of the surface that was cut before; accepted here: nve, nvt");
 }
 
+/* True when the interval can be kept in a stage of `duration` ps. */
+static bool good_interval(double every, double timestep, double duration) {
+  return every >= timestep * (1.0 - 1e-9) && every <= duration * (1.0 + 1e-9);
+}
+
+/* One stream of "sampling". */
+static void read_stream(qn_sampling *stream, const json_t *value, const char *pointer, double timestep, double duration, qn_faults *faults) {
+  qn_reader reader;
+  qn_reader_begin(&reader, value, pointer, faults);
+  if (reader.object == NULL) return;
+  stream->every = qn_reader_number(&reader, "every_ps", EVERY, QN_REQUIRED);
+  stream->duration = qn_reader_number(&reader, "duration_ps", EVERY, 0.0);
+  qn_reader_end(&reader, "a stream of frames");
+  if (isfinite(stream->every) && isfinite(duration) && !good_interval(stream->every, timestep, duration))
+    qn_reader_fault(&reader, "every_ps", "is %.9g ps; a time from the timestep (%.9g ps) to the duration of the stage (%.9g ps) is accepted",
+                    stream->every, timestep, duration);
+  if (stream->duration > 0.0 && isfinite(duration) && (stream->duration < stream->every || stream->duration > duration * (1.0 + 1e-9)))
+    qn_reader_fault(&reader, "duration_ps",
+                    "is %.9g ps; a time from the interval (%.9g ps) to the duration of the stage (%.9g ps) is accepted; without it the "
+                    "stream goes on to the end",
+                    stream->duration, stream->every, duration);
+}
+
+/* "sampling": several streams; or "sample_every_ps", which is short for one that goes on to the end. */
+static void read_sampling(qn_stage *stage, const qn_stage_walk *walk, double duration, qn_reader *reader) {
+  bool several = qn_reader_has(reader, "sampling");
+  double every = qn_reader_number(reader, "sample_every_ps", INTERVAL, 0.0);
+  if (every > 0.0 && isfinite(duration) && !good_interval(every, walk->timestep, duration))
+    qn_reader_fault(reader, "sample_every_ps",
+                    "is %.9g ps; 0 (none) or a time from the timestep (%.9g ps) to the duration of the stage (%.9g ps) is accepted", every,
+                    walk->timestep, duration);
+  if (every > 0.0) stage->samplings[stage->sampling_count++] = (qn_sampling){.every = every};
+  const json_t *list = qn_reader_take(reader, "sampling");
+  if (!several) return;
+  if (qn_reader_has(reader, "sample_every_ps")) {
+    qn_reader_fault(reader, "sampling", "stands beside sample_every_ps, which is short for one stream; only one of them is accepted");
+    return;
+  }
+  if (!json_is_array(list) || json_array_size(list) > QN_MAX_SAMPLINGS) {
+    qn_reader_fault(reader, "sampling", "must be an array of at most %d streams, such as [{\"every_ps\": 0.05, \"duration_ps\": 100}, {\"every_ps\": 5}]",
+                    QN_MAX_SAMPLINGS);
+    return;
+  }
+  for (size_t k = 0; k < json_array_size(list); k++) {
+    char pointer[QN_POINTER_SIZE], at[QN_POINTER_SIZE];
+    qn_reader_pointer(reader, "sampling", at);
+    snprintf(pointer, sizeof pointer, "%.150s/%zu", at, k);
+    qn_sampling *stream = &stage->samplings[stage->sampling_count++];
+    read_stream(stream, json_array_get(list, k), pointer, walk->timestep, duration, reader->faults);
+    for (size_t other = 0; other < k; other++)
+      if (stage->samplings[other].every == stream->every && stage->samplings[other].duration == stream->duration)
+        qn_faults_add(reader->faults, pointer, "is the same stream as number %zu", other);
+  }
+}
+
 /* Intervals of a stage that lasts `duration` ps (NAN when that is not known for a fault elsewhere). */
 static void read_intervals(qn_stage *stage, qn_stage_walk *walk, double duration, qn_reader *reader) {
   double usual = fmax(USUAL_THERMO_PS, duration / USUAL_THERMO_ROWS);
   usual = qn_spec_round(fmin(fmax(walk->timestep * round(usual / walk->timestep), walk->timestep), duration));
-  stage->sample_every = qn_reader_number(reader, "sample_every_ps", INTERVAL, 0.0);
+  read_sampling(stage, walk, duration, reader);
   stage->thermo_every =
       qn_reader_number(reader, "thermo_every_ps", INTERVAL, isfinite(usual) ? usual : USUAL_THERMO_PS);
-  const struct {
-    const char *key;
-    double every;
-  } intervals[] = {{"sample_every_ps", stage->sample_every}, {"thermo_every_ps", stage->thermo_every}};
-  for (int i = 0; i < 2; i++)
-    if (intervals[i].every > 0.0 &&
-        (intervals[i].every < walk->timestep * (1.0 - 1e-9) || intervals[i].every > duration * (1.0 + 1e-9)))
-      qn_reader_fault(reader, intervals[i].key,
-                      "is %.9g ps; 0 (none) or a time from the timestep (%.9g ps) to the duration of the stage (%.9g "
-                      "ps) is accepted",
-                      intervals[i].every, walk->timestep, duration);
+  if (stage->thermo_every > 0.0 && isfinite(duration) && !good_interval(stage->thermo_every, walk->timestep, duration))
+    qn_reader_fault(reader, "thermo_every_ps",
+                    "is %.9g ps; 0 (none) or a time from the timestep (%.9g ps) to the duration of the stage (%.9g "
+                    "ps) is accepted",
+                    stage->thermo_every, walk->timestep, duration);
   stage->snapshot = qn_reader_flag(reader, "snapshot", false);
 
   walk->steps += duration / walk->timestep;
-  if (stage->sample_every > 0.0) walk->frames += duration / stage->sample_every + 1.0;
+  for (int k = 0; k < stage->sampling_count; k++) {
+    const qn_sampling *stream = &stage->samplings[k];
+    walk->frames += (stream->duration > 0.0 ? stream->duration : duration) / stream->every + 1.0;
+  }
   if (stage->thermo_every > 0.0) walk->rows += duration / stage->thermo_every + 1.0;
 }
 
@@ -185,6 +239,17 @@ static void set_word(json_t *object, const char *key, const char *word) {
   json_object_set_new(object, key, json_string(word));
 }
 
+static json_t *render_streams(const qn_stage *stage) {
+  json_t *list = json_array();
+  for (int k = 0; k < stage->sampling_count; k++) {
+    json_t *stream = json_object();
+    set_number(stream, "every_ps", stage->samplings[k].every);
+    if (stage->samplings[k].duration > 0.0) set_number(stream, "duration_ps", stage->samplings[k].duration);
+    json_array_append_new(list, stream);
+  }
+  return list;
+}
+
 json_t *qn_spec_render_stage(const qn_stage *stage) {
   json_t *object = json_object();
   set_word(object, "type", KINDS[stage->kind]);
@@ -195,7 +260,13 @@ json_t *qn_spec_render_stage(const qn_stage *stage) {
     return object;
   }
   set_word(object, "ensemble", ENSEMBLES[stage->ensemble]);
-  set_number(object, "sample_every_ps", stage->sample_every);
+  /* One stream to the end, or none, in its short form: what says the same has the same hash, as it had before there were streams. */
+  if (stage->sampling_count == 0)
+    set_number(object, "sample_every_ps", 0.0);
+  else if (stage->sampling_count == 1 && stage->samplings[0].duration == 0.0)
+    set_number(object, "sample_every_ps", stage->samplings[0].every);
+  else
+    json_object_set_new(object, "sampling", render_streams(stage));
   set_number(object, "thermo_every_ps", stage->thermo_every);
   if (stage->ensemble != QN_ENSEMBLE_NVE) set_number(object, "thermostat_ps", stage->thermostat_time);
   if (stage->ensemble == QN_ENSEMBLE_NPT) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/analysis/jackknife.h"
 #include "engine/base/memory.h"
 
 qn_status qn_blocks_init(qn_blocks *blocks, int64_t frames, int64_t width, qn_error *error) {
@@ -17,7 +18,9 @@ void qn_blocks_fini(qn_blocks *blocks) {
   memset(blocks, 0, sizeof *blocks);
 }
 
-void qn_blocks_add(qn_blocks *blocks, const double *vector) {
+void qn_blocks_add(qn_blocks *blocks, const double *vector, double time) {
+  if (blocks->added == 0) blocks->first_time = time;
+  blocks->last_time = time;
   int64_t block = blocks->added * QN_BLOCKS / blocks->frames;
   if (block >= QN_BLOCKS) block = QN_BLOCKS - 1;
   double *sum = blocks->sum + block * blocks->width;
@@ -41,16 +44,19 @@ double qn_blocks_error(const qn_blocks *blocks, qn_blocks_quantity quantity, con
   if (samples == NULL) samples = &ignored;
   *samples = 0;
   if (blocks->added < QN_BLOCKS || blocks->added < blocks->frames) return NAN;
-  double value[QN_BLOCKS], mean = 0, square = 0;
-  for (int k = 0; k < QN_BLOCKS; k++) {
-    value[k] = quantity(blocks, context, k);
-    mean += value[k] / QN_BLOCKS;
-  }
-  for (int k = 0; k < QN_BLOCKS; k++) square += (value[k] - mean) * (value[k] - mean);
-  double error = sqrt(square * (QN_BLOCKS - 1) / QN_BLOCKS);
-  if (!isfinite(error)) return NAN;
-  *samples = QN_BLOCKS;
+  double value[QN_BLOCKS];
+  for (int k = 0; k < QN_BLOCKS; k++) value[k] = quantity(blocks, context, k);
+  double error = qn_jackknife_error(value, QN_BLOCKS);
+  if (isfinite(error)) *samples = QN_BLOCKS;
   return error;
+}
+
+void qn_blocks_measure(const qn_blocks *blocks, qn_blocks_quantity quantity, const void *context, qn_value *value) {
+  value->value = quantity(blocks, context, -1);
+  value->standard_error = qn_blocks_error(blocks, quantity, context, &value->samples);
+  value->window_start_ps = blocks->first_time;
+  value->window_end_ps = blocks->last_time;
+  value->status = isnan(value->value) ? QN_VALUE_UNRESOLVED : value->samples > 0 ? QN_VALUE_OK : QN_VALUE_TOO_FEW_SAMPLES;
 }
 
 int qn_blocks_takes(int64_t index, int64_t frames, int64_t wanted) {

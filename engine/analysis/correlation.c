@@ -6,7 +6,7 @@
 #include "engine/base/memory.h"
 
 qn_status qn_correlation_alloc(qn_analysis **analysis, const double *parameters, int parameter_count, const qn_window_options *options,
-                               void *context, qn_error *error) {
+                               void *context, const qn_analysis_input *input, qn_error *error) {
   *analysis = NULL;
   qn_correlation *self = qn_memory_alloc(1, sizeof *self);
   if (self == NULL) {
@@ -18,17 +18,13 @@ qn_status qn_correlation_alloc(qn_analysis **analysis, const double *parameters,
   qn_window_options full = *options;
   full.layer = qn_layer_options_of(parameters);
   full.context = context;
-  qn_status status = qn_window_init(&self->window, &full, error);
+  qn_status status = qn_window_init(&self->window, &full, input, error);
   if (status != QN_OK) {
     qn_correlation_free((qn_analysis *)self);
     return status;
   }
   *analysis = (qn_analysis *)self;
   return QN_OK;
-}
-
-qn_status qn_correlation_accumulate(qn_analysis *analysis, const qn_frame *frame, qn_error *error) {
-  return qn_window_accumulate(&((qn_correlation *)analysis)->window, frame, error);
 }
 
 void qn_correlation_free(qn_analysis *analysis) {
@@ -49,15 +45,17 @@ const char *qn_correlation_symbol(const qn_window *window, int species) {
   return window->species_atoms[species] > 0 ? window->species[species].symbol : NULL;
 }
 
-qn_status qn_correlation_curve(const qn_window *window, qn_report *report, const char *name, const char *symbol, const char *const *columns,
+qn_status qn_correlation_curve(const qn_window *window, qn_report *report, const char *name, int species, const char *const columns[3],
                                qn_window_quantity quantity, void *context, qn_error *error) {
-  qn_curve *curve = qn_report_add_curve(report, name, symbol, window->region, columns, window->lag_count, error);
+  const char *const all[] = {columns[0], columns[1], columns[2], "pairs", NULL};
+  qn_curve *curve = qn_report_add_curve(report, name, qn_correlation_symbol(window, species), window->region, all, window->lag_count, error);
   if (curve == NULL) return QN_NO_MEMORY;
   for (int l = 0; l < window->lag_count; l++) {
     *(int *)context = l;
-    curve->data[3 * l] = window->lag_time[l];
-    curve->data[3 * l + 1] = quantity(window, context, -1, -1);
-    curve->data[3 * l + 2] = qn_window_error(window, quantity, context, qn_window_level(window, window->lag_time[l]), NULL);
+    curve->data[4 * l] = window->lag_time[l];
+    curve->data[4 * l + 1] = quantity(window, context, -1, -1);
+    curve->data[4 * l + 2] = qn_window_error(window, quantity, context, qn_window_level(window, window->lag_time[l]), NULL);
+    qn_window_average(window, l, species, 0, -1, -1, &curve->data[4 * l + 3]);
   }
   return QN_OK;
 }

@@ -17,18 +17,18 @@ typedef struct qn_correlation {
 /* The layer of `options` comes from the first parameters (QN_LAYER_PARAMETERS), its context is `context`, which is freed with free() then, and
  * on an error here. */
 qn_status qn_correlation_alloc(qn_analysis **analysis, const double *parameters, int parameter_count, const qn_window_options *options,
-                               void *context, qn_error *error);
-qn_status qn_correlation_accumulate(qn_analysis *analysis, const qn_frame *frame, qn_error *error);
+                               void *context, const qn_analysis_input *input, qn_error *error);
 void qn_correlation_free(qn_analysis *analysis);
 
-/* Zero the report and finish the window. */
+/* Zero the report and see that frames came. */
 qn_status qn_correlation_begin_reduce(qn_correlation *self, qn_report *report, qn_error *error);
 
 /* Symbol of a species, "all" for QN_WINDOW_ALL; NULL for one without atoms. Loop from QN_WINDOW_ALL up to species_count. */
 const char *qn_correlation_symbol(const qn_window *window, int species);
 
-/* A curve over all lags: lag, value(lag), its jackknife error. `quantity` gets `context`, whose first member is an int: the lag. */
-qn_status qn_correlation_curve(const qn_window *window, qn_report *report, const char *name, const char *symbol, const char *const *columns,
+/* A curve over all lags: lag, value(lag), its jackknife error, and over how many pairs of an atom and an origin; `columns` names the first three.
+ * `quantity` gets `context`, whose first member is an int: the lag. */
+qn_status qn_correlation_curve(const qn_window *window, qn_report *report, const char *name, int species, const char *const columns[3],
                                qn_window_quantity quantity, void *context, qn_error *error);
 
 #endif

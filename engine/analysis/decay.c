@@ -19,18 +19,16 @@ qn_decay_wave *qn_decay_wave_alloc(double q, bool planar) {
   return wave;
 }
 
-QN_KERNEL void qn_decay_in_space(const void *context, const double *now, const double *then, const double *weight, double *sums) {
+QN_KERNEL void qn_decay_in_space(const void *context, const double *square, const double *weight, double *sums) {
   double q = ((const qn_decay_wave *)context)->q, term[QN_WINDOW_CHUNK];
-  qn_kernel_square(now, then, term);
-  for (int i = 0; i < QN_WINDOW_CHUNK; i++) term[i] = weight[i] * qn_kernel_sinc(q * sqrt(term[i]));
+  for (int i = 0; i < QN_WINDOW_CHUNK; i++) term[i] = weight[i] * qn_kernel_sinc(q * sqrt(square[i]));
   sums[0] += qn_kernel_sum(term);
 }
 
-QN_KERNEL void qn_decay_in_plane(const void *context, const double *now, const double *then, const double *weight, double *sums) {
+QN_KERNEL void qn_decay_in_plane(const void *context, const double *square, const double *weight, double *sums) {
   const qn_decay_wave *w = context;
   double term[QN_WINDOW_CHUNK], largest = 0;
-  qn_kernel_square(now, then, term);
-  for (int i = 0; i < QN_WINDOW_CHUNK; i++) term[i] = weight[i] > 0 ? w->q * sqrt(term[i]) : 0;
+  for (int i = 0; i < QN_WINDOW_CHUNK; i++) term[i] = weight[i] > 0 ? w->q * sqrt(square[i]) : 0;
   for (int i = 0; i < QN_WINDOW_CHUNK; i++) largest = term[i] > largest ? term[i] : largest;
   if (largest < QN_BESSEL_END) {
     for (int i = 0; i < QN_WINDOW_CHUNK; i++) term[i] = weight[i] * qn_bessel_j0(&w->bessel, term[i]);

@@ -19,8 +19,8 @@ typedef struct qn_decay_wave qn_decay_wave;
 qn_decay_wave *qn_decay_wave_alloc(double q, bool planar);
 
 /* Kernels of one moment. */
-void qn_decay_in_space(const void *context, const double *now, const double *then, const double *weight, double *sums);
-void qn_decay_in_plane(const void *context, const double *now, const double *then, const double *weight, double *sums);
+void qn_decay_in_space(const void *context, const double *square, const double *weight, double *sums);
+void qn_decay_in_plane(const void *context, const double *square, const double *weight, double *sums);
 
 /* tau_alpha, ps, at (level, without) of the window, following F_s (the window's moment `moment`) up to lag `last`; NAN when it does not cross 1/e. */
 typedef struct qn_decay_crossing {

@@ -1,7 +1,7 @@
 /* Number density and composition against depth below the free surfaces, and the composition of a layer.
  *
- * Depth and layers are those of layer.h, both faces taken together; the density at a depth is atoms / (2 x area x bin). The faces are found in the
- * first frame and held; the centre of mass is held still. Status: ok; too_few_samples below 16 frames. */
+ * Depth and layers are those of layer.h, both faces taken together; the density at a depth is atoms / (2 x area x bin). The faces are those of the
+ * first frames and held; the centre of mass is held still. Status: ok; too_few_samples below 16 frames. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,19 +14,19 @@
 
 enum { BIN = QN_LAYER_VACUUM + 1, FRAMES, PARAMETERS };
 static const qn_parameter parameters[PARAMETERS] = {
-    {"layer_a", "thickness of the layer whose composition is reported (2.5 in the paper)", 2.5, 0.1, 1e4, false},
-    {"depth_a", "depth of that layer's outer side below the free surface; 0: everything outside belongs to it too", 0, 0, 1e4, false},
+    {"layer_a", "thickness of the layer whose composition is reported (2.5 in the paper)", 2.5, 0.1, 1e4, false, NULL},
+    {"depth_a", "depth of that layer's outer side below the free surface; 0: everything outside belongs to it too", 0, 0, 1e4, false, NULL},
     {"vacuum_a", "distance of the free surfaces from the edges of the box (10 in the paper); by default they lie where the density falls to half", 0, 0,
-     1e4, true},
-    {"bin_a", "width of the bins of depth", 0.5, 0.05, 10, false},
-    {"frames", "frames used, spread evenly over the run", 200, 1, 1e9, false},
+     1e4, true, NULL},
+    {"bin_a", "width of the bins of depth", 0.5, 0.05, 10, false, NULL},
+    {"frames", "frames used, spread evenly over the run", 200, 1, 1e9, false, NULL},
 };
 static const double OUTERMOST = -6; /* A */
 
 typedef struct density_profile {
   qn_layer_options options;
   qn_layer layer;
-  double bin, centre;
+  double bin;
   int bins, species_count;
   int64_t frames, wanted, seen;
   qn_species species[QN_MAX_SPECIES];
@@ -42,36 +42,12 @@ static void release(qn_analysis *analysis) {
   free(self);
 }
 
-static qn_status alloc(qn_analysis **analysis, const double *values, int64_t frames, double interval, int threads, qn_error *error) {
-  (void)interval;
-  (void)threads;
-  *analysis = NULL;
-  density_profile *self = qn_memory_alloc(1, sizeof *self);
-  if (self == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
-  self->options = qn_layer_place_of(values);
-  self->bin = values[BIN];
-  self->frames = frames;
-  self->wanted = (int64_t)values[FRAMES] < frames ? (int64_t)values[FRAMES] : frames;
-  *analysis = (qn_analysis *)self;
-  return QN_OK;
-}
-
-/* Centre of mass along the normal. */
-static double centre_of_mass(const density_profile *self, const qn_frame *frame) {
-  double mass = 0, sum = 0;
-  for (int64_t i = 0; i < frame->count; i++) {
-    mass += frame->species[frame->type[i]].mass;
-    sum += frame->species[frame->type[i]].mass * frame->r[self->layer.axis][i];
-  }
-  return sum / mass;
-}
-
-static qn_status begin(density_profile *self, const qn_frame *frame, qn_error *error) {
-  qn_status status = qn_layer_init(&self->layer, &self->options, frame, error);
+static qn_status begin(density_profile *self, const qn_analysis_input *input, qn_error *error) {
+  const qn_frame *first = &input->opening[0];
+  qn_status status = qn_layer_init(&self->layer, &self->options, input->opening, input->opening_count, error);
   if (status != QN_OK) return status;
-  self->species_count = frame->species_count;
-  memcpy(self->species, frame->species, (size_t)frame->species_count * sizeof *frame->species);
-  self->centre = centre_of_mass(self, frame);
+  self->species_count = first->species_count;
+  memcpy(self->species, first->species, (size_t)first->species_count * sizeof *first->species);
   self->bins = (int)floor(((self->layer.high - self->layer.low) / 2 - OUTERMOST) / self->bin);
   size_t width = (size_t)self->species_count * (size_t)(self->bins + 1);
   self->row = qn_memory_alloc(width, sizeof *self->row);
@@ -79,12 +55,30 @@ static qn_status begin(density_profile *self, const qn_frame *frame, qn_error *e
   return qn_blocks_init(&self->blocks, self->wanted, (int64_t)width, error);
 }
 
+static qn_status alloc(qn_analysis **analysis, const double *values, const qn_analysis_input *input, qn_error *error) {
+  *analysis = NULL;
+  density_profile *self = qn_memory_alloc(1, sizeof *self);
+  if (self == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
+  self->options = qn_layer_place_of(values);
+  self->bin = values[BIN];
+  self->frames = input->prospect.frames;
+  self->wanted = (int64_t)values[FRAMES] < self->frames ? (int64_t)values[FRAMES] : self->frames;
+  qn_status status = begin(self, input, error);
+  if (status != QN_OK) {
+    release((qn_analysis *)self);
+    return status;
+  }
+  *analysis = (qn_analysis *)self;
+  return QN_OK;
+}
+
 static qn_status accumulate(qn_analysis *analysis, const qn_frame *frame, qn_error *error) {
+  (void)error;
   density_profile *self = (density_profile *)analysis;
-  qn_status status = self->row == NULL ? begin(self, frame, error) : QN_OK;
-  if (status != QN_OK || !qn_blocks_takes(self->seen++, self->frames, self->wanted)) return status;
   int axis = self->layer.axis, stride = self->bins + 1;
-  double drift = centre_of_mass(self, frame) - self->centre, volume = 2 * qn_box_volume(&frame->box) / frame->box.length[axis] * self->bin;
+  double drift = qn_layer_drift(&self->layer, frame);
+  if (!qn_blocks_takes(self->seen++, self->frames, self->wanted)) return QN_OK;
+  double volume = 2 * qn_box_volume(&frame->box) / frame->box.length[axis] * self->bin;
   memset(self->row, 0, (size_t)(self->species_count * stride) * sizeof *self->row);
   for (int64_t i = 0; i < frame->count; i++) {
     double depth = qn_layer_depth(&self->layer, frame->r[axis][i] - drift), *row = self->row + frame->type[i] * stride;
@@ -92,7 +86,7 @@ static qn_status accumulate(qn_analysis *analysis, const qn_frame *frame, qn_err
     if (bin >= 0 && bin < self->bins) row[bin] += 1 / volume;
     row[self->bins] += qn_layer_holds(&self->layer, depth);
   }
-  qn_blocks_add(&self->blocks, self->row);
+  qn_blocks_add(&self->blocks, self->row, frame->time);
   return QN_OK;
 }
 
@@ -140,24 +134,24 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
     }
     if (s < 0) continue;
     qn_value *value =
-        qn_report_add_value(report, "layer_composition", "1", symbol, self->options.depth > 0 ? "layer" : "surface", error);
+        qn_report_add_value(report, "layer_composition", "1", symbol, qn_layer_region(&self->options), error);
     if (value == NULL) {
       qn_report_fini(report);
       return QN_NO_MEMORY;
     }
     at a = {self, s, self->bins};
-    value->value = share(&self->blocks, &a, -1);
-    value->standard_error = qn_blocks_error(&self->blocks, share, &a, &value->samples);
-    value->status = value->samples > 0 ? QN_VALUE_OK : QN_VALUE_TOO_FEW_SAMPLES;
+    qn_blocks_measure(&self->blocks, share, &a, value);
   }
   return QN_OK;
 }
 
-const qn_analysis_type qn_density_profile = {"density_profile",
-                                             "number density and composition against depth below free surfaces, and the composition of a layer",
-                                             PARAMETERS,
-                                             parameters,
-                                             alloc,
-                                             accumulate,
-                                             reduce,
-                                             release};
+const qn_analysis_type qn_density_profile = {.name = "density_profile",
+                                             .meaning = "number density and composition against depth below free surfaces, and the composition of a layer",
+                                             .parameter_count = PARAMETERS,
+                                             .parameters = parameters,
+                                             .sampling = QN_SAMPLING_LONGEST,
+                                             .layered = true,
+                                             .alloc = alloc,
+                                             .accumulate = accumulate,
+                                             .reduce = reduce,
+                                             .free = release};

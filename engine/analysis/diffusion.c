@@ -8,18 +8,25 @@
 enum { MAX_LAG = QN_LAYER_COUNT, FIT_START, FIT_END, PARAMETERS };
 static const qn_parameter parameters[PARAMETERS] = {
     QN_LAYER_PARAMETERS,
-    {"max_lag_ps", "longest lag of the mean-squared displacement; by default a quarter of the run", 0, 0, 1e9, true},
-    {"fit_start_ps", "first lag of the linear fit; by default the first that is out of the cage and diffusive", 0, 0, 1e9, true},
-    {"fit_end_ps", "last lag of the linear fit; by default five times the first, at most 1/16 of the run", 0, 0, 1e9, true},
+    {"max_lag_ps", "longest lag of the mean-squared displacement; by default a quarter of the run", 0, 0, 1e9, true, NULL},
+    {"fit_start_ps", "first lag of the linear fit; by default the first that is out of the cage and diffusive", 0, 0, 1e9, true, NULL},
+    {"fit_end_ps", "last lag of the linear fit; by default five times the first, at most 1/16 of the run", 0, 0, 1e9, true, NULL},
 };
 
-static qn_status alloc(qn_analysis **analysis, const double *values, int64_t frames, double interval, int threads, qn_error *error) {
-  *analysis = NULL;
+static qn_window_options options_of(const double *values) {
+  return (qn_window_options){.longest = values[MAX_LAG], .moments = 1, .kernel = qn_slope_kernel};
+}
+
+static qn_status check(const double *values, const qn_analysis_prospect *prospect, qn_error *error) {
+  qn_window_options options = options_of(values);
   if (values[FIT_END] > 0 && !(values[FIT_START] < values[FIT_END]))
     return qn_error_set(error, QN_INVALID, "fit_start_ps must lie before fit_end_ps");
-  qn_window_options options = {
-      .frames = frames, .interval = interval, .longest = values[MAX_LAG], .moments = 1, .kernel = qn_slope_kernel, .threads = threads};
-  return qn_correlation_alloc(analysis, values, PARAMETERS, &options, NULL, error);
+  return qn_window_check(&options, prospect, error);
+}
+
+static qn_status alloc(qn_analysis **analysis, const double *values, const qn_analysis_input *input, qn_error *error) {
+  qn_window_options options = options_of(values);
+  return qn_correlation_alloc(analysis, values, PARAMETERS, &options, NULL, input, error);
 }
 
 typedef struct at {
@@ -32,7 +39,7 @@ static double msd(const qn_window *window, const void *context, int level, int w
 }
 
 static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *error) {
-  static const char *const columns[] = {"lag_ps", "msd_a2", "standard_error_a2", NULL};
+  static const char *const columns[3] = {"lag_ps", "msd_a2", "standard_error_a2"};
   qn_correlation *self = (qn_correlation *)analysis;
   const qn_window *window = &self->window;
   qn_status status = qn_correlation_begin_reduce(self, report, error);
@@ -49,17 +56,20 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
                                 .start = self->parameter[FIT_START],
                                 .end = self->parameter[FIT_END]};
     qn_slope_measure(window, &options, value, NULL);
-    status = qn_correlation_curve(window, report, "mean_squared_displacement", symbol, columns, msd, &(at){0, species}, error);
+    status = qn_correlation_curve(window, report, "mean_squared_displacement", species, columns, msd, &(at){0, species}, error);
   }
   if (status != QN_OK) qn_report_fini(report);
   return status;
 }
 
-const qn_analysis_type qn_diffusion = {"diffusion",
-                                       "mean-squared displacement and diffusion coefficient, by species and for all",
-                                       PARAMETERS,
-                                       parameters,
-                                       alloc,
-                                       qn_correlation_accumulate,
-                                       reduce,
-                                       qn_correlation_free};
+const qn_analysis_type qn_diffusion = {.name = "diffusion",
+                                       .meaning = "mean-squared displacement and diffusion coefficient, by species and for all",
+                                       .parameter_count = PARAMETERS,
+                                       .parameters = parameters,
+                                       .sampling = QN_SAMPLING_LONGEST,
+                                       .displacements = true,
+                                       .layered = true,
+                                       .check = check,
+                                       .alloc = alloc,
+                                       .reduce = reduce,
+                                       .free = qn_correlation_free};

@@ -1,4 +1,4 @@
-/* What the pair kernels of the window share: the displacement of a chunk, a sum in fixed order, and sin(x)/x.
+/* What the pair kernels of the windows share: a sum in fixed order, and sin(x)/x.
  *
  * Loops over the 64 lanes carry no sum, so the compiler vectorises them at any width without changing a bit. */
 #ifndef QN_ANALYSIS_KERNEL_H
@@ -14,16 +14,6 @@
 #else
 #define QN_KERNEL
 #endif
-
-/* Squared displacement, A^2, of every lane. */
-static inline __attribute__((always_inline)) void qn_kernel_square(const double *now, const double *then, double *square) {
-  for (int i = 0; i < QN_WINDOW_CHUNK; i++) {
-    double x = now[i] - then[i];
-    double y = now[QN_WINDOW_CHUNK + i] - then[QN_WINDOW_CHUNK + i];
-    double z = now[2 * QN_WINDOW_CHUNK + i] - then[2 * QN_WINDOW_CHUNK + i];
-    square[i] = x * x + y * y + z * z;
-  }
-}
 
 /* Pairwise, so the order is fixed and every level vectorises. */
 static inline __attribute__((always_inline)) double qn_kernel_sum(double *term) {

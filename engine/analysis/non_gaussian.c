@@ -16,25 +16,32 @@ static const double STENCIL = 1.5;
 enum { MAX_LAG = QN_LAYER_COUNT, PARAMETERS };
 static const qn_parameter parameters[PARAMETERS] = {
     QN_LAYER_PARAMETERS,
-    {"max_lag_ps", "longest lag of the non-Gaussian parameter; by default a quarter of the run", 0, 0, 1e9, true},
+    {"max_lag_ps", "longest lag of the non-Gaussian parameter; by default a quarter of the run", 0, 0, 1e9, true, NULL},
 };
 
-QN_KERNEL static void kernel(const void *context, const double *now, const double *then, const double *weight, double *sums) {
+QN_KERNEL static void kernel(const void *context, const double *square, const double *weight, double *sums) {
   (void)context;
-  double square[QN_WINDOW_CHUNK], fourth[QN_WINDOW_CHUNK];
-  qn_kernel_square(now, then, square);
+  double second[QN_WINDOW_CHUNK], fourth[QN_WINDOW_CHUNK];
   for (int i = 0; i < QN_WINDOW_CHUNK; i++) {
     fourth[i] = weight[i] * square[i] * square[i];
-    square[i] *= weight[i];
+    second[i] = weight[i] * square[i];
   }
-  sums[0] += qn_kernel_sum(square);
+  sums[0] += qn_kernel_sum(second);
   sums[1] += qn_kernel_sum(fourth);
 }
 
-static qn_status alloc(qn_analysis **analysis, const double *values, int64_t frames, double interval, int threads, qn_error *error) {
-  qn_window_options options = {
-      .frames = frames, .interval = interval, .longest = values[MAX_LAG], .moments = 2, .kernel = kernel, .threads = threads};
-  return qn_correlation_alloc(analysis, values, PARAMETERS, &options, NULL, error);
+static qn_window_options options_of(const double *values) {
+  return (qn_window_options){.longest = values[MAX_LAG], .moments = 2, .kernel = kernel};
+}
+
+static qn_status check(const double *values, const qn_analysis_prospect *prospect, qn_error *error) {
+  qn_window_options options = options_of(values);
+  return qn_window_check(&options, prospect, error);
+}
+
+static qn_status alloc(qn_analysis **analysis, const double *values, const qn_analysis_input *input, qn_error *error) {
+  qn_window_options options = options_of(values);
+  return qn_correlation_alloc(analysis, values, PARAMETERS, &options, NULL, input, error);
 }
 
 typedef struct at {
@@ -92,7 +99,7 @@ static void measure(const qn_window *window, at *a, qn_value *value) {
 }
 
 static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *error) {
-  static const char *const columns[] = {"lag_ps", "alpha_2", "standard_error", NULL};
+  static const char *const columns[3] = {"lag_ps", "alpha_2", "standard_error"};
   qn_correlation *self = (qn_correlation *)analysis;
   const qn_window *window = &self->window;
   qn_status status = qn_correlation_begin_reduce(self, report, error);
@@ -108,17 +115,20 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
       }
       measure(window, &(at){0, species, time}, value);
     }
-    status = qn_correlation_curve(window, report, "non_gaussian_parameter", symbol, columns, alpha, &(at){0, species, false}, error);
+    status = qn_correlation_curve(window, report, "non_gaussian_parameter", species, columns, alpha, &(at){0, species, false}, error);
   }
   if (status != QN_OK) qn_report_fini(report);
   return status;
 }
 
-const qn_analysis_type qn_non_gaussian = {"non_gaussian",
-                                          "non-Gaussian parameter alpha_2 and its peak, by species and for all",
-                                          PARAMETERS,
-                                          parameters,
-                                          alloc,
-                                          qn_correlation_accumulate,
-                                          reduce,
-                                          qn_correlation_free};
+const qn_analysis_type qn_non_gaussian = {.name = "non_gaussian",
+                                          .meaning = "non-Gaussian parameter alpha_2 and its peak, by species and for all",
+                                          .parameter_count = PARAMETERS,
+                                          .parameters = parameters,
+                                          .sampling = QN_SAMPLING_FINEST,
+                                          .displacements = true,
+                                          .layered = true,
+                                          .check = check,
+                                          .alloc = alloc,
+                                          .reduce = reduce,
+                                          .free = qn_correlation_free};

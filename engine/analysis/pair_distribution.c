@@ -12,7 +12,6 @@
 #include "engine/analysis/radial.h"
 #include "engine/analysis/report.h"
 #include "engine/analysis/types.h"
-#include "engine/analysis/vacuum.h"
 #include "engine/base/memory.h"
 
 typedef struct pair_distribution {
@@ -27,9 +26,9 @@ typedef struct pair_distribution {
 
 enum { LONGEST, BIN, FRAMES, PARAMETERS };
 static const qn_parameter parameters[PARAMETERS] = {
-    {"longest_a", "distance up to which pairs are counted", 10, 1, 30, false},
-    {"bin_a", "width of the bins of distance", 0.05, 0.005, 1, false},
-    {"frames", "frames used, spread evenly over the run", 100, 1, 1e9, false},
+    {"longest_a", "distance up to which pairs are counted", 10, 1, 30, false, NULL},
+    {"bin_a", "width of the bins of distance", 0.05, 0.005, 1, false, NULL},
+    {"frames", "frames used, spread evenly over the run", 100, 1, 1e9, false, NULL},
 };
 
 static void release(qn_analysis *analysis) {
@@ -41,37 +40,41 @@ static void release(qn_analysis *analysis) {
   free(self);
 }
 
-static qn_status alloc(qn_analysis **analysis, const double *values, int64_t frames, double interval, int threads, qn_error *error) {
-  (void)interval;
+static qn_status check(const double *values, const qn_analysis_prospect *prospect, qn_error *error) {
+  (void)values;
+  if (prospect->surfaces != QN_YES) return QN_OK;
+  return qn_error_set(error, QN_UNSUPPORTED, "the pair distribution needs a bulk system; this one has free surfaces");
+}
+
+static qn_status alloc(qn_analysis **analysis, const double *values, const qn_analysis_input *input, qn_error *error) {
   *analysis = NULL;
+  const qn_frame *first = &input->opening[0];
   pair_distribution *self = qn_memory_alloc(1, sizeof *self);
   if (self == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
   self->bin = values[BIN];
   self->bins = (int)ceil(values[LONGEST] / values[BIN] - 1e-9);
-  self->threads = threads;
-  self->frames = frames;
-  self->wanted = (int64_t)values[FRAMES];
+  self->threads = input->threads;
+  self->frames = input->prospect.frames;
+  self->wanted = (int64_t)values[FRAMES] < self->frames ? (int64_t)values[FRAMES] : self->frames;
+  self->species_count = first->species_count;
+  memcpy(self->species, first->species, (size_t)first->species_count * sizeof *first->species);
+  self->kinds = first->species_count * (first->species_count + 1) / 2 + 1;
+  self->g = qn_memory_alloc((size_t)(self->kinds * self->bins), sizeof *self->g);
+  qn_status status = self->g != NULL ? qn_blocks_init(&self->blocks, self->wanted, self->kinds * self->bins, error)
+                                     : qn_error_set(error, QN_NO_MEMORY, "out of memory");
+  if (status != QN_OK) {
+    release((qn_analysis *)self);
+    return status;
+  }
   *analysis = (qn_analysis *)self;
   return QN_OK;
 }
 
-static qn_status begin(pair_distribution *self, const qn_frame *frame, qn_error *error) {
-  if (qn_vacuum_axis(frame, NULL) >= 0)
-    return qn_error_set(error, QN_UNSUPPORTED, "the pair distribution needs a bulk system; this one has free surfaces");
-  self->species_count = frame->species_count;
-  memcpy(self->species, frame->species, (size_t)frame->species_count * sizeof *frame->species);
-  self->kinds = frame->species_count * (frame->species_count + 1) / 2 + 1;
-  self->g = qn_memory_alloc((size_t)(self->kinds * self->bins), sizeof *self->g);
-  if (self->g == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
-  return qn_blocks_init(&self->blocks, self->wanted < self->frames ? self->wanted : self->frames, self->kinds * self->bins, error);
-}
-
 static qn_status accumulate(qn_analysis *analysis, const qn_frame *frame, qn_error *error) {
   pair_distribution *self = (pair_distribution *)analysis;
-  qn_status status = self->g == NULL ? begin(self, frame, error) : QN_OK;
-  if (status != QN_OK || !qn_blocks_takes(self->seen++, self->frames, self->wanted)) return status;
-  status = qn_radial_measure(&self->pairs, frame, self->bin, self->bins, self->threads, self->g, error);
-  if (status == QN_OK) qn_blocks_add(&self->blocks, self->g);
+  if (!qn_blocks_takes(self->seen++, self->frames, self->wanted)) return QN_OK;
+  qn_status status = qn_radial_measure(&self->pairs, frame, self->bin, self->bins, self->threads, self->g, error);
+  if (status == QN_OK) qn_blocks_add(&self->blocks, self->g, frame->time);
   return status;
 }
 
@@ -104,9 +107,7 @@ static qn_status report_kind(const pair_distribution *self, int kind, const char
         qn_report_add_value(report, minimum ? "pair_distribution_first_minimum" : "pair_distribution_first_maximum", "A", name, "bulk", error);
     if (value == NULL) return QN_NO_MEMORY;
     a.minimum = minimum;
-    value->value = place(&self->blocks, &a, -1);
-    value->standard_error = qn_blocks_error(&self->blocks, place, &a, &value->samples);
-    value->status = isnan(value->value) ? QN_VALUE_UNRESOLVED : value->samples > 0 ? QN_VALUE_OK : QN_VALUE_TOO_FEW_SAMPLES;
+    qn_blocks_measure(&self->blocks, place, &a, value);
   }
   qn_curve *curve = qn_report_add_curve(report, "pair_distribution", name, "bulk", columns, self->bins, error);
   if (curve == NULL) return QN_NO_MEMORY;
@@ -134,11 +135,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
-const qn_analysis_type qn_pair_distribution = {"pair_distribution",
-                                               "radial distribution function by pairs of species, its first maximum and minimum",
-                                               PARAMETERS,
-                                               parameters,
-                                               alloc,
-                                               accumulate,
-                                               reduce,
-                                               release};
+const qn_analysis_type qn_pair_distribution = {.name = "pair_distribution",
+                                               .meaning = "radial distribution function by pairs of species, its first maximum and minimum",
+                                               .parameter_count = PARAMETERS,
+                                               .parameters = parameters,
+                                               .sampling = QN_SAMPLING_LONGEST,
+                                               .check = check,
+                                               .alloc = alloc,
+                                               .accumulate = accumulate,
+                                               .reduce = reduce,
+                                               .free = release};

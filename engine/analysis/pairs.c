@@ -61,16 +61,27 @@ qn_status qn_pairs_build(qn_pairs *pairs, const qn_frame *frame, double cutoff, 
   double low[3], high[3];
   for (int a = 0; a < 3; a++) {
     double origin = frame->box.origin[a], length = frame->box.length[a];
-    for (int64_t i = 0; i < frame->count; i++) pairs->r[a][i] = frame->r[a][i] - length * floor((frame->r[a][i] - origin) / length);
     low[a] = origin - cutoff;
     high[a] = origin + length + cutoff;
+    if (!frame->open[a]) {
+      for (int64_t i = 0; i < frame->count; i++) pairs->r[a][i] = frame->r[a][i] - length * floor((frame->r[a][i] - origin) / length);
+      continue;
+    }
+    low[a] = high[a] = frame->r[a][0];
+    for (int64_t i = 0; i < frame->count; i++) {
+      pairs->r[a][i] = frame->r[a][i];
+      low[a] = fmin(low[a], frame->r[a][i]);
+      high[a] = fmax(high[a], frame->r[a][i]);
+    }
+    high[a] += cutoff; /* a grid has some width */
   }
   for (int64_t i = 0; i < frame->count; i++) {
     pairs->atom[i] = (int32_t)i;
     pairs->type[i] = frame->type[i];
   }
   pairs->atoms = pairs->sites = frame->count;
-  for (int a = 0; a < 3 && status == QN_OK; a++) status = add_images(pairs, &frame->box, a, error);
+  for (int a = 0; a < 3 && status == QN_OK; a++)
+    if (!frame->open[a]) status = add_images(pairs, &frame->box, a, error);
   const double edge[3] = {cutoff / 2, cutoff / 2, cutoff / 2};
   return status == QN_OK ? qn_grid_sort(&pairs->grid, low, high, edge, pairs->sites, pairs->r, error) : status;
 }

@@ -1,4 +1,4 @@
-/* Every pair of atoms of one frame closer than a cutoff, with all periodic images, in any box (the cutoff may exceed half its length). */
+/* Every pair of atoms of one frame closer than a cutoff, with all images along periodic axes, in any box (the cutoff may exceed half its length). */
 #ifndef QN_ANALYSIS_PAIRS_H
 #define QN_ANALYSIS_PAIRS_H
 

@@ -14,6 +14,7 @@ const char *qn_value_status_name(qn_value_status status) {
     case QN_VALUE_NOT_DECAYED: return "not_decayed";
     case QN_VALUE_TOO_FEW_SAMPLES: return "too_few_samples";
     case QN_VALUE_UNRESOLVED: return "unresolved";
+    case QN_VALUE_GIVEN: return "given";
   }
   return "unknown";
 }
@@ -38,7 +39,7 @@ qn_value *qn_report_add_value(qn_report *report, const char *quantity, const cha
   snprintf(value->unit, sizeof value->unit, "%s", unit);
   snprintf(value->species, sizeof value->species, "%s", species);
   snprintf(value->region, sizeof value->region, "%s", region);
-  value->value = value->standard_error = value->window_start_ps = value->window_end_ps = NAN;
+  value->value = value->standard_error = value->window_start_ps = value->window_end_ps = value->temperature_k = NAN;
   return value;
 }
 

@@ -9,12 +9,11 @@
 enum { FEWEST_LAGS = 4, SEGMENT_SHARE = 16 };
 static const double EXPONENT_BOUND = 0.1, EXPONENT_LIMIT = 0.2, LONGEST_WINDOW = 5;
 
-QN_KERNEL void qn_slope_kernel(const void *context, const double *now, const double *then, const double *weight, double *sums) {
+QN_KERNEL void qn_slope_kernel(const void *context, const double *square, const double *weight, double *sums) {
   (void)context;
-  double square[QN_WINDOW_CHUNK];
-  qn_kernel_square(now, then, square);
-  for (int i = 0; i < QN_WINDOW_CHUNK; i++) square[i] *= weight[i];
-  sums[0] += qn_kernel_sum(square);
+  double term[QN_WINDOW_CHUNK];
+  for (int i = 0; i < QN_WINDOW_CHUNK; i++) term[i] = square[i] * weight[i];
+  sums[0] += qn_kernel_sum(term);
 }
 
 double qn_slope_cage(const qn_window *window) {
@@ -75,7 +74,7 @@ static int first_diffusive(const qn_window *window, const qn_slope_options *opti
 }
 
 void qn_slope_measure(const qn_window *window, const qn_slope_options *options, qn_value *value, qn_slope_line *line) {
-  double safe = (double)window->frames_seen * window->options.interval / SEGMENT_SHARE * (1 + 1e-9);
+  double safe = (double)window->frames_seen * window->interval / SEGMENT_SHARE * (1 + 1e-9);
   double end = options->end > 0 ? options->end * (1 + 1e-9) : safe;
   int longest = window->lag_count - 1, last = longest;
   while (longest > 0 && window->lag[longest] >= window->frames_seen) longest--;

@@ -16,33 +16,37 @@
 enum { Q = QN_LAYER_COUNT, MAX_LAG, PARAMETERS };
 static const qn_parameter parameters[PARAMETERS] = {
     QN_LAYER_PARAMETERS,
-    {"q_inv_a", "wave number of the relaxation time", 2.7, 0.01, 100, false},
-    {"max_lag_ps", "longest lag; by default a quarter of the run", 0, 0, 1e9, true},
+    {"q_inv_a", "wave number of the relaxation time", 2.7, 0.01, 100, false, NULL},
+    {"max_lag_ps", "longest lag; by default a quarter of the run", 0, 0, 1e9, true, NULL},
 };
 enum { SQUARE, WAVE, MOMENTS };
 
-static void in_space(const void *context, const double *now, const double *then, const double *weight, double *sums) {
-  qn_slope_kernel(NULL, now, then, weight, sums + SQUARE);
-  qn_decay_in_space(context, now, then, weight, sums + WAVE);
+static void in_space(const void *context, const double *square, const double *weight, double *sums) {
+  qn_slope_kernel(NULL, square, weight, sums + SQUARE);
+  qn_decay_in_space(context, square, weight, sums + WAVE);
 }
 
-static void in_plane(const void *context, const double *now, const double *then, const double *weight, double *sums) {
-  qn_slope_kernel(NULL, now, then, weight, sums + SQUARE);
-  qn_decay_in_plane(context, now, then, weight, sums + WAVE);
+static void in_plane(const void *context, const double *square, const double *weight, double *sums) {
+  qn_slope_kernel(NULL, square, weight, sums + SQUARE);
+  qn_decay_in_plane(context, square, weight, sums + WAVE);
 }
 
-static qn_status alloc(qn_analysis **analysis, const double *values, int64_t frames, double interval, int threads, qn_error *error) {
+static qn_window_options options_of(const double *values) {
+  return (qn_window_options){
+      .longest = values[MAX_LAG], .moments = MOMENTS, .kernel = values[QN_LAYER_THICKNESS] > 0 ? in_plane : in_space};
+}
+
+static qn_status check(const double *values, const qn_analysis_prospect *prospect, qn_error *error) {
+  qn_window_options options = options_of(values);
+  return qn_window_check(&options, prospect, error);
+}
+
+static qn_status alloc(qn_analysis **analysis, const double *values, const qn_analysis_input *input, qn_error *error) {
   *analysis = NULL;
-  bool layered = values[QN_LAYER_THICKNESS] > 0;
-  qn_decay_wave *wave = qn_decay_wave_alloc(values[Q], layered);
+  qn_decay_wave *wave = qn_decay_wave_alloc(values[Q], values[QN_LAYER_THICKNESS] > 0);
   if (wave == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
-  qn_window_options options = {.frames = frames,
-                               .interval = interval,
-                               .longest = values[MAX_LAG],
-                               .moments = MOMENTS,
-                               .kernel = layered ? in_plane : in_space,
-                               .threads = threads};
-  return qn_correlation_alloc(analysis, values, PARAMETERS, &options, wave, error);
+  qn_window_options options = options_of(values);
+  return qn_correlation_alloc(analysis, values, PARAMETERS, &options, wave, input, error);
 }
 
 typedef struct both {
@@ -94,11 +98,14 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
-const qn_analysis_type qn_stokes_einstein = {"stokes_einstein",
-                                             "diffusion coefficient times relaxation time, by species and for all",
-                                             PARAMETERS,
-                                             parameters,
-                                             alloc,
-                                             qn_correlation_accumulate,
-                                             reduce,
-                                             qn_correlation_free};
+const qn_analysis_type qn_stokes_einstein = {.name = "stokes_einstein",
+                                             .meaning = "diffusion coefficient times relaxation time, by species and for all",
+                                             .parameter_count = PARAMETERS,
+                                             .parameters = parameters,
+                                             .sampling = QN_SAMPLING_LONGEST,
+                                             .displacements = true,
+                                             .layered = true,
+                                             .check = check,
+                                             .alloc = alloc,
+                                             .reduce = reduce,
+                                             .free = qn_correlation_free};

@@ -15,5 +15,7 @@ extern const qn_analysis_type qn_density_profile;
 extern const qn_analysis_type qn_pair_distribution;
 extern const qn_analysis_type qn_structure_factor;
 extern const qn_analysis_type qn_debye_waller;
+extern const qn_analysis_type qn_energy_series;
+extern const qn_analysis_type qn_thermodynamics;
 
 #endif

@@ -34,11 +34,17 @@ static double widest_gap(const qn_frame *frame, int axis, double *middle) {
   return (double)longest * width;
 }
 
-int qn_vacuum_axis(const qn_frame *frame, double *middle) {
-  double ignored;
-  for (int axis = 0; axis < 3; axis++)
-    if (widest_gap(frame, axis, middle != NULL ? middle : &ignored) >= GAP) return axis;
-  return -1;
+int qn_vacuum_axis(const qn_frame *frame, double *middle, int *axes) {
+  int found = -1, count = 0;
+  for (int axis = 0; axis < 3; axis++) {
+    double at = 0;
+    if (!frame->open[axis] && widest_gap(frame, axis, &at) < GAP) continue;
+    if (count++ > 0) continue;
+    found = axis;
+    if (middle != NULL) *middle = at;
+  }
+  if (axes != NULL) *axes = count;
+  return found;
 }
 
-const char *qn_vacuum_region(const qn_frame *frame) { return qn_vacuum_axis(frame, NULL) < 0 ? "bulk" : "slab"; }
+const char *qn_vacuum_region(const qn_frame *frame) { return qn_vacuum_axis(frame, NULL, NULL) < 0 ? "bulk" : "slab"; }

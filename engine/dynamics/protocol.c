@@ -50,6 +50,16 @@ int64_t qn_stage_steps(const qn_stage *stage, double temperature, double timeste
   return levels == 0 ? 0 : qn_stage_level_end(stage, temperature, timestep, levels - 1);
 }
 
+bool qn_sampling_due(const qn_sampling *sampling, int64_t offset, double timestep) {
+  if (offset % qn_interval_steps(sampling->every, timestep) != 0) return false;
+  return sampling->duration == 0.0 || offset <= llround(sampling->duration / timestep);
+}
+
+int64_t qn_sampling_frames(const qn_sampling *sampling, int64_t stage_steps, double timestep) {
+  int64_t last = sampling->duration > 0.0 ? llround(sampling->duration / timestep) : stage_steps;
+  return (last < stage_steps ? last : stage_steps) / qn_interval_steps(sampling->every, timestep) + 1;
+}
+
 int64_t qn_protocol_steps(const qn_protocol *protocol, double temperature) {
   int64_t steps = 0;
   for (int s = 0; s < protocol->stage_count; s++) {
@@ -77,9 +87,14 @@ static qn_status check_coupling(const qn_stage *stage, int index, qn_error *erro
     return qn_error_set(error, QN_INVALID, "stages[%d].pressure: not a finite number", index);
   if (stage->ensemble == QN_ENSEMBLE_NPT && stage->mean_volume)
     return qn_error_set(error, QN_INVALID, "stages[%d].mean_volume: only an nve or nvt stage keeps a mean volume", index);
-  if (!not_negative(stage->sample_every) || !not_negative(stage->thermo_every))
-    return qn_error_set(error, QN_INVALID, "stages[%d]: sample_every %g ps and thermo_every %g ps must be 0 or more", index,
-                        stage->sample_every, stage->thermo_every);
+  if (!not_negative(stage->thermo_every))
+    return qn_error_set(error, QN_INVALID, "stages[%d].thermo_every: %g ps; 0 or more is needed", index, stage->thermo_every);
+  if (stage->sampling_count < 0 || stage->sampling_count > QN_MAX_SAMPLINGS)
+    return qn_error_set(error, QN_INVALID, "stages[%d].samplings: %d; 0 to %d are possible", index, stage->sampling_count, QN_MAX_SAMPLINGS);
+  for (int k = 0; k < stage->sampling_count; k++)
+    if (!positive(stage->samplings[k].every) || !not_negative(stage->samplings[k].duration))
+      return qn_error_set(error, QN_INVALID, "stages[%d].samplings[%d]: every %g ps for %g ps; a time above 0, and 0 (to the end) or more are needed",
+                          index, k, stage->samplings[k].every, stage->samplings[k].duration);
   return QN_OK;
 }
 

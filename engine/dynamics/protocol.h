@@ -18,6 +18,15 @@ typedef enum qn_stage_kind {
   QN_STAGE_SURFACE /* vacuum on both sides of one axis; takes no time */
 } qn_stage_kind;
 
+/* A stream of trajectory frames of a stage: one every so often from the stage's start on, for some time or to its end. A stage may have several,
+ * such as a fine and short one for vibrations beside a coarse and long one for jumps. */
+typedef struct qn_sampling {
+  double every;           /* ps between frames, > 0 */
+  double duration;        /* ps; 0: to the end of the stage */
+} qn_sampling;
+
+enum { QN_MAX_SAMPLINGS = 4 };
+
 typedef struct qn_stage {
   qn_stage_kind kind;
   qn_ensemble ensemble;
@@ -33,7 +42,8 @@ typedef struct qn_stage {
   double vacuum;          /* surface, A added on each side */
   double thermostat_time; /* ps */
   double barostat_time;   /* ps */
-  double sample_every;    /* ps between trajectory frames; 0: none */
+  int sampling_count;     /* streams; 0: no frames */
+  qn_sampling samplings[QN_MAX_SAMPLINGS];
   double thermo_every;    /* ps between rows of the thermo series */
   bool snapshot;          /* keep the state at the end of the stage, and of each step of a quench in steps */
 } qn_stage;
@@ -48,7 +58,7 @@ typedef struct qn_protocol {
   qn_stage stages[QN_MAX_STAGES];
 } qn_protocol;
 
-/* How times become steps: a time is rounded to the nearest whole number of timesteps; an interval (sample_every, thermo_every) that is
+/* How times become steps: a time is rounded to the nearest whole number of timesteps; an interval (of frames, of thermo rows) that is
  * not zero is at least one step. The ends of the steps of a quench are rounded each from the start of the stage, so that no error adds
  * up. Frames and rows carry the time that was really simulated, step x timestep. */
 int64_t qn_interval_steps(double interval, double timestep); /* 0 for 0 */
@@ -65,6 +75,10 @@ double qn_stage_final_target(const qn_stage *stage, double temperature);
 /* Steps of one stage and of all, as the run loop counts them. `temperature` is the target before the stage, or before the first. */
 int64_t qn_stage_steps(const qn_stage *stage, double temperature, double timestep);
 int64_t qn_protocol_steps(const qn_protocol *protocol, double temperature);
+
+/* Frames that a stream of a stage of so many steps gives: at its offsets 0, every, ... */
+int64_t qn_sampling_frames(const qn_sampling *sampling, int64_t stage_steps, double timestep);
+bool qn_sampling_due(const qn_sampling *sampling, int64_t offset, double timestep); /* a frame at this offset, in steps? */
 
 /* QN_INVALID, naming stage, field and what would be accepted, when a protocol cannot be run. `mean_length` tells whether mean lengths come
  * with the start. */

@@ -3,7 +3,8 @@
 #include "engine/base/units.h"
 #include "engine/dynamics/run_state.h"
 
-static qn_status report_frame(qn_run *run, qn_error *error) {
+/* Positions are unwrapped once, however many streams are due. */
+static qn_status report_frames(qn_run *run, const qn_stage *stage, qn_error *error) {
   const qn_atoms *atoms = run->atoms;
   int64_t count = atoms->count;
   qn_frame frame = {.step = run->state.step,
@@ -13,11 +14,20 @@ static qn_status report_frame(qn_run *run, qn_error *error) {
                     .species_count = atoms->species_count,
                     .species = atoms->species,
                     .type = atoms->type};
-  for (int a = 0; a < 3; a++) frame.r[a] = run->unwrapped + a * count;
+  bool unwrapped = false;
+  qn_status status = QN_OK;
+  for (int k = 0; k < stage->sampling_count && status == QN_OK; k++) {
+    if (!qn_sampling_due(&stage->samplings[k], run->state.offset, run->protocol.timestep)) continue;
+    for (int a = 0; a < 3; a++) frame.r[a] = run->unwrapped + a * count;
+    if (!unwrapped) {
 #pragma omp parallel for schedule(static) num_threads(run->threads)
-  for (int64_t i = 0; i < count; i++)
-    for (int a = 0; a < 3; a++) frame.r[a][i] = atoms->r[a][i] + atoms->image[a][i] * frame.box.length[a];
-  return run->callbacks.frame(run->callbacks.context, run->state.stage, &frame, error);
+      for (int64_t i = 0; i < count; i++)
+        for (int a = 0; a < 3; a++) frame.r[a][i] = atoms->r[a][i] + atoms->image[a][i] * frame.box.length[a];
+    }
+    unwrapped = true;
+    status = run->callbacks.frame(run->callbacks.context, run->state.stage, k, &frame, error);
+  }
+  return status;
 }
 
 static qn_status report_thermo(qn_run *run, qn_error *error) {
@@ -46,8 +56,7 @@ bool qn_run_due(int64_t offset, double interval, double timestep) {
 qn_status qn_run_report(qn_run *run, qn_error *error) {
   const qn_stage *stage = qn_run_present(run);
   qn_status status = QN_OK;
-  if (run->callbacks.frame != NULL && qn_run_due(run->state.offset, stage->sample_every, run->protocol.timestep))
-    status = report_frame(run, error);
+  if (run->callbacks.frame != NULL && stage->sampling_count > 0) status = report_frames(run, stage, error);
   if (status == QN_OK && run->callbacks.thermo != NULL && qn_run_due(run->state.offset, stage->thermo_every, run->protocol.timestep))
     status = report_thermo(run, error);
   return status;

@@ -229,7 +229,7 @@ qn_status qn_run_advance(qn_run *run, int64_t steps, qn_error *error) {
 
 static bool samples(const qn_protocol *protocol) {
   for (int s = 0; s < protocol->stage_count; s++)
-    if (protocol->stages[s].kind != QN_STAGE_SURFACE && protocol->stages[s].sample_every > 0.0) return true;
+    if (protocol->stages[s].kind != QN_STAGE_SURFACE && protocol->stages[s].sampling_count > 0) return true;
   return false;
 }
 

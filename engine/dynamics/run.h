@@ -39,7 +39,7 @@ typedef struct qn_snapshot {
 /* Any callback may be NULL; a status other than QN_OK ends the run with it. */
 typedef struct qn_run_callbacks {
   void *context;
-  qn_status (*frame)(void *context, int stage, const qn_frame *frame, qn_error *error);
+  qn_status (*frame)(void *context, int stage, int sampling, const qn_frame *frame, qn_error *error); /* of each stream that is due */
   qn_status (*thermo)(void *context, const qn_thermo *row, qn_error *error);
   qn_status (*snapshot)(void *context, const qn_snapshot *snapshot, qn_error *error);
 } qn_run_callbacks;

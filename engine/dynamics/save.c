@@ -102,7 +102,11 @@ static uLong protocol_crc(const qn_protocol *protocol) {
     ADD(stage->to), ADD(stage->step), ADD(stage->rate);
     ADD(stage->axis), ADD(stage->vacuum);
     ADD(stage->thermostat_time), ADD(stage->barostat_time);
-    ADD(stage->sample_every), ADD(stage->thermo_every), ADD(stage->snapshot);
+    /* One stream to the end of the stage counts as it always did: states saved before there were several stay good. */
+    double every = stage->sampling_count > 0 ? stage->samplings[0].every : 0.0;
+    ADD(every), ADD(stage->thermo_every), ADD(stage->snapshot);
+    for (int k = 0; k < stage->sampling_count && (stage->sampling_count > 1 || stage->samplings[0].duration > 0.0); k++)
+      ADD(stage->samplings[k].every), ADD(stage->samplings[k].duration);
   }
   return crc;
 }

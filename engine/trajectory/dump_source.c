@@ -1,7 +1,7 @@
 /* LAMMPS dump text ("dump custom"), as its manual describes it: sections ITEM: TIMESTEP, optional UNITS and TIME, NUMBER OF ATOMS, BOX BOUNDS, ATOMS.
  *
  * Atoms come in any order and are sorted by id. Positions are, by preference, xu yu zu; xsu ysu zsu; x y z or xs ys zs with ix iy iz; x y z or xs ys
- * zs alone, which are wrapped (whether they crossed the box is for the reader of the frames to see). Species are the element column, or else
+ * zs alone, which are wrapped along every axis that is periodic (pp in BOX BOUNDS; f, s and m are not). Species are the element column, or else
  * types named by the caller or A, B, ... with mass 1. Units metal (ps) or real (fs), metal where the file does not say. */
 #include <math.h>
 #include <stdio.h>
@@ -24,6 +24,7 @@ typedef struct header {
   int64_t step, atoms;
   double time; /* ps, NAN when not given */
   qn_box box;
+  bool open[3];        /* not periodic along these axes */
   int count;           /* columns of the ATOMS section */
   int place[COLUMNS];  /* of each column, or -1 */
 } header;
@@ -65,13 +66,15 @@ static qn_status unsupported(dump_source *source, qn_error *error, const char *t
 }
 
 /* lo hi of each axis; the item's own line tells periodicity, and tilts. */
-static qn_status read_bounds(dump_source *source, char *rest, qn_box *box, qn_error *error) {
+static qn_status read_bounds(dump_source *source, char *rest, header *head, qn_error *error) {
+  qn_box *box = &head->box;
   int flags = 0;
   for (char *word; (word = qn_lines_word(&rest)) != NULL;) {
     if (strcmp(word, "xy") == 0 || strcmp(word, "xz") == 0 || strcmp(word, "yz") == 0 || strcmp(word, "abc") == 0)
       return unsupported(source, error, "the box is tilted; only boxes with right angles can be used");
-    if (strcmp(word, "pp") != 0)
-      return unsupported(source, error, "only boxes periodic along x, y and z (BOX BOUNDS pp pp pp) can be used");
+    if (strlen(word) != 2 || strspn(word, "pfsm") != 2 || (word[0] == 'p') != (word[1] == 'p'))
+      return qn_lines_fault(source->lines, error, "\"%.20s\" is no boundary flag; pp, or two of f, s, m, are", word);
+    if (flags < 3) head->open[flags] = word[0] != 'p';
     flags++;
   }
   if (flags != 0 && flags != 3) return qn_lines_fault(source->lines, error, "BOX BOUNDS has %d boundary flags, not three", flags);
@@ -121,7 +124,7 @@ static qn_status read_header(dump_source *source, header *head, bool *found, qn_
     if (strncmp(line, "ITEM: ", 6) != 0) return qn_lines_fault(source->lines, error, "\"ITEM: ...\" is expected, not \"%.40s\"", line);
     char *item = line + 6, *value, *word;
     if (strncmp(item, "BOX BOUNDS", 10) == 0) {
-      status = read_bounds(source, item + 10, &head->box, error);
+      status = read_bounds(source, item + 10, head, error);
       bounds = true;
       if (status != QN_OK) return status;
       continue;
@@ -196,22 +199,34 @@ static qn_status find_type(dump_source *source, const char *element, int64_t typ
   return QN_OK;
 }
 
+/* First of the three columns that positions are taken from; the header has been found to have some. */
+static int position_columns(const header *head) {
+  int first = UNWRAPPED;
+  while (first < SCALED && (head->place[first] < 0 || head->place[first + 1] < 0 || head->place[first + 2] < 0)) first += 3;
+  return first;
+}
+
+static qn_wrapping wrapping_of(const header *head) {
+  int first = position_columns(head);
+  if (first == UNWRAPPED || first == SCALED_UNWRAPPED) return QN_WRAPPING_UNWRAPPED;
+  for (int a = 0; a < 3; a++)
+    if (!head->open[a] && head->place[IMAGE + a] < 0) return QN_WRAPPING_WRAPPED;
+  return QN_WRAPPING_UNWRAPPED;
+}
+
 /* Positions of one atom from the words of its line, unwrapped as far as the columns allow. */
 static bool read_position(const header *head, char *const *word, double position[3]) {
-  for (int first = UNWRAPPED; first < IMAGE; first += 3) {
-    if (head->place[first] < 0 || head->place[first + 1] < 0 || head->place[first + 2] < 0) continue;
-    bool scaled = first == SCALED || first == SCALED_UNWRAPPED, wrapped = first == PLAIN || first == SCALED;
-    for (int a = 0; a < 3; a++) {
-      int64_t image = 0;
-      if (!qn_lines_number_token(word[head->place[first + a]], &position[a])) return false;
-      if (wrapped && head->place[IMAGE + a] >= 0 && !qn_lines_integer_token(word[head->place[IMAGE + a]], &image)) return false;
-      if (scaled) position[a] = head->box.origin[a] + position[a] * head->box.length[a];
-      position[a] += (double)image * head->box.length[a];
-      if (!(fabs(position[a] - head->box.origin[a]) < 1e9 * head->box.length[a])) return false;
-    }
-    return true;
+  int first = position_columns(head);
+  bool scaled = first == SCALED || first == SCALED_UNWRAPPED, wrapped = first == PLAIN || first == SCALED;
+  for (int a = 0; a < 3; a++) {
+    int64_t image = 0;
+    if (!qn_lines_number_token(word[head->place[first + a]], &position[a])) return false;
+    if (wrapped && head->place[IMAGE + a] >= 0 && !qn_lines_integer_token(word[head->place[IMAGE + a]], &image)) return false;
+    if (scaled) position[a] = head->box.origin[a] + position[a] * head->box.length[a];
+    position[a] += (double)image * head->box.length[a];
+    if (!(fabs(position[a] - head->box.origin[a]) < 1e9 * head->box.length[a])) return false;
   }
-  return false;
+  return true;
 }
 
 /* The ATOMS section into ids (when `ids` is given) or, sorted by the known ids, into source->r and source->type. */
@@ -291,6 +306,8 @@ static qn_status read_frame(qn_source *base, int64_t index, qn_frame *frame, uin
   if (status != QN_OK) return qn_error_prefix(error, "%s", source->path);
   frame->box = head.box;
   frame->step = head.step;
+  frame->wrapping = wrapping_of(&head);
+  memcpy(frame->open, head.open, sizeof frame->open);
   return QN_OK;
 }
 
@@ -346,7 +363,10 @@ static qn_status learn_species(dump_source *source, qn_trajectory_info *info, qn
   free(source->type);
   info->species_count = source->species_count;
   memcpy(info->species, source->species, sizeof info->species);
-  return status;
+  if (status != QN_OK) return status;
+  info->wrapping = wrapping_of(&head);
+  memcpy(info->open, head.open, sizeof info->open);
+  return QN_OK;
 }
 
 qn_status qn_source_open_dump(qn_source **opened, const char *path, const qn_trajectory_options *options, qn_trajectory_info *info, double **time,

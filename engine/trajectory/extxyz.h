@@ -24,6 +24,7 @@ typedef struct qn_extxyz_key {
 typedef struct qn_extxyz {
   qn_atoms atoms;
   qn_box box;
+  bool open[3];         /* axes that are not periodic */
   bool has_velocities, has_forces, has_image;
   double *local_energy; /* [count], eV, or NULL */
   double time;          /* ps, from Time_ps=, Time= or time=; NAN when absent */
@@ -47,6 +48,8 @@ typedef struct qn_extxyz_reader qn_extxyz_reader;
 qn_status qn_extxyz_open(qn_extxyz_reader **reader, const char *path, const qn_species *species, int species_count, qn_error *error);
 qn_status qn_extxyz_open_text(qn_extxyz_reader **reader, const char *text, size_t size, const qn_species *species, int species_count,
                               qn_error *error); /* `text` is borrowed */
+/* Take frames that are not periodic along every axis too: as frames to look at they are good, as a start for a simulation not. */
+void qn_extxyz_allow_open(qn_extxyz_reader *reader);
 /* The next frame, positions and image as the file has them (image 0 without that column). `*found` is false at the end of the file. */
 qn_status qn_extxyz_next(qn_extxyz_reader *reader, qn_extxyz *structure, bool *found, qn_error *error);
 void qn_extxyz_close(qn_extxyz_reader *reader);

@@ -13,6 +13,7 @@ struct qn_extxyz_reader {
   qn_lines *lines;
   const qn_species *species;
   int species_count;
+  bool allow_open;
 };
 
 /* What a column of the atom lines means; the three of a vector follow one another. */
@@ -110,6 +111,8 @@ qn_status qn_extxyz_open_text(qn_extxyz_reader **reader, const char *text, size_
   return status;
 }
 
+void qn_extxyz_allow_open(qn_extxyz_reader *reader) { reader->allow_open = true; }
+
 void qn_extxyz_close(qn_extxyz_reader *reader) {
   if (reader == NULL) return;
   qn_lines_free(reader->lines);
@@ -204,7 +207,27 @@ static qn_status parse_lattice(const qn_lines *lines, const char *text, qn_box *
   return QN_OK;
 }
 
-static qn_status parse_comment(const qn_lines *lines, char *line, qn_extxyz *structure, columns *layout, qn_error *error) {
+/* pbc="T T F": three of T, True or 1 and F, False or 0. */
+static qn_status parse_periodicity(const qn_extxyz_reader *reader, const char *text, qn_extxyz *structure, qn_error *error) {
+  const char *at = text;
+  int axis = 0;
+  while (*(at += strspn(at, " ,\t")) != '\0' && axis < 3) {
+    size_t length = strcspn(at, " ,\t");
+    bool yes = strchr("Tt1", *at) != NULL, no = strchr("Ff0", *at) != NULL;
+    if (!yes && !no) break;
+    structure->open[axis++] = no;
+    at += length;
+  }
+  if (axis < 3 || *at != '\0') return qn_lines_fault(reader->lines, error, "pbc=\"%.20s\" is not three of T and F", text);
+  if (reader->allow_open || (!structure->open[0] && !structure->open[1] && !structure->open[2])) return QN_OK;
+  qn_lines_fault(reader->lines, error, "pbc=\"%.20s\": only boxes periodic along x, y and z (pbc=\"T T T\") can be used; a free surface is vacuum in such a box",
+                 text);
+  if (error != NULL) error->status = QN_UNSUPPORTED;
+  return QN_UNSUPPORTED;
+}
+
+static qn_status parse_comment(const qn_extxyz_reader *reader, char *line, qn_extxyz *structure, columns *layout, qn_error *error) {
+  const qn_lines *lines = reader->lines;
   bool lattice = false, origin = false, properties = false;
   char fallback[] = "species:S:1:pos:R:3";
   structure->time = NAN;
@@ -225,12 +248,7 @@ static qn_status parse_comment(const qn_lines *lines, char *line, qn_extxyz *str
     } else if (seen == &properties) {
       status = parse_properties(lines, value, layout, error);
     } else if (strcmp(name, "pbc") == 0) {
-      if (strspn(value, " ,tTrRuUeE1") != strlen(value) || value[0] == '\0') {
-        qn_lines_fault(lines, error, "pbc=\"%.20s\": only boxes periodic along x, y and z (pbc=\"T T T\") can be used; a free surface is vacuum in such a box",
-                       value);
-        if (error != NULL) error->status = QN_UNSUPPORTED;
-        status = QN_UNSUPPORTED;
-      }
+      status = parse_periodicity(reader, value, structure, error);
     } else {
       if (strcmp(name, "Time_ps") == 0 || strcmp(name, "Time") == 0 || strcmp(name, "time") == 0) {
         if (!parse_numbers(value, 1, &structure->time)) status = qn_lines_fault(lines, error, "%s is one finite number, in ps", name);
@@ -340,7 +358,7 @@ static qn_status read_frame(qn_extxyz_reader *reader, qn_extxyz *structure, bool
   if (status != QN_OK) return status;
   if (line == NULL) return qn_lines_fault(lines, error, "the file ends before the comment line");
   columns layout;
-  status = parse_comment(lines, line, structure, &layout, error);
+  status = parse_comment(reader, line, structure, &layout, error);
   if (status != QN_OK) return status;
 
   /* Every column takes at least one character and one separator. */

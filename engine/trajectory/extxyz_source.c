@@ -26,7 +26,10 @@ static qn_status restart(extxyz_source *source, qn_error *error) {
   qn_extxyz_close(source->reader);
   source->reader = NULL;
   source->next = 0;
-  return qn_extxyz_open(&source->reader, source->path, source->species_count > 0 ? source->species : NULL, source->species_count, error);
+  qn_status status =
+      qn_extxyz_open(&source->reader, source->path, source->species_count > 0 ? source->species : NULL, source->species_count, error);
+  if (status == QN_OK) qn_extxyz_allow_open(source->reader);
+  return status;
 }
 
 static qn_status next_frame(extxyz_source *source, qn_extxyz *structure, bool *found, qn_error *error) {
@@ -34,6 +37,12 @@ static qn_status next_frame(extxyz_source *source, qn_extxyz *structure, bool *f
   if (status != QN_OK) qn_error_prefix(error, "%s", source->path);
   source->next++;
   return status;
+}
+
+/* Without image counts a file does not say whether its positions were folded into the box. */
+static qn_wrapping wrapping_of(const qn_extxyz *structure) {
+  bool all_open = structure->open[0] && structure->open[1] && structure->open[2];
+  return structure->has_image || all_open ? QN_WRAPPING_UNWRAPPED : QN_WRAPPING_UNKNOWN;
 }
 
 static qn_status read_frame(qn_source *base, int64_t index, qn_frame *frame, uint8_t *type, qn_error *error) {
@@ -53,6 +62,8 @@ static qn_status read_frame(qn_source *base, int64_t index, qn_frame *frame, uin
                           (long long)atoms->count, (long long)frame->count);
   } else {
     frame->box = structure.box;
+    frame->wrapping = wrapping_of(&structure);
+    memcpy(frame->open, structure.open, sizeof frame->open);
     double step;
     frame->step = qn_extxyz_numbers(&structure, "step", 1, &step) && fabs(step) < 9e15 ? (int64_t)step : index;
     memcpy(type, atoms->type, (size_t)atoms->count);
@@ -85,6 +96,8 @@ static qn_status scan(extxyz_source *source, qn_trajectory_info *info, double **
     (*time)[info->frames] = structure.time;
     if (info->frames == 0) {
       info->atoms = structure.atoms.count;
+      info->wrapping = wrapping_of(&structure);
+      memcpy(info->open, structure.open, sizeof info->open);
       info->species_count = source->species_count = structure.atoms.species_count;
       memcpy(info->species, structure.atoms.species, sizeof info->species);
       memcpy(source->species, structure.atoms.species, sizeof source->species);

@@ -20,9 +20,10 @@ static void write_key(FILE *file, const qn_extxyz_key *key) {
   fprintf(file, " %s=%s%s%s", key->name, quote, key->value, quote);
 }
 
-static void write_box(FILE *file, const qn_box *box, int digits) {
-  fprintf(file, "Lattice=\"%.*g 0 0 0 %.*g 0 0 0 %.*g\" Origin=\"%.*g %.*g %.*g\" pbc=\"T T T\"", digits, box->length[0], digits,
-          box->length[1], digits, box->length[2], digits, box->origin[0], digits, box->origin[1], digits, box->origin[2]);
+static void write_box(FILE *file, const qn_box *box, const bool open[3], int digits) {
+  fprintf(file, "Lattice=\"%.*g 0 0 0 %.*g 0 0 0 %.*g\" Origin=\"%.*g %.*g %.*g\" pbc=\"%c %c %c\"", digits, box->length[0], digits,
+          box->length[1], digits, box->length[2], digits, box->origin[0], digits, box->origin[1], digits, box->origin[2], open[0] ? 'F' : 'T',
+          open[1] ? 'F' : 'T', open[2] ? 'F' : 'T');
 }
 
 static qn_status finish(FILE *file, qn_error *error) {
@@ -40,7 +41,7 @@ qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, 
   }
 
   fprintf(file, "%lld\n", (long long)atoms->count);
-  write_box(file, box, digits);
+  write_box(file, box, (const bool[3]){false, false, false}, digits);
   for (int k = 0; k < layout->key_count; k++)
     if (&layout->keys[k] != comment) write_key(file, &layout->keys[k]);
   fprintf(file, " Properties=species:S:1:pos:R:3%s%s%s%s", layout->velocities ? ":velocities:R:3" : "", layout->forces ? ":forces:R:3" : "",
@@ -66,7 +67,7 @@ qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, 
 
 qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, qn_error *error) {
   fprintf(file, "%lld\n", (long long)frame->count);
-  write_box(file, &frame->box, 17);
+  write_box(file, &frame->box, frame->open, 17);
   fprintf(file, " Time_ps=%.17g step=%lld Properties=species:S:1:pos:R:3\n", frame->time, (long long)frame->step);
   for (int64_t i = 0; i < frame->count; i++)
     fprintf(file, "%s %.17g %.17g %.17g\n", frame->species[frame->type[i]].symbol, frame->r[0][i], frame->r[1][i], frame->r[2][i]);

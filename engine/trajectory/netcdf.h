@@ -1,12 +1,13 @@
 /* Trajectories in NetCDF, AMBER convention 1.0 (classic format, 64-bit offsets), so that OVITO, VMD, MDAnalysis and ASE open them.
  *
  *   frame (unlimited), atom, spatial = 3, cell_spatial = 3, cell_angular = 3, label = 5
- *   float  coordinates(frame, atom, spatial)      angstrom, unwrapped
+ *   float  coordinates(frame, atom, spatial)      angstrom; attribute wrapping = "unwrapped", "wrapped" or "unknown", that of the first frame
  *   double time(frame)                            picosecond
  *   double cell_lengths(frame, cell_spatial)      angstrom
  *   double cell_angles(frame, cell_angular)       degree, 90
  * and beyond the convention
  *   double cell_origin(frame, cell_spatial)       angstrom, lower corner of the box
+ *   int    periodic(cell_spatial)                 0 for an axis that is not periodic; only where there is one
  *   double step(frame)
  *   int    atom_types(atom)                       1-based index into
  *   char   species_symbol(species, symbol)        with
@@ -36,6 +37,8 @@ int64_t qn_netcdf_written(const qn_netcdf_writer *writer); /* frames in the file
 /* Sync and free; free also on an error, or on NULL. */
 qn_status qn_netcdf_close(qn_netcdf_writer *writer, qn_error *error);
 
-/* Reading is by qn_trajectory_open. */
+/* Reading is by qn_trajectory_open. Files made elsewhere: units and scale_factor are honoured (netcdf_scale.h), an `id` stored with every frame
+ * decides the order of atoms, `unwrapped_coordinates` is preferred to `coordinates`, of which a file does not say whether they are
+ * wrapped, and a box of length 0 means an axis that is not periodic. */
 
 #endif

@@ -57,6 +57,9 @@ static int define(qn_netcdf_writer *writer, const char *title, const qn_frame *f
   TRY(nc_def_var(file, "cell_lengths", NC_DOUBLE, 2, (int[]){frame_dim, cell_spatial}, &writer->lengths));
   TRY(nc_def_var(file, "cell_angles", NC_DOUBLE, 2, (int[]){frame_dim, cell_angular}, &writer->angles));
   TRY(nc_def_var(file, "cell_origin", NC_DOUBLE, 2, (int[]){frame_dim, cell_spatial}, &writer->origin));
+  int periodic = -1, flags[3] = {!frame->open[0], !frame->open[1], !frame->open[2]};
+  bool open = !flags[0] || !flags[1] || !flags[2];
+  if (open) TRY(nc_def_var(file, "periodic", NC_INT, 1, &cell_spatial, &periodic));
 
   TRY(text_attribute(file, NC_GLOBAL, "title", title));
   TRY(text_attribute(file, NC_GLOBAL, "application", "quenchd"));
@@ -66,6 +69,7 @@ static int define(qn_netcdf_writer *writer, const char *title, const qn_frame *f
   TRY(text_attribute(file, NC_GLOBAL, "ConventionVersion", "1.0"));
   TRY(text_attribute(file, writer->time, "units", "picosecond"));
   TRY(text_attribute(file, writer->coordinates, "units", "angstrom"));
+  TRY(text_attribute(file, writer->coordinates, "wrapping", qn_wrapping_name(frame->wrapping)));
   TRY(text_attribute(file, writer->lengths, "units", "angstrom"));
   TRY(text_attribute(file, writer->angles, "units", "degree"));
   TRY(text_attribute(file, writer->origin, "units", "angstrom"));
@@ -73,6 +77,7 @@ static int define(qn_netcdf_writer *writer, const char *title, const qn_frame *f
   TRY(nc_set_fill(file, NC_NOFILL, NULL));
   TRY(nc_enddef(file));
 
+  if (open) TRY(nc_put_var_int(file, periodic, flags));
   TRY(nc_put_var_text(file, spatial_names, "xyz"));
   TRY(nc_put_var_text(file, cell_names, "abc"));
   TRY(nc_put_var_text(file, angle_names, "alphabeta gamma"));

@@ -107,6 +107,11 @@ qn_status qn_trajectory_open_with(qn_trajectory **opened, const char *path, cons
   return QN_OK;
 }
 
+const char *qn_wrapping_name(qn_wrapping wrapping) {
+  static const char *const names[] = {"unwrapped", "wrapped", "unknown"};
+  return names[wrapping];
+}
+
 const qn_trajectory_info *qn_trajectory_describe(const qn_trajectory *trajectory) { return &trajectory->info; }
 
 qn_status qn_trajectory_read(qn_trajectory *trajectory, int64_t index, qn_frame *frame, qn_error *error) {

@@ -17,6 +17,8 @@ typedef struct qn_trajectory_info {
   qn_species species[QN_MAX_SPECIES];
   const double *time;  /* [frames], ps; all NAN when the file has no times */
   double interval;     /* ps between frames when they are even to 1 %; NAN when they are not */
+  qn_wrapping wrapping; /* of the first frame, as far as the file tells; frames carry their own */
+  bool open[3];         /* axes that are not periodic, in the first frame */
 } qn_trajectory_info;
 
 typedef struct qn_trajectory qn_trajectory;

@@ -47,22 +47,30 @@ static int read_analyses(const char *text, size_t size, qn_analysis_spec analyse
   return count;
 }
 
-static qn_status analyse(const char *path, const qn_analysis_spec *analyses, int count, int threads, qn_cli_report *collected,
+/* All analyses in one reading. */
+static qn_status analyse(const char *path, const qn_analysis_spec *analyses, int count, const qn_eam *potential, int threads, qn_cli_report *collected,
                          qn_error *error) {
+  qn_job_wanted wanted[QN_MAX_ANALYSES];
+  for (int i = 0; i < count; i++) wanted[i].spec = &analyses[i];
+  qn_trajectory *trajectory;
+  qn_status status = qn_trajectory_open(&trajectory, path, error);
+  if (status != QN_OK) return status;
+  qn_cli_progress progress;
+  qn_job_control control = qn_cli_progress_control(&progress, "analysing", 0);
+  status = qn_job_analyse_trajectory(trajectory, wanted, count, potential, threads, &control, error);
+  qn_cli_progress_end(&progress);
+  qn_trajectory_close(trajectory);
+  if (status != QN_OK) return status;
   for (int i = 0; i < count; i++) {
-    qn_report report = {0};
-    qn_cli_progress progress;
-    qn_job_control control = qn_cli_progress_control(&progress, analyses[i].type->name, 0);
-    qn_status status = qn_job_analyse(path, &analyses[i], threads, &control, &report, error);
-    qn_cli_progress_end(&progress);
-    if (status != QN_OK) {
-      qn_error_prefix(error, "%s", analyses[i].type->name);
-      return status;
+    if (wanted[i].status == QN_OK) {
+      qn_cli_report_add(collected, &analyses[i], &wanted[i].report, NAN);
+      qn_report_fini(&wanted[i].report);
+    } else if (status == QN_OK) {
+      *error = wanted[i].error;
+      status = qn_error_prefix(error, "%s", analyses[i].type->name);
     }
-    qn_cli_report_add(collected, &analyses[i], &report, NAN);
-    qn_report_fini(&report);
   }
-  return QN_OK;
+  return status;
 }
 
 static qn_status print(const qn_config *config, const char *path, const qn_cli_report *collected, qn_error *error) {
@@ -77,8 +85,8 @@ static qn_status print(const qn_config *config, const char *path, const qn_cli_r
   return status;
 }
 
-int qn_command_analyse(const qn_config *config, const char *const *arguments, int given) {
-  (void)given;
+int qn_command_analyse(const qn_config *config, const char *const *arguments, int argument_count) {
+  (void)argument_count;
   qn_error error;
   qn_faults faults = {0};
   qn_analysis_spec analyses[QN_MAX_ANALYSES];
@@ -93,7 +101,12 @@ int qn_command_analyse(const qn_config *config, const char *const *arguments, in
     if (qn_cli_print_faults(arguments[1], &faults)) status = qn_error_set(&error, QN_INVALID, "%s holds no analyses to run", arguments[1]);
   }
   if (status == QN_OK) status = qn_cli_report_init(&collected, &error);
-  if (status == QN_OK) status = analyse(arguments[0], analyses, count, qn_cli_threads(config->threads), &collected, &error);
+  qn_eam potential = {0};
+  bool given = config->potential[0] != '\0';
+  if (status == QN_OK && given) status = qn_cli_potential(config->potential, &potential, &error);
+  if (status == QN_OK)
+    status = analyse(arguments[0], analyses, count, given ? &potential : NULL, qn_cli_threads(config->threads), &collected, &error);
+  qn_eam_fini(&potential);
   if (status == QN_OK) status = print(config, arguments[0], &collected, &error);
   qn_cli_report_fini(&collected);
   qn_faults_fini(&faults);

@@ -14,7 +14,7 @@ typedef struct qn_cli_progress {
 /* Watch for SIGINT and SIGTERM: to be called before any thread is started. */
 void qn_cli_progress_watch(void);
 
-/* For qn_job_simulate and qn_job_analyse; `progress` lives as long as they run. QN_CANCELLED after a signal. */
+/* For the jobs of job.h; `progress` lives as long as they run. QN_CANCELLED after a signal. */
 qn_job_control qn_cli_progress_control(qn_cli_progress *progress, const char *what, double checkpoint_s);
 void qn_cli_progress_end(const qn_cli_progress *progress);
 

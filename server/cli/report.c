@@ -1,6 +1,7 @@
 #include "server/cli/report.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +34,7 @@ static json_t *value_json(const char *analysis, const qn_value *value, double te
   json_object_set_new(object, "standard_error", qn_json_number(value->standard_error));
   json_object_set_new(object, "unit", qn_json_text(value->unit));
   json_object_set_new(object, "status", qn_json_text(qn_value_status_name(value->status)));
-  json_object_set_new(object, "temperature_k", qn_json_number(temperature_k));
+  json_object_set_new(object, "temperature_k", qn_json_number(isnan(value->temperature_k) ? temperature_k : value->temperature_k));
   json_object_set_new(object, "species", qn_json_text(value->species));
   json_object_set_new(object, "region", qn_json_text(value->region));
   json_object_set_new(object, "window_start_ps", qn_json_number(value->window_start_ps));

@@ -15,7 +15,7 @@ typedef struct qn_cli_report {
 qn_status qn_cli_report_init(qn_cli_report *collected, qn_error *error);
 void qn_cli_report_fini(qn_cli_report *collected);
 
-/* `temperature_k` NAN: not known. */
+/* `temperature_k`, for values without a temperature of their own; NAN: not known. */
 void qn_cli_report_add(qn_cli_report *collected, const qn_analysis_spec *analysis, const qn_report *report, double temperature_k);
 
 /* The values as CSV with a heading. */

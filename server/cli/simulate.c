@@ -53,33 +53,32 @@ static qn_status read_spec(batch *at, qn_error *error) {
   return status;
 }
 
-static const qn_job_artifact *find_trajectory(const qn_job_output *output, int stage) {
+/* Temperature of a stage that left a trajectory, K; NAN of another. */
+static double stage_temperature(const qn_job_output *output, int stage) {
   for (int i = 0; i < output->count; i++)
-    if (strcmp(output->artifacts[i].kind, "trajectory") == 0 && output->artifacts[i].stage == stage) return &output->artifacts[i];
-  return NULL;
+    if (strcmp(output->artifacts[i].kind, "trajectory") == 0 && output->artifacts[i].stage == stage) return output->artifacts[i].temperature_k;
+  return NAN;
 }
 
 static qn_status analyse(batch *at, int threads, qn_error *error) {
-  qn_status status = QN_OK;
-  for (int i = 0; i < at->spec->analysis_count && status == QN_OK; i++) {
-    const qn_analysis_spec *analysis = &at->spec->analyses[i];
-    const qn_job_artifact *trajectory = find_trajectory(&at->output, analysis->stage);
-    if (trajectory == NULL)
-      return qn_error_set(error, QN_NOT_FOUND, "stage %d left no trajectory for %s", analysis->stage, analysis->type->name);
-    char *path = NULL;
-    if (asprintf(&path, "%s/%s", at->config->out, trajectory->path) < 0) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
-    qn_report report = {0};
-    qn_cli_progress progress;
-    qn_job_control control = qn_cli_progress_control(&progress, analysis->type->name, 0);
-    status = qn_job_analyse(path, analysis, threads, &control, &report, error);
-    qn_cli_progress_end(&progress);
-    if (status == QN_OK) {
-      qn_cli_report_add(&at->report, analysis, &report, trajectory->temperature_k);
-      qn_report_fini(&report);
-    } else {
-      qn_error_prefix(error, "%s", analysis->type->name);
+  int count = at->spec->analysis_count;
+  qn_job_wanted wanted[QN_MAX_ANALYSES];
+  for (int i = 0; i < count; i++) wanted[i].spec = &at->spec->analyses[i];
+  const qn_job_simulated simulated = {
+      .spec = at->spec, .directory = at->config->out, .atoms = at->output.atoms, .potential = &at->potential};
+  qn_cli_progress progress;
+  qn_job_control control = qn_cli_progress_control(&progress, "analysing", 0);
+  qn_status status = qn_job_analyse_simulation(&simulated, wanted, count, threads, &control, error);
+  qn_cli_progress_end(&progress);
+  if (status != QN_OK) return status;
+  for (int i = 0; i < count; i++) {
+    if (wanted[i].status == QN_OK) {
+      qn_cli_report_add(&at->report, wanted[i].spec, &wanted[i].report, stage_temperature(&at->output, wanted[i].spec->stage));
+      qn_report_fini(&wanted[i].report);
+    } else if (status == QN_OK) {
+      *error = wanted[i].error;
+      status = qn_error_prefix(error, "%s", wanted[i].spec->type->name);
     }
-    free(path);
   }
   return status;
 }
@@ -94,6 +93,7 @@ static json_t *artifacts_json(const qn_job_output *output) {
     json_object_set_new(object, "sha256", json_string(artifact->sha256));
     json_object_set_new(object, "size_bytes", json_integer(artifact->size));
     if (artifact->stage >= 0) json_object_set_new(object, "stage", json_integer(artifact->stage));
+    if (artifact->sampling >= 0) json_object_set_new(object, "sampling", json_integer(artifact->sampling));
     if (strcmp(artifact->kind, "thermo") != 0) json_object_set_new(object, "temperature_k", qn_json_number(artifact->temperature_k));
     if (strcmp(artifact->kind, "trajectory") == 0) {
       json_object_set_new(object, "frames", json_integer(artifact->frames));

@@ -67,7 +67,7 @@ static const setting settings[] = {
    "time between the checkpoints of a running simulation"},
 
   {QN_FOR_SIMULATE, "--out", NULL, "DIR", TEXT, "", 0, 0, AT(out), "folder for the files, made when absent"},
-  {QN_FOR_SIMULATE | QN_FOR_EVALUATE, "--potential", NULL, "P", TEXT, "", 0, 0, AT(potential),
+  {QN_FOR_SIMULATE | QN_FOR_EVALUATE | QN_FOR_ANALYSE, "--potential", NULL, "P", TEXT, "", 0, 0, AT(potential),
    "a setfl file, or the name of a potential that comes with quenchd"},
   {QN_FOR_EVALUATE, "--precision", NULL, "double|fast", CHOICE, "double", 0, 0, AT(precision), "the kernel"},
   {QN_FOR_ANALYSE, "--csv", NULL, NULL, SWITCH, "no", 0, 0, AT(csv), "the numbers as CSV instead of JSON"},

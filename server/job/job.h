@@ -3,6 +3,7 @@
 #define QN_SERVER_JOB_JOB_H
 
 #include "api/spec.h"
+#include "engine/trajectory/trajectory.h"
 
 /* A file that a simulation leaves in its directory. */
 typedef struct qn_job_artifact {
@@ -10,6 +11,7 @@ typedef struct qn_job_artifact {
   char path[64];          /* relative to the directory */
   char sha256[65];
   int stage;              /* index into the protocol; -1: all (thermo) */
+  int sampling;           /* which of the stage's streams of frames; -1: the only one, or no trajectory */
   double temperature_k;   /* target; the mean temperature of an NVE stage */
   int64_t size, frames;
   double interval_ps;     /* trajectory: time between frames */
@@ -46,8 +48,28 @@ typedef struct qn_job_simulation {
  * finished run is not run again. The caller owns `output` in any case: qn_job_output_fini. */
 qn_status qn_job_simulate(const qn_job_simulation *job, const qn_job_control *control, qn_job_output *output, qn_error *error);
 
-/* Run one analysis over a NetCDF trajectory. On success the caller owns `report`: qn_report_fini. */
-qn_status qn_job_analyse(const char *trajectory_path, const qn_analysis_spec *analysis, int threads, const qn_job_control *control,
-                         qn_report *report, qn_error *error);
+/* An analysis that is wanted, and what became of it: one that fails does not disturb the others. */
+typedef struct qn_job_wanted {
+  const qn_analysis_spec *spec;
+  qn_status status;       /* out */
+  qn_error error;         /* out, when status is not QN_OK */
+  qn_report report;       /* out, when it is: the caller's, qn_report_fini */
+} qn_job_wanted;
+
+/* Analyses of one trajectory, wherever it comes from: all in one reading, but for a value that one feeds another (qn_analysis_feed), which
+ * takes a reading before. `potential` may be NULL. Not QN_OK when the reading failed or the control ended it: then there are no reports. */
+qn_status qn_job_analyse_trajectory(qn_trajectory *trajectory, qn_job_wanted *wanted, int count, const qn_eam *potential, int threads,
+                                    const qn_job_control *control, qn_error *error);
+
+/* Analyses of a simulation that has run, whose files lie in `directory`: those of the same stream of frames in one reading, and those of the thermo
+ * series. A missing file fails the analyses that need it. */
+typedef struct qn_job_simulated {
+  const qn_simulation_spec *spec;
+  const char *directory;
+  int64_t atoms;
+  const qn_eam *potential; /* NULL: none at hand */
+} qn_job_simulated;
+qn_status qn_job_analyse_simulation(const qn_job_simulated *simulated, qn_job_wanted *wanted, int count, int threads,
+                                    const qn_job_control *control, qn_error *error);
 
 #endif

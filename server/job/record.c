@@ -16,7 +16,7 @@
 static const char *const thermo_columns[] = {"stage", "step", "time_ps", "temperature_k", "potential_energy_ev", "kinetic_energy_ev",
                                              "conserved_ev", "pressure_gpa", "volume_a3", "length_x_a", "length_y_a", "length_z_a"};
 enum { THERMO_COLUMNS = sizeof thermo_columns / sizeof thermo_columns[0] };
-static const char thermo_name[] = "thermo.csv";
+const char qn_record_thermo_name[] = "thermo.csv";
 
 struct qn_record {
   const qn_simulation_spec *spec;
@@ -24,14 +24,21 @@ struct qn_record {
   qn_job_output *output;
   qn_frame template;
   qn_series_writer *thermo;
-  qn_netcdf_writer *trajectory;
-  int stage;                   /* of the open trajectory */
+  qn_netcdf_writer *trajectory[QN_MAX_SAMPLINGS]; /* of the streams of a stage */
+  int stage;                   /* of the open trajectories */
   int snapshots;               /* written so far */
   double heat[QN_MAX_STAGES];  /* sum of temperatures in the thermo rows of a stage, K */
   int64_t rows[QN_MAX_STAGES];
 };
 
-static void trajectory_name(char name[64], int stage) { snprintf(name, 64, "trajectory-%d.nc", stage); }
+void qn_record_trajectory_name(char name[64], const qn_stage *stages, int stage, int sampling) {
+  if (stages[stage].sampling_count > 1) snprintf(name, 64, "trajectory-%d-%d.nc", stage, sampling);
+  else snprintf(name, 64, "trajectory-%d.nc", stage);
+}
+
+static void name_stream(const qn_record *record, char name[64], int stage, int sampling) {
+  qn_record_trajectory_name(name, record->spec->protocol.stages, stage, sampling);
+}
 
 static qn_status part_path(char path[QN_PATH_SIZE], const char *directory, const char *name, qn_error *error) {
   char part[128];
@@ -50,9 +57,9 @@ qn_status qn_record_alloc(qn_record **record, const qn_simulation_spec *spec, co
 static void close_files(qn_record *record) {
   qn_error ignored;
   qn_series_close(record->thermo, &ignored);
-  qn_netcdf_close(record->trajectory, &ignored);
+  for (int k = 0; k < QN_MAX_SAMPLINGS; k++) qn_netcdf_close(record->trajectory[k], &ignored);
   record->thermo = NULL;
-  record->trajectory = NULL;
+  memset(record->trajectory, 0, sizeof record->trajectory);
   record->stage = -1;
 }
 
@@ -100,41 +107,48 @@ static double stage_temperature(const qn_record *record, int index) {
   return temperature;
 }
 
-static qn_status seal_trajectory(qn_record *record, qn_error *error) {
-  if (record->trajectory == NULL) return QN_OK;
+static qn_status seal_stream(qn_record *record, int stage, int sampling, qn_error *error) {
+  qn_netcdf_writer *writer = record->trajectory[sampling];
+  if (writer == NULL) return QN_OK;
   const qn_protocol *protocol = &record->spec->protocol;
-  qn_job_artifact what = {.kind = "trajectory", .stage = record->stage, .frames = qn_netcdf_written(record->trajectory)};
-  what.temperature_k = stage_temperature(record, record->stage);
-  what.interval_ps =
-      (double)qn_interval_steps(protocol->stages[record->stage].sample_every, protocol->timestep) * protocol->timestep;
-  trajectory_name(what.path, record->stage);
-  qn_netcdf_writer *writer = record->trajectory;
-  record->trajectory = NULL;
-  record->stage = -1;
+  const qn_stage *what_stage = &protocol->stages[stage];
+  qn_job_artifact what = {.kind = "trajectory", .stage = stage, .sampling = what_stage->sampling_count > 1 ? sampling : -1};
+  what.frames = qn_netcdf_written(writer);
+  what.temperature_k = stage_temperature(record, stage);
+  what.interval_ps = (double)qn_interval_steps(what_stage->samplings[sampling].every, protocol->timestep) * protocol->timestep;
+  name_stream(record, what.path, stage, sampling);
+  record->trajectory[sampling] = NULL;
   qn_status status = qn_netcdf_close(writer, error);
   return status == QN_OK ? complete(record, &what, error) : status;
 }
 
-static qn_status on_frame(void *context, int stage, const qn_frame *frame, qn_error *error) {
-  qn_record *record = context;
+static qn_status seal_trajectories(qn_record *record, qn_error *error) {
   qn_status status = QN_OK;
-  if (record->stage != stage) {
-    status = seal_trajectory(record, error);
+  for (int k = 0; k < QN_MAX_SAMPLINGS && status == QN_OK; k++) status = seal_stream(record, record->stage, k, error);
+  if (status == QN_OK) record->stage = -1;
+  return status;
+}
+
+static qn_status on_frame(void *context, int stage, int sampling, const qn_frame *frame, qn_error *error) {
+  qn_record *record = context;
+  qn_status status = record->stage != stage ? seal_trajectories(record, error) : QN_OK;
+  if (status != QN_OK) return status;
+  record->stage = stage;
+  if (record->trajectory[sampling] == NULL) {
     char name[64], path[QN_PATH_SIZE];
-    trajectory_name(name, stage);
-    if (status == QN_OK) status = part_path(path, record->directory, name, error);
-    if (status == QN_OK) status = qn_netcdf_create(&record->trajectory, path, record->spec->name, frame, error);
+    name_stream(record, name, stage, sampling);
+    status = part_path(path, record->directory, name, error);
+    if (status == QN_OK) status = qn_netcdf_create(&record->trajectory[sampling], path, record->spec->name, frame, error);
     if (status != QN_OK) return status;
-    record->stage = stage;
   }
-  return qn_netcdf_write(record->trajectory, frame, error);
+  return qn_netcdf_write(record->trajectory[sampling], frame, error);
 }
 
 static qn_status on_thermo(void *context, const qn_thermo *t, qn_error *error) {
   qn_record *record = context;
   if (record->thermo == NULL) {
     char path[QN_PATH_SIZE];
-    qn_status status = part_path(path, record->directory, thermo_name, error);
+    qn_status status = part_path(path, record->directory, qn_record_thermo_name, error);
     if (status == QN_OK) status = qn_series_create(&record->thermo, path, thermo_columns, THERMO_COLUMNS, error);
     if (status != QN_OK) return status;
   }
@@ -164,7 +178,7 @@ static qn_status write_snapshot(const char *path, const qn_snapshot *s, qn_error
 
 static qn_status on_snapshot(void *context, const qn_snapshot *snapshot, qn_error *error) {
   qn_record *record = context;
-  qn_job_artifact what = {.kind = "snapshot", .stage = snapshot->stage, .temperature_k = snapshot->temperature, .frames = 1};
+  qn_job_artifact what = {.kind = "snapshot", .stage = snapshot->stage, .sampling = -1, .temperature_k = snapshot->temperature, .frames = 1};
   what.interval_ps = (double)NAN;
   snprintf(what.path, sizeof what.path, "snapshot-%d.xyz", record->snapshots);
   char path[QN_PATH_SIZE];
@@ -185,21 +199,23 @@ qn_status qn_record_save(qn_record *record, char **text, qn_error *error) {
   *text = NULL;
   qn_status status = QN_OK;
   if (record->thermo != NULL) status = qn_series_sync(record->thermo, error);
-  if (status == QN_OK && record->trajectory != NULL) status = qn_netcdf_sync(record->trajectory, error);
+  for (int k = 0; k < QN_MAX_SAMPLINGS && status == QN_OK; k++)
+    if (record->trajectory[k] != NULL) status = qn_netcdf_sync(record->trajectory[k], error);
   if (status == QN_OK) status = qn_durable_sync(record->directory, error);
   if (status != QN_OK) return status;
 
-  json_t *files = json_array(), *heat = json_array();
+  json_t *files = json_array(), *heat = json_array(), *frames = json_array();
   for (int i = 0; i < record->output->count; i++) {
     const qn_job_artifact *a = &record->output->artifacts[i];
-    json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:i, s:o, s:I, s:I, s:o}", "kind", a->kind, "path", a->path, "sha256", a->sha256,
-                                           "stage", a->stage, "temperature_k", real_or_null(a->temperature_k), "size", (json_int_t)a->size,
+    json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:i, s:i, s:o, s:I, s:I, s:o}", "kind", a->kind, "path", a->path, "sha256", a->sha256,
+                                           "stage", a->stage, "sampling", a->sampling, "temperature_k", real_or_null(a->temperature_k), "size", (json_int_t)a->size,
                                            "frames", (json_int_t)a->frames, "interval_ps", real_or_null(a->interval_ps)));
   }
   for (int i = 0; i < record->spec->protocol.stage_count; i++)
     json_array_append_new(heat, json_pack("[f, I]", record->heat[i], (json_int_t)record->rows[i]));
-  json_t *root = json_pack("{s:o, s:o, s:i, s:I, s:I, s:i}", "files", files, "heat", heat, "stage", record->stage, "frames",
-                           (json_int_t)(record->trajectory != NULL ? qn_netcdf_written(record->trajectory) : 0), "thermo_rows",
+  for (int k = 0; k < QN_MAX_SAMPLINGS; k++) /* of the open streams; -1: not begun */
+    json_array_append_new(frames, json_integer(record->trajectory[k] != NULL ? qn_netcdf_written(record->trajectory[k]) : -1));
+  json_t *root = json_pack("{s:o, s:o, s:i, s:o, s:I, s:i}", "files", files, "heat", heat, "stage", record->stage, "frames", frames, "thermo_rows",
                            (json_int_t)(record->thermo != NULL ? qn_series_written(record->thermo) : -1), "snapshots", record->snapshots);
   *text = root != NULL ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
   json_decref(root);
@@ -231,11 +247,11 @@ static qn_status read_files(qn_record *record, const json_t *files, const char *
   json_t *item;
   json_array_foreach(files, index, item) {
     const char *kind, *path, *sha256;
-    int stage;
+    int stage, sampling = -1;
     json_t *temperature, *interval;
     json_int_t size, frames;
-    if (json_unpack(item, "{s:s, s:s, s:s, s:i, s:o, s:I, s:I, s:o}", "kind", &kind, "path", &path, "sha256", &sha256, "stage", &stage,
-                    "temperature_k", &temperature, "size", &size, "frames", &frames, "interval_ps", &interval) != 0 ||
+    if (json_unpack(item, "{s:s, s:s, s:s, s:i, s?i, s:o, s:I, s:I, s:o}", "kind", &kind, "path", &path, "sha256", &sha256, "stage", &stage,
+                    "sampling", &sampling, "temperature_k", &temperature, "size", &size, "frames", &frames, "interval_ps", &interval) != 0 ||
         strlen(path) >= sizeof record->output->artifacts->path || strchr(path, '/') != NULL)
       return qn_error_set(error, QN_CORRUPT, "the checkpoint's list of files cannot be read");
     qn_status status = fetch(record, from, path, true, error);
@@ -246,6 +262,7 @@ static qn_status read_files(qn_record *record, const json_t *files, const char *
     snprintf(added->path, sizeof added->path, "%s", path);
     snprintf(added->sha256, sizeof added->sha256, "%s", sha256);
     added->stage = stage;
+    added->sampling = sampling;
     added->temperature_k = real_of(temperature);
     added->interval_ps = real_of(interval);
     added->size = size;
@@ -260,11 +277,29 @@ static qn_status read_files(qn_record *record, const json_t *files, const char *
   return QN_OK;
 }
 
+/* Go on with the streams of a stage after as many frames as each had. */
+static qn_status resume_streams(qn_record *record, int stage, const json_t *frames, const char *from, qn_error *error) {
+  qn_status status = QN_OK;
+  for (int k = 0; k < record->spec->protocol.stages[stage].sampling_count && status == QN_OK; k++) {
+    /* A checkpoint from before there were streams holds one number. */
+    const json_t *count = json_is_array(frames) ? json_array_get(frames, (size_t)k) : k == 0 ? frames : NULL;
+    char name[64], path[QN_PATH_SIZE];
+    if (!json_is_integer(count)) return qn_error_set(error, QN_CORRUPT, "the checkpoint's numbers of frames cannot be read");
+    if (json_integer_value(count) < 0) continue;
+    name_stream(record, name, stage, k);
+    status = fetch(record, from, name, false, error);
+    if (status == QN_OK) status = part_path(path, record->directory, name, error);
+    if (status == QN_OK) status = qn_netcdf_append(&record->trajectory[k], path, json_integer_value(count), &record->template, error);
+  }
+  if (status == QN_OK) record->stage = stage;
+  return status;
+}
+
 static qn_status resume(qn_record *record, const json_t *root, const char *from, qn_error *error) {
-  json_t *files, *heat;
-  json_int_t frames, rows;
+  json_t *files, *heat, *frames;
+  json_int_t rows;
   int stage, snapshots;
-  if (json_unpack((json_t *)root, "{s:o, s:o, s:i, s:I, s:I, s:i}", "files", &files, "heat", &heat, "stage", &stage, "frames", &frames,
+  if (json_unpack((json_t *)root, "{s:o, s:o, s:i, s:o, s:I, s:i}", "files", &files, "heat", &heat, "stage", &stage, "frames", &frames,
                   "thermo_rows", &rows, "snapshots", &snapshots) != 0 ||
       stage < -1 || stage >= record->spec->protocol.stage_count || json_array_size(heat) != (size_t)record->spec->protocol.stage_count)
     return qn_error_set(error, QN_CORRUPT, "the checkpoint's record of files cannot be read");
@@ -276,17 +311,11 @@ static qn_status resume(qn_record *record, const json_t *root, const char *from,
   record->snapshots = snapshots;
   qn_status status = read_files(record, files, from, error);
 
-  char name[64], path[QN_PATH_SIZE];
-  if (status == QN_OK && stage >= 0) {
-    trajectory_name(name, stage);
-    status = fetch(record, from, name, false, error);
-    if (status == QN_OK) status = part_path(path, record->directory, name, error);
-    if (status == QN_OK) status = qn_netcdf_append(&record->trajectory, path, frames, &record->template, error);
-    if (status == QN_OK) record->stage = stage;
-  }
+  char path[QN_PATH_SIZE];
+  if (status == QN_OK && stage >= 0) status = resume_streams(record, stage, frames, from, error);
   if (status == QN_OK && rows >= 0) {
-    status = fetch(record, from, thermo_name, false, error);
-    if (status == QN_OK) status = part_path(path, record->directory, thermo_name, error);
+    status = fetch(record, from, qn_record_thermo_name, false, error);
+    if (status == QN_OK) status = part_path(path, record->directory, qn_record_thermo_name, error);
     if (status == QN_OK) status = qn_series_append(&record->thermo, path, rows, thermo_columns, THERMO_COLUMNS, error);
   }
   return status;
@@ -308,11 +337,11 @@ qn_status qn_record_resume(qn_record *record, const char *text, size_t size, con
 }
 
 qn_status qn_record_finish(qn_record *record, qn_error *error) {
-  qn_status status = seal_trajectory(record, error);
+  qn_status status = seal_trajectories(record, error);
   if (status == QN_OK && record->thermo != NULL) {
-    qn_job_artifact what = {.kind = "thermo", .stage = -1, .temperature_k = (double)NAN, .interval_ps = (double)NAN};
+    qn_job_artifact what = {.kind = "thermo", .stage = -1, .sampling = -1, .temperature_k = (double)NAN, .interval_ps = (double)NAN};
     what.frames = qn_series_written(record->thermo);
-    snprintf(what.path, sizeof what.path, "%s", thermo_name);
+    snprintf(what.path, sizeof what.path, "%s", qn_record_thermo_name);
     qn_series_writer *writer = record->thermo;
     record->thermo = NULL;
     status = qn_series_close(writer, error);

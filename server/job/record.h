@@ -1,4 +1,4 @@
-/* What a simulation writes while it runs: one trajectory for each stage that is sampled, the thermo series, snapshots; and the part of a
+/* What a simulation writes while it runs: a trajectory for each stream of frames of a stage, the thermo series, snapshots; and the part of a
  * checkpoint that says how far they were.
  *
  * Every file grows under the name "<name>.part" and gets its own name when it is complete. A checkpoint holds the number of frames and rows
@@ -15,6 +15,10 @@ typedef struct qn_record qn_record;
 qn_status qn_record_alloc(qn_record **record, const qn_simulation_spec *spec, const char *directory, const qn_frame *template,
                           qn_job_output *output, qn_error *error);
 void qn_record_free(qn_record *record); /* closes what is open */
+
+/* "trajectory-<stage>.nc", or "trajectory-<stage>-<sampling>.nc" of a stage that has several streams; and the name of the thermo series. */
+void qn_record_trajectory_name(char name[64], const qn_stage *stages, int stage, int sampling);
+extern const char qn_record_thermo_name[];
 
 /* To hand to qn_run_alloc. */
 qn_run_callbacks qn_record_callbacks(qn_record *record);

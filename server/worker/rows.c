@@ -124,7 +124,7 @@ qn_status qn_rows_of_report(qn_connection *connection, int64_t analysis, const q
     qn_params_text(&row, qn_value_status_name(v->status));
     qn_params_real(&row, finite_or_nan(v->value));
     qn_params_real(&row, finite_or_nan(v->standard_error));
-    qn_params_real(&row, temperature_k);
+    qn_params_real(&row, isnan(v->temperature_k) ? temperature_k : v->temperature_k);
     qn_params_real(&row, finite_or_nan(v->window_start_ps));
     qn_params_real(&row, finite_or_nan(v->window_end_ps));
     qn_params_int(&row, v->samples);

@@ -28,10 +28,14 @@ static const qn_statement find_snapshot = {
     "work_snapshot",
     "SELECT path FROM artifacts WHERE simulation_id = $1::bigint AND kind = 'snapshot' AND stage = $2::integer"
     " ORDER BY abs(temperature_k - $3::float8), id DESC LIMIT 1"};
-static const qn_statement read_analysis = {"work_analysis", "SELECT spec_text, simulation_id FROM analyses WHERE id = $1::bigint"};
-static const qn_statement find_trajectory = {
-    "work_trajectory",
-    "SELECT path, temperature_k FROM artifacts WHERE simulation_id = $1::bigint AND kind = 'trajectory' AND stage = $2::integer"};
+static const qn_statement read_analysis = {
+    "work_analysis",
+    "SELECT a.spec_text, a.simulation_id, s.atoms FROM analyses a JOIN simulations s ON s.id = a.simulation_id WHERE a.id = $1::bigint"};
+/* A file of the simulation that the analysis needs: the others lie beside it. */
+static const qn_statement find_files = {
+    "work_files",
+    "SELECT path, temperature_k FROM artifacts WHERE simulation_id = $1::bigint AND kind = $2 AND ($3::integer < 0 OR stage = $3::integer)"
+    " ORDER BY id LIMIT 1"};
 
 static qn_status no_row(const PGresult *result, const char *what, qn_error *error) {
   return PQntuples(result) > 0 ? QN_OK : qn_error_set(error, QN_CORRUPT, "%s is not in the database", what);
@@ -113,19 +117,17 @@ static qn_status run_simulation(const qn_work *work, const qn_simulation_spec *s
   return status;
 }
 
-static qn_status simulate(const qn_work *work, qn_work_result *result, qn_error *error) {
+/* Spec and potential of a simulation, as they are stored. */
+static qn_status load_simulation(const qn_work *work, int64_t id, qn_simulation_spec *spec, qn_eam *potential, qn_error *error) {
   qn_params params = {0};
-  qn_params_int(&params, work->claim->resource);
+  qn_params_int(&params, id);
   PGresult *row;
   qn_status status = qn_pool_run(work->store, &read_simulation, &params, &row, error);
   if (status != QN_OK) return status;
-  qn_simulation_spec *spec = calloc(1, sizeof *spec);
-  qn_eam potential = {0};
   qn_faults faults = {0};
   unsigned char *setfl = NULL;
   size_t size = 0;
   status = no_row(row, "the simulation", error);
-  if (status == QN_OK && spec == NULL) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a spec");
   if (status == QN_OK) {
     qn_spec_parse_simulation(qn_field(row, 0, 0), strlen(qn_field(row, 0, 0)), spec, &faults);
     status = judge(&faults, error);
@@ -134,19 +136,68 @@ static qn_status simulate(const qn_work *work, qn_work_result *result, qn_error 
     status = qn_error_set(error, QN_CORRUPT, "the potential is not the one that the spec was made for");
   if (status == QN_OK) {
     setfl = PQunescapeBytea((const unsigned char *)qn_field(row, 0, 1), &size);
-    status = setfl != NULL ? qn_eam_parse(&potential, (const char *)setfl, size, error)
+    status = setfl != NULL ? qn_eam_parse(potential, (const char *)setfl, size, error)
                            : qn_error_set(error, QN_NO_MEMORY, "no memory for a potential");
   }
   PQclear(row);
   PQfreemem(setfl);
+  qn_faults_fini(&faults);
+  return status;
+}
+
+static qn_status simulate(const qn_work *work, qn_work_result *result, qn_error *error) {
+  qn_simulation_spec *spec = calloc(1, sizeof *spec);
+  if (spec == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a spec");
+  qn_eam potential = {0};
+  qn_status status = load_simulation(work, work->claim->resource, spec, &potential, error);
   if (status == QN_OK) status = run_simulation(work, spec, &potential, result, error);
   qn_eam_fini(&potential);
-  qn_faults_fini(&faults);
   free(spec);
   return status;
 }
 
 /* ---- analyses ---- */
+
+/* The folder of the simulation's files, and the temperature of the stage that is analysed. */
+static qn_status locate_files(const qn_work *work, int64_t simulation, const qn_analysis_spec *spec, char folder[QN_PATH_SIZE], double *temperature_k,
+                              qn_error *error) {
+  qn_params which = {0};
+  qn_params_int(&which, simulation);
+  qn_params_text(&which, spec->type->summarise != NULL ? "thermo" : "trajectory");
+  qn_params_int(&which, spec->type->summarise != NULL ? -1 : spec->stage);
+  PGresult *row;
+  qn_status status = qn_pool_run(work->store, &find_files, &which, &row, error);
+  if (status != QN_OK) return status;
+  if (PQntuples(row) == 0) {
+    status = spec->type->summarise != NULL ? qn_error_set(error, QN_NOT_FOUND, "the simulation left no thermo series")
+                                           : qn_error_set(error, QN_NOT_FOUND, "stage %d of the simulation left no trajectory", spec->stage);
+  } else {
+    *temperature_k = qn_field_real(row, 0, 1);
+    status = qn_durable_join(folder, qn_store_data_directory(work->store), qn_field(row, 0, 0), error);
+    char *slash = status == QN_OK ? strrchr(folder, '/') : NULL;
+    if (slash != NULL) *slash = '\0';
+  }
+  PQclear(row);
+  return status;
+}
+
+static qn_status run_analysis(const qn_work *work, int64_t simulation, int64_t atoms, const qn_analysis_spec *spec, qn_simulation_spec *of,
+                              qn_work_result *result, qn_error *error) {
+  char folder[QN_PATH_SIZE];
+  qn_eam potential = {0};
+  qn_status status = load_simulation(work, simulation, of, &potential, error);
+  if (status == QN_OK) status = locate_files(work, simulation, spec, folder, &result->temperature_k, error);
+  if (status == QN_OK) {
+    const qn_job_simulated simulated = {.spec = of, .directory = folder, .atoms = atoms, .potential = &potential};
+    qn_job_wanted wanted = {.spec = spec};
+    status = qn_job_analyse_simulation(&simulated, &wanted, 1, work->threads, work->control, error);
+    if (status == QN_OK && wanted.status != QN_OK) *error = wanted.error;
+    if (status == QN_OK) status = wanted.status;
+    result->report = wanted.report;
+  }
+  qn_eam_fini(&potential);
+  return status;
+}
 
 static qn_status analyse(const qn_work *work, qn_work_result *result, qn_error *error) {
   qn_params params = {0};
@@ -156,28 +207,21 @@ static qn_status analyse(const qn_work *work, qn_work_result *result, qn_error *
   if (status != QN_OK) return status;
   qn_analysis_spec spec = {0};
   qn_faults faults = {0};
-  qn_params which = {0};
+  int64_t simulation = 0, atoms = 0;
   status = no_row(row, "the analysis", error);
   if (status == QN_OK) {
     qn_spec_parse_analysis(qn_field(row, 0, 0), strlen(qn_field(row, 0, 0)), &spec, &faults);
     status = judge(&faults, error);
-    qn_params_int(&which, qn_field_int(row, 0, 1));
-    qn_params_int(&which, spec.stage);
+    simulation = qn_field_int(row, 0, 1);
+    atoms = qn_field_int(row, 0, 2);
   }
   PQclear(row);
   qn_faults_fini(&faults);
-  if (status == QN_OK) status = qn_pool_run(work->store, &find_trajectory, &which, &row, error);
-  if (status != QN_OK) return status;
-
-  char path[QN_PATH_SIZE];
-  if (PQntuples(row) == 0) status = qn_error_set(error, QN_NOT_FOUND, "stage %d of the simulation left no trajectory", spec.stage);
-  else {
-    result->temperature_k = qn_field_real(row, 0, 1);
-    status = qn_durable_join(path, qn_store_data_directory(work->store), qn_field(row, 0, 0), error);
-  }
-  PQclear(row);
-  if (status != QN_OK) return status;
-  return qn_job_analyse(path, &spec, work->threads, work->control, &result->report, error);
+  qn_simulation_spec *of = status == QN_OK ? calloc(1, sizeof *of) : NULL;
+  if (status == QN_OK && of == NULL) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a spec");
+  if (status == QN_OK) status = run_analysis(work, simulation, atoms, &spec, of, result, error);
+  free(of);
+  return status;
 }
 
 /* ---- both ---- */

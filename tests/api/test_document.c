@@ -27,7 +27,18 @@ static void test_version(void **state) {
 
 static const char BEGIN[] = "    # analyses: begin\n", END[] = "    # analyses: end\n";
 
+static void write_words(FILE *out, const qn_parameter *parameter) {
+  fprintf(out, "        %s:\n          enum: [", parameter->name);
+  for (int w = 0; parameter->words[w] != NULL; w++) fprintf(out, "%s%s", w > 0 ? ", " : "", parameter->words[w]);
+  fprintf(out, "]\n          default: %s\n          description: \"%s\"\n", parameter->words[(int)parameter->fallback - 1],
+          parameter->meaning);
+}
+
 static void write_parameter(FILE *out, const qn_parameter *parameter) {
+  if (parameter->words != NULL) {
+    write_words(out, parameter);
+    return;
+  }
   char minimum[QN_NUMBER_SIZE], maximum[QN_NUMBER_SIZE], fallback[QN_NUMBER_SIZE];
   qn_json_spell(parameter->automatic ? 0.0 : parameter->minimum, minimum); /* 0 asks for the rule */
   qn_json_spell(parameter->maximum, maximum);
@@ -56,8 +67,9 @@ static char *section_of_table(void) {
     fprintf(out,
             "\n    analysis.%s:\n      description: \"%s\"\n      type: object\n      required: [type]\n      "
             "additionalProperties: false\n      properties:\n"
-            "        type: {const: %s}\n        stage: {$ref: \"#/components/schemas/Stage\"}\n",
-            (*type)->name, (*type)->meaning, (*type)->name);
+            "        type: {const: %s}\n        stage: {$ref: \"#/components/schemas/%s\"}\n%s",
+            (*type)->name, (*type)->meaning, (*type)->name, (*type)->summarise != NULL ? "ThermoStage" : "Stage",
+            (*type)->summarise != NULL ? "" : "        sampling: {$ref: \"#/components/schemas/Sampling\"}\n");
     for (int p = 0; p < (*type)->parameter_count; p++) write_parameter(out, &(*type)->parameters[p]);
   }
   fputs(END, out);

@@ -107,6 +107,57 @@ static void test_known_text_and_hash(void **state) {
   free(made), free(spec);
 }
 
+/* One stream to the end of the stage is the same work however it is said; another stream is not. */
+static void test_streams_of_frames(void **state) {
+  (void)state;
+  char hash[QN_HASH_SIZE], other[QN_HASH_SIZE];
+  char *without = spec_with(BULK, "/stages/2/sample_every_ps", NULL), *text = canonical(BULK, hash);
+  assert_non_null(strstr(text, "\"sample_every_ps\":0.05,"));
+  assert_null(strstr(text, "\"sampling\""));
+  free(text);
+  char *same = spec_with(without, "/stages/2/sampling", "[{\"every_ps\": 0.05}]");
+  text = canonical(same, other);
+  assert_string_equal(hash, other);
+  free(text), free(same);
+  static const char *const lists[] = {"[{\"every_ps\":0.05},{\"every_ps\":5}]", "[{\"duration_ps\":50,\"every_ps\":0.05}]",
+                                      "[{\"duration_ps\":50,\"every_ps\":0.01},{\"every_ps\":1}]"};
+  for (int k = 0; k < 3; k++) {
+    char *several = spec_with(without, "/stages/2/sampling", lists[k]), wanted[120];
+    text = canonical(several, other);
+    assert_string_not_equal(hash, other);
+    snprintf(wanted, sizeof wanted, "\"sampling\":%s,", lists[k]);
+    assert_non_null(strstr(text, wanted));
+    char twice[QN_HASH_SIZE], *again = canonical(text, twice);
+    assert_string_equal(text, again);
+    free(again);
+    /* Diffusion takes the stream that lasts longest, relaxation the finest; of one alone nothing is said. */
+    const char *diffusion = strstr(text, "{\"depth_a\""), *relaxation = strstr(diffusion + 1, "{\"depth_a\"");
+    const char *first = strstr(diffusion, "\"sampling\":"), *second = strstr(relaxation, "\"sampling\":");
+    if (k == 1) assert_true(first == NULL || first > strstr(text, "\"stages\""));
+    else assert_true(first[11] == '1' - (k == 0) * 1 && second[11] == '0');
+    free(text), free(several);
+  }
+  free(without);
+}
+
+/* The method of a layer is a word; the numbers that it once was mean the same. */
+static void test_words(void **state) {
+  (void)state;
+  static const char *const spelt[] = {"1", "\"a\"", "2", "\"b\"", "3", "\"c\""};
+  for (int k = 0; k < 6; k++) {
+    char body[64], hash[QN_HASH_SIZE], wanted[32];
+    snprintf(body, sizeof body, "{\"type\": \"diffusion\", \"method\": %s}", spelt[k]);
+    qn_analysis_spec analysis;
+    qn_faults faults = {0};
+    qn_spec_parse_analysis(body, strlen(body), &analysis, &faults);
+    assert_int_equal(faults.count, 0);
+    char *text = qn_spec_render_analysis(&analysis, hash);
+    snprintf(wanted, sizeof wanted, "\"method\":\"%c\"", 'a' + k / 2);
+    assert_non_null(strstr(text, wanted));
+    free(text);
+  }
+}
+
 /* Write `value` with the keys of every object in a shuffled order and with blanks. */
 static void scramble(const json_t *value, unsigned *random, FILE *out) {
   static const char *const blanks[] = {"", " ", "\n\t", "  "};
@@ -265,7 +316,8 @@ static void test_typed_values(void **state) {
               !protocol->stages[0].anisotropic);
   assert_true(protocol->stages[1].to == 1500 && protocol->stages[1].step == 50 && protocol->stages[1].rate == 25000 &&
               protocol->stages[1].snapshot);
-  assert_true(protocol->stages[2].mean_volume && protocol->stages[2].sample_every == 0.05);
+  assert_true(protocol->stages[2].mean_volume && protocol->stages[2].sampling_count == 1 &&
+              protocol->stages[2].samplings[0].every == 0.05 && protocol->stages[2].samplings[0].duration == 0);
   assert_true(protocol->stages[3].kind == QN_STAGE_SURFACE && protocol->stages[3].axis == 2 &&
               protocol->stages[3].vacuum == 10);
   assert_int_equal(protocol->stages[4].ensemble, QN_ENSEMBLE_NVE);
@@ -346,6 +398,8 @@ int main(void) {
       cmocka_unit_test(test_reads_back_as_itself),
       cmocka_unit_test(test_unresolved_reads_back),
       cmocka_unit_test(test_known_text_and_hash),
+      cmocka_unit_test(test_streams_of_frames),
+      cmocka_unit_test(test_words),
       cmocka_unit_test(test_order_blanks_and_spelling_do_not_matter),
       cmocka_unit_test(test_defaults_are_what_they_stand_for),
       cmocka_unit_test(test_name_and_analyses_are_not_the_work),

@@ -45,6 +45,39 @@ static void expect_good(const char *base, const char *pointer, const char *value
   free(text);
 }
 
+/* Analyses that a stage's frames, ensemble or surface rule out: named when the spec comes in, not after hours of dynamics. */
+static const char SLAB[] =
+    "{\"potential\": \"cu-zr\","
+    " \"initial\": {\"type\": \"lattice\", \"structure\": \"fcc\", \"cells\": [16, 16, 16], \"composition\": {\"Cu\": 0.5, \"Zr\": 0.5}},"
+    " \"stages\": ["
+    "  {\"type\": \"hold\", \"ensemble\": \"npt\", \"temperature_k\": 700, \"duration_ps\": 1000, \"sample_every_ps\": 0.2},"
+    "  {\"type\": \"surface\"},"
+    "  {\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 700, \"duration_ps\": 2000,"
+    "   \"sampling\": [{\"every_ps\": 0.2, \"duration_ps\": 100}, {\"every_ps\": 5}]}],"
+    " \"analyses\": [{\"type\": \"cage_jumps\", \"layer_a\": 2.5}]}";
+
+static void test_what_frames_cannot_answer(void **state) {
+  (void)state;
+  expect_good(SLAB, NULL, NULL);
+  expect_good(SLAB, "/analyses/0", "{\"type\": \"relaxation\", \"layer_a\": 2.5}");
+  expect_good(SLAB, "/analyses/0", "{\"type\": \"relaxation\", \"sampling\": 1}");
+  static const fault_case cases[] = {
+      {SLAB, "/analyses/0", "{\"type\": \"debye_waller\"}", NULL, "0.05 ps or less is needed"},
+      {SLAB, "/analyses/0", "{\"type\": \"relaxation\", \"stage\": 0}", NULL, "constant volume"},
+      {SLAB, "/analyses/0", "{\"type\": \"pair_distribution\"}", NULL, "free surfaces"},
+      {SLAB, "/analyses/0", "{\"type\": \"cage_jumps\", \"sampling\": 0}", NULL, "too short for windows"},
+      {SLAB, "/analyses/0", "{\"type\": \"cage_jumps\", \"window_ps\": 20}", NULL, "need frames every 2.5 ps or less"},
+      {SLAB, "/analyses/0", "{\"type\": \"diffusion\", \"stage\": 2, \"sampling\": 2}", "/analyses/0/sampling", "0 to 1"},
+      {SLAB, "/analyses/0", "{\"type\": \"diffusion\", \"max_lag_ps\": 3000}", NULL, "not inside the run"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) check(&cases[i]);
+  /* 16384 atoms: 1716 frames are what 1 GiB holds beside the rest */
+  char *fine = spec_with(SLAB, "/stages/2/sampling", "[{\"every_ps\": 0.5}]");
+  expect_good(fine, "/analyses/0", "{\"type\": \"diffusion\", \"max_lag_ps\": 850}");
+  check(&(fault_case){fine, "/analyses/0", "{\"type\": \"diffusion\", \"max_lag_ps\": 1000}", NULL, "the longest lag that fits is 858 ps"});
+  free(fine);
+}
+
 static void test_bases_are_good(void **state) {
   (void)state;
   expect_good(BULK, NULL, NULL);
@@ -201,6 +234,20 @@ static void test_each_fault_is_found(void **state) {
        "[{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 300, \"duration_ps\": 1e7, "
        "\"thermo_every_ps\": 0.001}]",
        NULL, "thermo rows in all"},
+      /* streams of frames */
+      {BULK, "/stages/2/sampling", "[{\"every_ps\": 5}]", NULL, "beside sample_every_ps"},
+      {BULK, "/stages/0/sampling", "5", NULL, "at most 4 streams"},
+      {BULK, "/stages/0/sampling", "[{}, {}, {}, {}, {}]", NULL, "at most 4 streams"},
+      {BULK, "/stages/0/sampling", "[5]", "/stages/0/sampling/0", "must be an object"},
+      {BULK, "/stages/0/sampling", "[{\"duration_ps\": 5}]", "/stages/0/sampling/0/every_ps", "is missing"},
+      {BULK, "/stages/0/sampling", "[{\"every_ps\": 0}]", "/stages/0/sampling/0/every_ps", NULL},
+      {BULK, "/stages/0/sampling", "[{\"every_ps\": 0.0001}]", "/stages/0/sampling/0/every_ps", "from the timestep (0.001 ps)"},
+      {BULK, "/stages/0/sampling", "[{\"every_ps\": 21}]", "/stages/0/sampling/0/every_ps", "duration of the stage (20 ps)"},
+      {BULK, "/stages/0/sampling", "[{\"every_ps\": 1, \"duration_ps\": 0.5}]", "/stages/0/sampling/0/duration_ps", "from the interval (1 ps)"},
+      {BULK, "/stages/0/sampling", "[{\"every_ps\": 1, \"duration_ps\": 21}]", "/stages/0/sampling/0/duration_ps", "duration of the stage"},
+      {BULK, "/stages/0/sampling", "[{\"every_ps\": 1}, {\"every_ps\": 2}, {\"every_ps\": 1}]", "/stages/0/sampling/2", "the same stream as number 0"},
+      {BULK, "/stages/0/sampling", "[{\"every_ps\": 1, \"until_ps\": 3}]", "/stages/0/sampling/0/until_ps", "unknown key in a stream of frames"},
+      {BULK, "/stages/3/sampling", "[{\"every_ps\": 1}]", NULL, "unknown key in a surface"},
       /* analyses */
       {BULK, "/analyses", "{}", NULL, "must be an array"},
       {BULK, "/analyses/0", "\"diffusion\"", NULL, "must be an object"},
@@ -220,6 +267,20 @@ static void test_each_fault_is_found(void **state) {
       {BULK, "/analyses/-", "{\"type\": \"diffusion\"}", "/analyses/2", "asked for before"},
       {BULK, "/analyses/0", "{\"type\": \"diffusion\", \"fit_start_ps\": 10, \"fit_end_ps\": 5}", NULL,
        "before fit_end_ps"},
+      {BULK, "/analyses/0/method", "1.5", NULL, "accepted: a, b, c"},
+      {BULK, "/analyses/0/method", "4", NULL, "accepted: a, b, c"},
+      {BULK, "/analyses/0/method", "\"d\"", NULL, "accepted: a, b, c"},
+      {BULK, "/analyses/0/sampling", "1", NULL, "stage 2 has 1 stream of frames; 0 to 0 is accepted"},
+      {BULK, "/analyses/0/sampling", "4", NULL, "between 0 and 3"},
+      /* what an analysis would refuse after the run */
+      {BULK, "/analyses/0", "{\"type\": \"debye_waller\", \"stage\": 2, \"max_lag_ps\": 200}", NULL, "not inside the run of 100.05 ps"},
+      {BULK, "/analyses/0", "{\"type\": \"cage_jumps\", \"stage\": 2}", NULL, "too short for windows of 200 ps"},
+      {BULK, "/analyses/0", "{\"type\": \"diffusion\", \"layer_a\": 2.5}", NULL, "no free surface"},
+      {BULK, "/analyses/0", "{\"type\": \"density_profile\"}", NULL, "no free surface"},
+      {BULK, "/analyses/0", "{\"type\": \"van_hove\", \"bin_a\": 0.001}", NULL, "more than 4096 bins"},
+      {BULK, "/analyses/0", "{\"type\": \"thermodynamics\", \"stage\": 9}", "/analyses/0/stage", "0 to 4 are accepted"},
+      {BULK, "/analyses/0", "{\"type\": \"thermodynamics\", \"stage\": 3}", "/analyses/0/stage", "has no thermo rows"},
+      {BULK, "/analyses/0", "{\"type\": \"thermodynamics\", \"sampling\": 0}", "/analyses/0/sampling", "unknown key"},
       {BULK, "/stages/2/sample_every_ps", "0", "/analyses/0", "no stage of the simulation keeps frames"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) check(&cases[i]);
@@ -430,6 +491,13 @@ static void test_good_variants(void **state) {
   expect_good(BULK, "/analyses", "[]");
   expect_good(BULK, "/analyses", NULL);
   expect_good(BULK, "/analyses/0/max_lag_ps", "null");
+  expect_good(BULK, "/analyses/0/method", "\"a\"");
+  expect_good(BULK, "/analyses/0/method", "2"); /* as it was spelt in stored specs */
+  expect_good(BULK, "/analyses/0/sampling", "0");
+  expect_good(BULK, "/analyses/0", "{\"type\": \"thermodynamics\"}");
+  expect_good(BULK, "/analyses/0", "{\"type\": \"energy_series\"}");
+  expect_good(BULK, "/stages/0/sampling", "[]");
+  expect_good(BULK, "/stages/0/sampling", "[{\"every_ps\": 0.05, \"duration_ps\": 20}, {\"every_ps\": 0.05}, {\"every_ps\": 20}]");
   expect_good(BULK, "/analyses/0/max_lag_ps", "0");
   expect_good(BULK, "/analyses/0/stage", NULL);
   expect_good(BULK, "/initial",
@@ -446,6 +514,7 @@ static void test_good_variants(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_bases_are_good),
+      cmocka_unit_test(test_what_frames_cannot_answer),
       cmocka_unit_test(test_each_fault_is_found),
       cmocka_unit_test(test_wrong_types_everywhere),
       cmocka_unit_test(test_all_faults_at_once),

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "engine/analysis/analysis.h"
+#include "engine/analysis/run.h"
 
 typedef struct random_source {
   uint64_t state;
@@ -56,10 +56,12 @@ typedef struct synthetic {
   qn_box box;
   uint8_t *type;
   double *r;
+  qn_wrapping wrapping;
+  bool open[3];
 } synthetic;
 
 static inline synthetic synthetic_make(int64_t frames, int64_t atoms, double interval, double length) {
-  synthetic s = {frames, atoms, interval, {{0, 0, 0}, {length, length, length}}, NULL, NULL};
+  synthetic s = {frames, atoms, interval, {{0, 0, 0}, {length, length, length}}, NULL, NULL, QN_WRAPPING_UNWRAPPED, {false, false, false}};
   s.type = malloc((size_t)atoms);
   s.r = calloc((size_t)(frames * atoms) * 3, sizeof *s.r);
   for (int64_t i = 0; i < atoms; i++) s.type[i] = (uint8_t)(i % 2);
@@ -96,6 +98,8 @@ static inline qn_frame synthetic_frame(const synthetic *s, int64_t f) {
   return (qn_frame){.step = f,
                     .time = (double)f * s->interval,
                     .box = s->box,
+                    .open = {s->open[0], s->open[1], s->open[2]},
+                    .wrapping = s->wrapping,
                     .count = s->atoms,
                     .species_count = 2,
                     .species = synthetic_species,
@@ -119,21 +123,34 @@ static inline void parameters_of(const qn_analysis_type *type, const setting *se
   }
 }
 
-static inline qn_status analyse_status(const char *name, const setting *settings, const synthetic *s, int threads, qn_report *report,
+static inline qn_status synthetic_read(void *context, int64_t index, qn_frame *frame, qn_error *error) {
+  (void)error;
+  *frame = synthetic_frame(context, index);
+  return QN_OK;
+}
+
+static inline qn_analysis_frames synthetic_frames(const synthetic *s) {
+  return (qn_analysis_frames){.context = (void *)(uintptr_t)s, .read = synthetic_read, .count = s->frames, .interval = s->interval, .wrapping = s->wrapping};
+}
+
+static inline qn_status analyse_frames(const char *name, const setting *settings, const qn_analysis_frames *frames, int threads, qn_report *report,
                                        qn_error *error) {
   const qn_analysis_type *type = qn_analysis_find(name);
   assert_non_null(type);
   double values[QN_MAX_PARAMETERS];
   parameters_of(type, settings, values);
-  qn_analysis *analysis;
-  qn_status status = type->alloc(&analysis, values, s->frames, s->interval, threads, error);
-  for (int64_t f = 0; status == QN_OK && f < s->frames; f++) {
-    qn_frame frame = synthetic_frame(s, f);
-    status = type->accumulate(analysis, &frame, error);
-  }
-  if (status == QN_OK) status = type->reduce(analysis, report, error);
-  type->free(analysis);
-  return status;
+  qn_analysis_order order = {.type = type, .parameters = values};
+  qn_status status = qn_analysis_run(frames, &order, 1, NULL, threads, NULL, NULL, error);
+  if (status != QN_OK) return status;
+  *report = order.report;
+  if (order.status != QN_OK) *error = order.error;
+  return order.status;
+}
+
+static inline qn_status analyse_status(const char *name, const setting *settings, const synthetic *s, int threads, qn_report *report,
+                                       qn_error *error) {
+  qn_analysis_frames frames = synthetic_frames(s);
+  return analyse_frames(name, settings, &frames, threads, report, error);
 }
 
 static inline qn_report analyse(const char *name, const setting *settings, const synthetic *s, int threads) {
@@ -156,6 +173,9 @@ static inline const qn_curve *curve_of(const qn_report *report, const char *name
   fail_msg("no curve %s of %s", name, species);
   return NULL;
 }
+
+/* A number in a curve. */
+static inline double curve_at(const qn_curve *curve, int64_t row, int column) { return curve->data[row * curve->columns + column]; }
 
 static inline void assert_near(double value, double expected, double tolerance) {
   if (!(fabs(value - expected) <= tolerance)) fail_msg("%.17g, not %.17g within %g", value, expected, tolerance);

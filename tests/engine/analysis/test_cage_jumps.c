@@ -2,6 +2,21 @@
 #include "engine/analysis/jumps.h"
 #include "engine/analysis/synthetic.h"
 
+/* The jumps of one atom by the tracker, for one o. */
+static int track(int windows, const double (*mean)[3], const bool *flagged, int o, double debye_waller, int axis, qn_jump *jump) {
+  qn_jump_track t;
+  qn_error error;
+  qn_jump_track_init(&t);
+  for (int j = 0; j < windows; j++) {
+    qn_jump_window window = {.mean = {mean[j][0], mean[j][1], mean[j][2]}, .flagged = flagged[j], .inside = true, .number = (int16_t)j};
+    assert_int_equal(qn_jump_track_add(&t, &window, debye_waller, axis, &error), QN_OK);
+  }
+  int count = t.kept[o - 1].count;
+  if (count > 0) memcpy(jump, t.kept[o - 1].jump, (size_t)count * sizeof *jump);
+  qn_jump_track_fini(&t);
+  return count;
+}
+
 static void runs_of_windows_are_one_jump(void **state) {
   (void)state;
   /*                       0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 */
@@ -10,16 +25,18 @@ static void runs_of_windows_are_one_jump(void **state) {
   double mean[16][3] = {{0}};
   for (int j = 0; j < 16; j++) mean[j][0] = x[j];
   qn_jump jump[9];
-  assert_int_equal(qn_jumps_find(16, (const double(*)[3])mean, flagged, 1, 0.1, -1, jump), 3);
+  assert_int_equal(track(16, (const double(*)[3])mean, flagged, 1, 0.1, -1, jump), 3);
   assert_true(jump[0].first == 3 && jump[0].last == 4 && jump[0].vector[0] == 3);
+  assert_true(jump[0].before == 2 && jump[0].after == 5);
   assert_true(jump[1].first == 9 && jump[1].last == 9 && jump[1].vector[0] == 2);
   assert_true(jump[2].vector[0] == 4);
   /* o = 2 needs window 16 for the last. */
-  assert_int_equal(qn_jumps_find(16, (const double(*)[3])mean, flagged, 2, 0.1, -1, jump), 2);
+  assert_int_equal(track(16, (const double(*)[3])mean, flagged, 2, 0.1, -1, jump), 2);
+  assert_true(jump[0].before == 1 && jump[0].after == 6);
   /* Shorter than sqrt(<u2>). */
-  assert_int_equal(qn_jumps_find(16, (const double(*)[3])mean, flagged, 2, 4.1, -1, jump), 1);
+  assert_int_equal(track(16, (const double(*)[3])mean, flagged, 2, 4.1, -1, jump), 1);
   /* Lateral length along y and z alone is nothing. */
-  assert_int_equal(qn_jumps_find(16, (const double(*)[3])mean, flagged, 1, 0.1, 0, jump), 0);
+  assert_int_equal(track(16, (const double(*)[3])mean, flagged, 1, 0.1, 0, jump), 0);
 }
 
 static void forward_backward_pairs_go_and_repeats_stay(void **state) {
@@ -36,12 +53,26 @@ static void forward_backward_pairs_go_and_repeats_stay(void **state) {
     mean[j][1] = at;
   }
   qn_jump jump[WINDOWS];
-  int count = qn_jumps_find(WINDOWS, (const double(*)[3])mean, flagged, 2, 0.1, -1, jump);
+  int count = track(WINDOWS, (const double(*)[3])mean, flagged, 2, 0.1, -1, jump);
   assert_int_equal(count, 3);
   assert_true(jump[0].vector[1] == 2 && jump[1].vector[1] == 2 && jump[2].vector[1] == 3);
   flagged[60] = true;
   for (int j = 60; j < WINDOWS; j++) mean[j][1] = at - 3;
-  assert_int_equal(qn_jumps_find(WINDOWS, (const double(*)[3])mean, flagged, 2, 0.1, -1, jump), 2); /* nested pairs are gone */
+  assert_int_equal(track(WINDOWS, (const double(*)[3])mean, flagged, 2, 0.1, -1, jump), 2); /* nested pairs are gone */
+}
+
+static void short_jumps_the_same_way_stay(void **state) {
+  (void)state;
+  /* Twice 0.45 A: their sum is below 1 A, but no way back. */
+  enum { WINDOWS = 24 };
+  double mean[WINDOWS][3] = {{0}};
+  bool flagged[WINDOWS] = {0};
+  flagged[6] = flagged[14] = true;
+  for (int j = 0; j < WINDOWS; j++) mean[j][2] = 0.45 * (j > 6) + 0.45 * (j > 14);
+  qn_jump jump[WINDOWS];
+  assert_int_equal(track(WINDOWS, (const double(*)[3])mean, flagged, 2, 0.04, -1, jump), 2);
+  for (int j = 15; j < WINDOWS; j++) mean[j][2] = 0.1; /* 0.45 A and 0.35 A back */
+  assert_int_equal(track(WINDOWS, (const double(*)[3])mean, flagged, 2, 0.04, -1, jump), 0);
 }
 
 enum { ATOMS = 8000, FRAMES = 600, EVENTS = 4 };
@@ -85,6 +116,28 @@ static plan *make_plans(random_source *random, double *jumps, double *exposure, 
   return plans;
 }
 
+/* Frames made one by one: they would not fit all at once. */
+typedef struct planted {
+  synthetic *one;
+  const plan *plans;
+  const double *walk;
+  random_source *random;
+} planted;
+
+static qn_status read_planted(void *context, int64_t f, qn_frame *frame, qn_error *error) {
+  planted *made = context;
+  (void)error;
+  for (int i = 0; i < ATOMS; i++)
+    for (int a = 0; a < 3; a++) {
+      double x = made->walk[a * ATOMS + i] + SIGMA * random_normal(made->random);
+      for (int k = 0; k < made->plans[i].events; k++) x += made->plans[i].time[k] <= (double)f * INTERVAL ? made->plans[i].vector[k][a] : 0;
+      *synthetic_at(made->one, 0, a, i) = x;
+    }
+  *frame = synthetic_frame(made->one, 0);
+  frame->time = (double)f * INTERVAL;
+  return QN_OK;
+}
+
 static void planted_jumps_are_found(void **state) {
   (void)state;
   const double debye_waller = 6 * SIGMA * SIGMA;
@@ -95,25 +148,12 @@ static void planted_jumps_are_found(void **state) {
   scatter(&s, &random);
   memcpy(walk, s.r, 3 * ATOMS * sizeof *walk);
 
-  const qn_analysis_type *type = qn_analysis_find("cage_jumps");
-  double values[QN_MAX_PARAMETERS];
-  parameters_of(type, NULL, values); /* <u2> from one interval: independent frames, 6 sigma^2 */
-  qn_analysis *analysis;
-  qn_error error;
-  assert_int_equal(type->alloc(&analysis, values, FRAMES, INTERVAL, 2, &error), QN_OK);
-  for (int f = 0; f < FRAMES; f++) {
-    for (int i = 0; i < ATOMS; i++)
-      for (int a = 0; a < 3; a++) {
-        double x = walk[a * ATOMS + i] + SIGMA * random_normal(&random);
-        for (int k = 0; k < plans[i].events; k++) x += plans[i].time[k] <= f * INTERVAL ? plans[i].vector[k][a] : 0;
-        *synthetic_at(&s, 0, a, i) = x;
-      }
-    qn_frame frame = synthetic_frame(&s, 0);
-    assert_int_equal(type->accumulate(analysis, &frame, &error), QN_OK);
-  }
+  /* <u2> from one interval: independent frames, 6 sigma^2 */
+  planted made = {&s, plans, walk, &random};
+  qn_analysis_frames frames = {.context = &made, .read = read_planted, .count = FRAMES, .interval = INTERVAL};
   qn_report report;
-  if (type->reduce(analysis, &report, &error) != QN_OK) fail_msg("%s", error.message);
-  type->free(analysis);
+  qn_error error;
+  if (analyse_frames("cage_jumps", NULL, &frames, 2, &report, &error) != QN_OK) fail_msg("%s", error.message);
 
   double gamma = jumps / exposure * 1000, d = gamma / 1000 * LENGTH * LENGTH / 6 * 1e-8;
   assert_near(value_of(&report, "debye_waller_factor_used", "all")->value, debye_waller, 0.05 * debye_waller);
@@ -149,7 +189,7 @@ static void jumps_count_in_their_layer(void **state) {
   for (int64_t f = 0; f < TIMES; f++)
     for (int64_t i = 0; i < COUNT; i++) {
       *synthetic_at(&s, f, 0, i) = (double)(i % 40) + (f >= 70 + i % 60 ? (i % 4 < 2 ? 2.5 : -2.5) : 0);
-      *synthetic_at(&s, f, 1, i) = (double)(i / 40);
+      *synthetic_at(&s, f, 1, i) = (double)(i / 40) * 40 / 30;
       *synthetic_at(&s, f, 2, i) = (0.5 + (double)i) * 30 / COUNT;
       for (int a = 0; a < 3; a++) *synthetic_at(&s, f, a, i) += 0.15 * random_normal(&random);
     }
@@ -192,7 +232,7 @@ static void refuses_what_it_cannot_answer(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(runs_of_windows_are_one_jump), cmocka_unit_test(forward_backward_pairs_go_and_repeats_stay),
-      cmocka_unit_test(planted_jumps_are_found),      cmocka_unit_test(jumps_count_in_their_layer),
+      cmocka_unit_test(short_jumps_the_same_way_stay), cmocka_unit_test(planted_jumps_are_found),      cmocka_unit_test(jumps_count_in_their_layer),
       cmocka_unit_test(refuses_what_it_cannot_answer),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,44 +51,72 @@ static bool counts(const synthetic *s, int method, int64_t from, int64_t to, int
   return true;
 }
 
+/* What a plain loop over all pairs gives at one lag. */
+typedef struct naive {
+  int64_t pairs;
+  double square, fourth, wave, bins[20];
+} naive;
+
+static naive loop(const synthetic *s, int method, int64_t lag, int species, double depth, double q) {
+  naive n = {0};
+  for (int64_t f = 0; f + lag < FRAMES; f++)
+    for (int64_t i = 0; i < ATOMS; i++) {
+      if ((species < 2 && s->type[i] != species) || !counts(s, method, f, f + lag, i, depth)) continue;
+      double x = *synthetic_at(s, f + lag, 0, i) - *synthetic_at(s, f, 0, i);
+      double y = *synthetic_at(s, f + lag, 1, i) - *synthetic_at(s, f, 1, i), r2 = x * x + y * y;
+      n.pairs++;
+      n.square += r2;
+      n.fourth += r2 * r2;
+      n.wave += j0(q * sqrt(r2));
+      if (sqrt(r2) < 5) n.bins[(int)(sqrt(r2) / 0.25)]++;
+    }
+  return n;
+}
+
 static void methods_follow_their_definitions(void **state) {
   (void)state;
+  enum { LAG = 9 };
+  static const char *const names[4] = {"diffusion", "relaxation", "non_gaussian", "van_hove"}, *const species[3] = {"Cu", "Zr", "all"};
+  const double q = 1.1;
   synthetic s = slab(1, 0.5, 0.3);
-  double msd_of[4] = {0};
+  int64_t pairs_of[4] = {0};
   for (int method = 1; method <= 3; method++)
     for (int deep = 0; deep < 2; deep++) {
-      double depth = deep * LAYER, q = 1.1;
-      setting settings[] = {{"layer_a", LAYER}, {"depth_a", depth}, {"vacuum_a", VACUUM}, {"method", method}, {"max_lag_ps", 12}, {NULL, 0}, {NULL, 0}};
-      qn_report diffusion = analyse("diffusion", settings, &s, 2);
-      settings[5] = (setting){"q_inv_a", q};
-      qn_report relaxation = analyse("relaxation", settings, &s, 2);
-      const char *species[3] = {"Cu", "Zr", "all"};
-      for (int k = 0; k < 3; k++) {
-        const qn_curve *msd = curve_of(&diffusion, "mean_squared_displacement", species[k]);
-        const qn_curve *f_s = curve_of(&relaxation, "self_intermediate_scattering", species[k]);
-        assert_string_equal(msd->region, deep ? "layer" : "surface");
-        for (int64_t row = 0; row < msd->rows; row += 7) {
-          int64_t lag = llround(msd->data[3 * row] / STEP), pairs = 0;
-          double square_sum = 0, wave_sum = 0;
-          for (int64_t f = 0; f + lag < FRAMES; f++)
-            for (int64_t i = 0; i < ATOMS; i++) {
-              if ((k < 2 && s.type[i] != k) || !counts(&s, method, f, f + lag, i, depth)) continue;
-              double x = *synthetic_at(&s, f + lag, 0, i) - *synthetic_at(&s, f, 0, i);
-              double y = *synthetic_at(&s, f + lag, 1, i) - *synthetic_at(&s, f, 1, i);
-              pairs++;
-              square_sum += x * x + y * y;
-              wave_sum += j0(q * sqrt(x * x + y * y));
-            }
-          assert_true(pairs > 0);
-          assert_near(msd->data[3 * row + 1], square_sum / (double)pairs, 1e-12 * square_sum / (double)pairs);
-          assert_near(f_s->data[3 * row + 1], wave_sum / (double)pairs, 1e-12);
-          if (k == 2 && !deep) msd_of[method] = msd->data[3 * row + 1];
+      double depth = deep * LAYER;
+      qn_report report[4];
+      for (int k = 0; k < 4; k++) {
+        setting settings[] = {{"layer_a", LAYER}, {"depth_a", depth}, {"vacuum_a", VACUUM}, {"method", method}, {"max_lag_ps", 12}, {NULL, 0}, {NULL, 0}, {NULL, 0}};
+        if (k == 1) settings[5] = (setting){"q_inv_a", q};
+        if (k == 3) {
+          settings[4] = (setting){"lag_ps", LAG * STEP};
+          settings[5] = (setting){"bin_a", 0.25};
+          settings[6] = (setting){"longest_a", 5};
         }
+        report[k] = analyse(names[k], settings, &s, 2);
       }
-      qn_report_fini(&diffusion);
-      qn_report_fini(&relaxation);
+      for (int k = 0; k < 3; k++) {
+        const qn_curve *msd = curve_of(&report[0], "mean_squared_displacement", species[k]);
+        const qn_curve *f_s = curve_of(&report[1], "self_intermediate_scattering", species[k]);
+        const qn_curve *alpha = curve_of(&report[2], "non_gaussian_parameter", species[k]), *hove = curve_of(&report[3], "van_hove_self", species[k]);
+        assert_string_equal(msd->region, deep ? "layer" : "surface");
+        for (int64_t row = 1; row < msd->rows; row += 7) {
+          int64_t lag = llround(curve_at(msd, row, 0) / STEP);
+          naive n = loop(&s, method, lag, k, depth, q);
+          double pairs = (double)n.pairs, exact = n.fourth / pairs / (2 * pow(n.square / pairs, 2)) - 1;
+          assert_true(pairs > 0);
+          assert_near(curve_at(msd, row, 1), n.square / pairs, 1e-12 * n.square / pairs);
+          assert_near(curve_at(f_s, row, 1), n.wave / pairs, 1e-12);
+          assert_near(curve_at(alpha, row, 1), exact, 1e-12 * (1 + fabs(exact)));
+          assert_true(curve_at(msd, row, 3) == pairs && curve_at(f_s, row, 3) == pairs && curve_at(alpha, row, 3) == pairs);
+          if (k == 2 && !deep) pairs_of[method] = n.pairs;
+        }
+        naive n = loop(&s, method, LAG, k, depth, q);
+        for (int b = 0; b < 20; b++) assert_near(curve_at(hove, b, 1), n.bins[b] / (double)n.pairs / 0.25, 1e-12);
+      }
+      for (int k = 0; k < 4; k++) qn_report_fini(&report[k]);
     }
-  assert_true(msd_of[1] != msd_of[2] && msd_of[2] != msd_of[3] && msd_of[1] != msd_of[3]);
+  print_message("pairs at the longest lag: a %lld, b %lld, c %lld\n", (long long)pairs_of[1], (long long)pairs_of[2], (long long)pairs_of[3]);
+  assert_true(pairs_of[1] < pairs_of[3] && pairs_of[3] < pairs_of[2]); /* always within there at both ends within there at the start */
   synthetic_free(&s);
 }
 
@@ -111,7 +139,12 @@ static void walkers_in_a_layer_have_their_d(void **state) {
       setting wave[] = {{"layer_a", 5}, {"vacuum_a", VACUUM}, {"q_inv_a", q}, {NULL, 0}};
       report = analyse("relaxation", wave, &s, 1);
       const qn_curve *f_s = curve_of(&report, "self_intermediate_scattering", "all");
-      for (int64_t row = 0; row < 10; row++) assert_near(f_s->data[3 * row + 1], exp(-q * q * 0.9 * f_s->data[3 * row]), 0.03);
+      for (int64_t row = 0; row < 10; row++)
+        assert_near(curve_at(f_s, row, 1), exp(-q * q * 0.9 * curve_at(f_s, row, 0)), 5 * curve_at(f_s, row, 2) + 1e-3);
+      qn_report_fini(&report);
+      report = analyse("non_gaussian", (setting[]){{"layer_a", 5}, {"vacuum_a", VACUUM}, {NULL, 0}}, &s, 1);
+      const qn_curve *alpha = curve_of(&report, "non_gaussian_parameter", "all");
+      for (int64_t row = 0; row < 10; row++) assert_near(curve_at(alpha, row, 1), 0, 5 * curve_at(alpha, row, 2) + 1e-3);
       qn_report_fini(&report);
     }
     synthetic_free(&s);
@@ -135,7 +168,7 @@ static void faces_are_found_from_the_density(void **state) {
   qn_frame frame = synthetic_frame(&s, 0);
   qn_layer layer;
   qn_error error;
-  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 2.5, .method = QN_LAYER_AT_BOTH}, &frame, &error), QN_OK);
+  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 2.5, .method = QN_LAYER_AT_BOTH}, &frame, 1, &error), QN_OK);
   assert_int_equal(layer.axis, 2);
   assert_near(layer.high - layer.low, 25, 0.4);
   assert_near(qn_layer_depth(&layer, 38), 1, 0.3);
@@ -144,12 +177,72 @@ static void faces_are_found_from_the_density(void **state) {
   assert_near(qn_layer_depth(&layer, 14), -2, 0.3);
   assert_near(qn_layer_depth(&layer, 64), -2, 0.3);
   assert_true(qn_layer_holds(&layer, -3) && qn_layer_holds(&layer, 2.4) && !qn_layer_holds(&layer, 2.5));
-  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 10, .depth = 5}, &frame, &error), QN_INVALID);
+  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 10, .depth = 5}, &frame, 1, &error), QN_INVALID);
   s.box.length[2] = 30;
   for (int64_t i = 0; i < s.atoms; i++) *synthetic_at(&s, 0, 2, i) = 30 * random_uniform(&random);
   frame = synthetic_frame(&s, 0);
-  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 2.5}, &frame, &error), QN_UNSUPPORTED);
+  assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 2.5}, &frame, 1, &error), QN_UNSUPPORTED);
   assert_non_null(strstr(error.message, "no free surface"));
+  synthetic_free(&s);
+}
+
+static void faces_are_a_mean_over_frames(void **state) {
+  (void)state;
+  /* 200 atoms at random in a slab 25 A thick, new in every frame, that drifts along its normal: one frame has few atoms in half a bin. */
+  synthetic s = synthetic_make(16, 200, 1, 12);
+  s.box.length[2] = 60;
+  random_source random = random_seeded(8);
+  double one = 0, many = 0;
+  enum { DRAWS = 40 };
+  for (int draw = 0; draw < DRAWS; draw++) {
+    qn_frame frames[16];
+    for (int64_t f = 0; f < 16; f++) {
+      for (int64_t i = 0; i < s.atoms; i++) {
+        for (int a = 0; a < 2; a++) *synthetic_at(&s, f, a, i) = 12 * random_uniform(&random);
+        double height = i % 2 == 0 ? random_uniform(&random) : 1 - (*synthetic_at(&s, f, 2, i - 1) - 20 - 2.5 * (double)f) / 25; /* centred */
+        *synthetic_at(&s, f, 2, i) = 20 + 2.5 * (double)f + 25 * height;
+      }
+      for (int64_t i = 0; i < s.atoms; i++) s.type[i] = 0;
+      frames[f] = synthetic_frame(&s, f);
+    }
+    qn_layer layer;
+    qn_error error;
+    for (int count = 1; count <= 16; count += 15) {
+      assert_int_equal(qn_layer_init(&layer, &(qn_layer_options){.thickness = 2.5}, frames, count, &error), QN_OK);
+      double off = pow(remainder(layer.low - 20, 60), 2) + pow(remainder(layer.high - 45, 60), 2);
+      *(count == 1 ? &one : &many) += off / 2 / DRAWS;
+    }
+  }
+  print_message("faces are off by %.2f A from one frame, by %.2f A from 16\n", sqrt(one), sqrt(many));
+  assert_true(sqrt(many) < 0.25 && sqrt(many) < sqrt(one) / 2.5);
+  synthetic_free(&s);
+}
+
+static void slabs_without_a_periodic_axis(void **state) {
+  (void)state;
+  /* The same slab with vacuum in a periodic box, and with tight walls that go along with the atoms: the same numbers. */
+  synthetic s = slab(3, 0.5, 0.3), tight = s;
+  setting settings[] = {{"layer_a", LAYER}, {NULL, 0}};
+  tight.open[2] = true;
+  tight.box.origin[2] = -1.5;
+  tight.box.length[2] = 33;
+  static const char *const names[] = {"diffusion", "density_profile", "coordination"};
+  for (int k = 0; k < 3; k++) {
+    qn_report closed = analyse(names[k], settings, &s, 1), open = analyse(names[k], settings, &tight, 1);
+    assert_int_equal(closed.value_count, open.value_count);
+    for (int v = 0; v < closed.value_count; v++) {
+      assert_string_equal(closed.values[v].region, open.values[v].region);
+      assert_int_equal(closed.values[v].status, open.values[v].status);
+      /* Faces are found in half-angstrom bins that begin elsewhere. */
+      if (!isnan(closed.values[v].value)) assert_near(open.values[v].value, closed.values[v].value, 0.1 * fabs(closed.values[v].value));
+    }
+    qn_report_fini(&closed);
+    qn_report_fini(&open);
+  }
+  qn_report report;
+  qn_error error;
+  assert_int_equal(analyse_status("structure_factor", NULL, &tight, 1, &report, &error), QN_UNSUPPORTED);
+  assert_int_equal(analyse_status("pair_distribution", NULL, &tight, 1, &report, &error), QN_UNSUPPORTED);
   synthetic_free(&s);
 }
 
@@ -172,6 +265,8 @@ int main(void) {
       cmocka_unit_test(methods_follow_their_definitions),
       cmocka_unit_test(walkers_in_a_layer_have_their_d),
       cmocka_unit_test(faces_are_found_from_the_density),
+      cmocka_unit_test(faces_are_a_mean_over_frames),
+      cmocka_unit_test(slabs_without_a_periodic_axis),
       cmocka_unit_test(bessel_is_exact),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

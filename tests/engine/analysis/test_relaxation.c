@@ -36,7 +36,7 @@ static void walkers_decay_as_they_must(void **state) {
     held += fabs(value->value - tau) <= 1.96 * value->standard_error;
     bias += (value->value / tau - 1) / DRAWS;
     const qn_curve *curve = curve_of(&report, "self_intermediate_scattering", "Cu");
-    f_bias += (curve->data[3 * 4 + 1] - exp(-q * q * cu * 0.5)) / DRAWS;
+    f_bias += (curve_at(curve, 4, 1) - exp(-q * q * cu * 0.5)) / DRAWS;
     qn_report_fini(&report);
     synthetic_free(&s);
   }
@@ -58,7 +58,7 @@ static void statuses_say_why(void **state) {
   assert_int_equal(value->status, QN_VALUE_NOT_DECAYED);
   assert_true(isnan(value->value) && isnan(value->standard_error));
   /* Gaussian cage: F_s = exp(-q^2 <r^2> / 6), <r^2> = 6 sigma^2 (1 - m/M terms of 1 %). */
-  assert_near(curve_of(&report, "self_intermediate_scattering", "all")->data[1], exp(-2.7 * 2.7 * 0.04 * 0.99), 0.005);
+  assert_near(curve_at(curve_of(&report, "self_intermediate_scattering", "all"), 0, 1), exp(-2.7 * 2.7 * 0.04 * 0.99), 0.005);
   qn_report_fini(&report);
   synthetic_free(&cage);
 
@@ -98,7 +98,7 @@ static void agrees_with_a_double_loop(void **state) {
   for (int k = 0; k < 3; k++) {
     const qn_curve *curve = curve_of(&report, "self_intermediate_scattering", species[k]);
     for (int64_t row = 0; row < curve->rows; row++) {
-      int64_t lag = llround(curve->data[3 * row] / s.interval), pairs = 0;
+      int64_t lag = llround(curve_at(curve, row, 0) / s.interval), pairs = 0;
       double sum = 0;
       for (int64_t f = 0; f + lag < s.frames; f++)
         for (int64_t i = 0; i < s.atoms; i++) {
@@ -108,7 +108,7 @@ static void agrees_with_a_double_loop(void **state) {
           pairs++;
           sum += sin(q * sqrt(square)) / (q * sqrt(square));
         }
-      assert_near(curve->data[3 * row + 1], sum / (double)pairs, 1e-12 * fabs(sum / (double)pairs));
+      assert_near(curve_at(curve, row, 1), sum / (double)pairs, 1e-12 * fabs(sum / (double)pairs));
     }
   }
   qn_report_fini(&report);

@@ -10,7 +10,7 @@
 enum { RECORD_ROWS = 4096, RECORD_FRAMES = 512, RECORD_SNAPSHOTS = 64, RECORD_ATOMS = 108 };
 
 typedef struct record_frame {
-  int stage;
+  int stage, sampling;
   int64_t step;
   double time;
   qn_box box;
@@ -33,11 +33,11 @@ typedef struct record {
   qn_run *run;
 } record;
 
-static inline qn_status record_on_frame(void *context, int stage, const qn_frame *frame, qn_error *error) {
+static inline qn_status record_on_frame(void *context, int stage, int sampling, const qn_frame *frame, qn_error *error) {
   record *kept = context;
   if (kept->frames == RECORD_FRAMES) return qn_error_set(error, QN_INTERNAL, "too many frames");
   record_frame *to = &kept->frame[kept->frames++];
-  *to = (record_frame){.stage = stage, .step = frame->step, .time = frame->time, .box = frame->box};
+  *to = (record_frame){.stage = stage, .sampling = sampling, .step = frame->step, .time = frame->time, .box = frame->box};
   for (int a = 0; a < 3; a++) memcpy(to->r[a], frame->r[a], sizeof to->r[a]);
   return QN_OK;
 }
@@ -145,7 +145,8 @@ static inline qn_stage record_hold(qn_ensemble ensemble, double temperature, dou
                     .duration = duration,
                     .thermostat_time = 0.1,
                     .barostat_time = 0.3,
-                    .sample_every = 0.02,
+                    .sampling_count = 1,
+                    .samplings = {{.every = 0.02}},
                     .thermo_every = 0.002};
 }
 
@@ -158,7 +159,7 @@ static inline qn_stage record_quench(double to, double step, double rate) {
   return stage;
 }
 
-/* Every kind of stage once: 0 npt, 1 quench in four steps, 2 nvt at the mean volume, 3 linear ramp, 4 surface, 5 nvt, 6 nve. */
+/* Every kind of stage once: 0 npt, 1 quench in four steps, 2 nvt at the mean volume with two streams of frames, 3 linear ramp, 4 surface, 5 nvt, 6 nve. */
 static inline qn_protocol record_protocol(qn_precision precision) {
   qn_protocol p = {.timestep = 0.002,
                    .precision = precision,
@@ -169,6 +170,8 @@ static inline qn_protocol record_protocol(qn_precision precision) {
                               record_hold(QN_ENSEMBLE_NVT, 1450.0, 0.2), record_hold(QN_ENSEMBLE_NVE, 0.0, 0.1)}};
   p.stages[1].snapshot = p.stages[5].snapshot = true;
   p.stages[2].mean_volume = true;
+  p.stages[2].sampling_count = 2;
+  p.stages[2].samplings[1] = (qn_sampling){.every = 0.006, .duration = 0.061};
   p.stages[3].anisotropic = true;
   return p;
 }

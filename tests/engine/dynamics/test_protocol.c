@@ -11,7 +11,8 @@ static qn_stage hold(qn_ensemble ensemble, double temperature, double duration) 
                     .duration = duration,
                     .thermostat_time = 0.1,
                     .barostat_time = 1.0,
-                    .sample_every = 0.05,
+                    .sampling_count = 1,
+                    .samplings = {{.every = 0.05}},
                     .thermo_every = 0.1};
 }
 
@@ -104,7 +105,10 @@ static void faults_are_named(void **state) {
   REFUSE(p.stages[0].pressure = NAN, "stages[0].pressure");
   REFUSE(p.stages[0].thermostat_time = 0.0, "stages[0].thermostat_time");
   REFUSE(p.stages[0].barostat_time = -1.0, "stages[0].barostat_time");
-  REFUSE(p.stages[0].sample_every = -1.0, "sample_every");
+  REFUSE(p.stages[0].samplings[0].every = -1.0, "samplings[0]");
+  REFUSE(p.stages[0].samplings[0].every = 0.0, "samplings[0]");
+  REFUSE(p.stages[0].samplings[0].duration = -1.0, "samplings[0]");
+  REFUSE(p.stages[0].sampling_count = QN_MAX_SAMPLINGS + 1, "0 to 4");
   REFUSE(p.stages[0].thermo_every = NAN, "thermo_every");
   REFUSE(p.stages[0].mean_volume = true, "stages[0].mean_volume");
   REFUSE(p.stages[1].ensemble = QN_ENSEMBLE_NVE, "stages[1].ensemble");

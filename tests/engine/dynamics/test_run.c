@@ -52,7 +52,7 @@ static void pressure_is_held(void **state) {
     qn_protocol protocol = {.timestep = 0.002,
                             .stage_count = 2,
                             .stages = {record_hold(QN_ENSEMBLE_NPT, 2000.0, 2.0), record_hold(QN_ENSEMBLE_NPT, 2000.0, k == 0 ? 8.0 : 2.0)}};
-    for (int s = 0; s < 2; s++) protocol.stages[s].sample_every = 0.0;
+    for (int s = 0; s < 2; s++) protocol.stages[s].sampling_count = 0;
     protocol.stages[0].thermo_every = 0.0;
     protocol.stages[1].anisotropic = k == 1;
     record *kept = record_run(&protocol, 1);
@@ -75,16 +75,33 @@ static void frames(void **state) {
   qn_protocol protocol = record_protocol(QN_PRECISION_DOUBLE);
   record *kept = record_run(&protocol, 1);
   const int expected[] = {16, 18, 11, 11, 0, 11, 6};
-  int count[7] = {0};
+  int count[7] = {0}, fine = 0;
+  int64_t begin = 0;
+  const record_frame *before = NULL;
   for (int k = 0; k < kept->frames; k++) {
     const record_frame *frame = &kept->frame[k];
-    count[frame->stage]++;
     assert_close(frame->time, 0.002 * (double)frame->step, 1e-12);
-    if (k == 0 || frame[-1].stage != frame->stage) continue;
-    assert_int_equal(frame->step - frame[-1].step, 10);
-    for (int a = 0; a < 3; a++)
-      for (int i = 0; i < RECORD_ATOMS; i++) assert_close(frame->r[a][i], frame[-1].r[a][i], 1.5); /* a box is 10 A or more */
+    if (frame->sampling == 1) {
+      assert_int_equal(frame->stage, 2);
+      assert_int_equal((frame->step - begin) % 3, 0);
+      fine++;
+      /* Where both streams are due, both have the same frame, the coarse one first. */
+      if ((frame->step - begin) % 10 == 0) assert_memory_equal(frame->r, frame[-1].r, sizeof frame->r);
+      continue;
+    }
+    count[frame->stage]++;
+    if (frame->stage == 2 && count[2] == 1) begin = frame->step;
+    bool first = before == NULL || before->stage != frame->stage;
+    if (!first) assert_int_equal(frame->step - before->step, 10);
+    for (int a = 0; a < 3 && !first; a++)
+      for (int i = 0; i < RECORD_ATOMS; i++) assert_close(frame->r[a][i], before->r[a][i], 1.5); /* a box is 10 A or more */
+    before = frame;
   }
+  assert_int_equal(fine, 11); /* at 0, 0.006, ... 0.06 ps */
+  const qn_sampling *streams = protocol.stages[2].samplings;
+  assert_int_equal(qn_sampling_frames(&streams[0], 100, protocol.timestep), 11);
+  assert_int_equal(qn_sampling_frames(&streams[1], 100, protocol.timestep), 11);
+  assert_int_equal(qn_sampling_frames(&streams[1], 10, protocol.timestep), 4); /* the stage ends before the stream */
   for (int s = 0; s < 7; s++) assert_int_equal(count[s], expected[s]);
   assert_int_equal(kept->frame[0].step, 0);
   assert_int_equal(kept->frame[16].stage, 1);
@@ -293,8 +310,8 @@ static void blow_ups(void **state) {
   assert_blowup(record_start(), &protocol, (const char *[]){"the box along", NULL});
 }
 
-static qn_status fail_frame(void *context, int stage, const qn_frame *frame, qn_error *error) {
-  (void)context, (void)stage, (void)frame;
+static qn_status fail_frame(void *context, int stage, int sampling, const qn_frame *frame, qn_error *error) {
+  (void)context, (void)stage, (void)sampling, (void)frame;
   return qn_error_set(error, QN_IO, "disk full");
 }
 static qn_status fail_thermo(void *context, const qn_thermo *row, qn_error *error) {

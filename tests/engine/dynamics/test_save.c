@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "engine/base/rng.h"
 #include "engine/trajectory/checkpoint.h"
@@ -273,6 +274,47 @@ static void killed_again_and_again(void **state) {
   record_free(end);
 }
 
+/* Checkpoints from before a stage could have several streams of frames belong to the same protocol still: its checksum over one stream to the
+ * end of the stage is what it was, that of the fields in this order. */
+static uint32_t saved_checksum(const qn_protocol *protocol) {
+  record *kept = record_start();
+  record_alloc(kept, protocol, 1);
+  void *data;
+  size_t size;
+  uint32_t saved;
+  assert_int_equal(qn_run_save(kept->run, &data, &size, NULL), QN_OK);
+  memcpy(&saved, (const char *)data + 4, sizeof saved);
+  free(data);
+  record_free(kept);
+  return saved;
+}
+
+static void one_stream_is_what_it_was(void **state) {
+  (void)state;
+  qn_protocol p = {.timestep = 0.002, .seed = 5, .stage_count = 1, .stages = {record_hold(QN_ENSEMBLE_NVT, 1500.0, 0.02)}};
+  const qn_stage *s = &p.stages[0];
+  const double every = 0.02;
+  const struct {
+    const void *at;
+    size_t size;
+  } fields[] = {{&p.timestep, sizeof p.timestep},       {&p.seed, sizeof p.seed},
+                {&p.precision, sizeof p.precision},     {&p.stage_count, sizeof p.stage_count},
+                {&s->kind, sizeof s->kind},             {&s->ensemble, sizeof s->ensemble},
+                {&s->anisotropic, 1},                   {&s->mean_volume, 1},
+                {&s->temperature, sizeof every},        {&s->pressure, sizeof every},
+                {&s->duration, sizeof every},           {&s->to, sizeof every},
+                {&s->step, sizeof every},               {&s->rate, sizeof every},
+                {&s->axis, sizeof s->axis},             {&s->vacuum, sizeof every},
+                {&s->thermostat_time, sizeof every},    {&s->barostat_time, sizeof every},
+                {&every, sizeof every},                 {&s->thermo_every, sizeof every},
+                {&s->snapshot, 1}};
+  uLong crc = crc32(0, NULL, 0);
+  for (size_t f = 0; f < sizeof fields / sizeof fields[0]; f++) crc = crc32_z(crc, fields[f].at, fields[f].size);
+  assert_int_equal(saved_checksum(&p), (uint32_t)crc);
+  p.stages[0].samplings[0].duration = 0.01; /* another stream is another protocol */
+  assert_true(saved_checksum(&p) != (uint32_t)crc);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(killed_again_and_again), /* first: fork before OpenMP has made threads */
@@ -281,6 +323,7 @@ int main(void) {
       cmocka_unit_test(what_does_not_fit_is_refused),
       cmocka_unit_test(random_damage),
       cmocka_unit_test(a_failed_run_is_not_saved),
+      cmocka_unit_test(one_stream_is_what_it_was),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,6 +115,54 @@ static void names_types_and_times(void **state) {
   qn_trajectory_close(trajectory);
 }
 
+/* One frame of one atom with these columns and boundaries: how do its positions lie to the box? */
+static qn_wrapping wrapping_with(const char *bounds, const char *columns, const char *atom, bool open[3]) {
+  char text[400];
+  snprintf(text, sizeof text, "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n1\nITEM: BOX BOUNDS %s\n0 10\n0 10\n0 10\nITEM: ATOMS %s\n%s\n", bounds,
+           columns, atom);
+  put(text, strlen(text));
+  qn_trajectory *trajectory = open_good(&none);
+  qn_frame frame;
+  qn_error error;
+  assert_int_equal(qn_trajectory_read(trajectory, 0, &frame, &error), QN_OK);
+  qn_wrapping wrapping = frame.wrapping;
+  assert_int_equal(qn_trajectory_describe(trajectory)->wrapping, wrapping);
+  memcpy(open, frame.open, sizeof frame.open);
+  assert_memory_equal(qn_trajectory_describe(trajectory)->open, frame.open, sizeof frame.open);
+  qn_trajectory_close(trajectory);
+  return wrapping;
+}
+
+static void tells_wrapped_positions_by_their_columns(void **state) {
+  (void)state;
+  bool open[3];
+  assert_int_equal(wrapping_with("pp pp pp", "id type xu yu zu", "1 1 11 2 3", open), QN_WRAPPING_UNWRAPPED);
+  assert_int_equal(wrapping_with("pp pp pp", "id type xsu ysu zsu", "1 1 1.1 .2 .3", open), QN_WRAPPING_UNWRAPPED);
+  assert_int_equal(wrapping_with("pp pp pp", "id type x y z ix iy iz", "1 1 1 2 3 0 0 0", open), QN_WRAPPING_UNWRAPPED);
+  assert_int_equal(wrapping_with("pp pp pp", "id type x y z", "1 1 1 2 3", open), QN_WRAPPING_WRAPPED);
+  assert_int_equal(wrapping_with("pp pp pp", "id type xs ys zs", "1 1 .1 .2 .3", open), QN_WRAPPING_WRAPPED);
+  assert_int_equal(wrapping_with("pp pp pp", "id type x y z ix iy", "1 1 1 2 3 0 0", open), QN_WRAPPING_WRAPPED);
+  assert_false(open[0] || open[1] || open[2]);
+  /* A slab as LAMMPS makes it: no wrapping along z. */
+  assert_int_equal(wrapping_with("pp pp ff", "id type x y z", "1 1 1 2 3", open), QN_WRAPPING_WRAPPED);
+  assert_true(!open[0] && !open[1] && open[2]);
+  assert_int_equal(wrapping_with("pp pp ss", "id type x y z ix iy", "1 1 1 2 3 0 0", open), QN_WRAPPING_UNWRAPPED);
+  assert_int_equal(wrapping_with("fs sf mm", "id type x y z", "1 1 1 2 3", open), QN_WRAPPING_UNWRAPPED);
+  assert_true(open[0] && open[1] && open[2]);
+
+  const char slab[] = "1\nLattice=\"9 0 0 0 9 0 0 0 9\" pbc=\"T T F\" Properties=species:S:1:pos:R:3:image:I:3\nCu 1 1 1 0 0 0\n";
+  put(slab, sizeof slab - 1);
+  qn_trajectory *trajectory = open_good(&none);
+  const qn_trajectory_info *info = qn_trajectory_describe(trajectory);
+  assert_true(info->open[2] && !info->open[0] && info->wrapping == QN_WRAPPING_UNWRAPPED);
+  qn_trajectory_close(trajectory);
+  const char plain[] = "1\nLattice=\"9 0 0 0 9 0 0 0 9\" pbc=\"1, True, F\"\nCu 1 1 1\n";
+  put(plain, sizeof plain - 1);
+  trajectory = open_good(&none);
+  assert_int_equal(qn_trajectory_describe(trajectory)->wrapping, QN_WRAPPING_UNKNOWN);
+  qn_trajectory_close(trajectory);
+}
+
 static void unzips_netcdf(void **state) {
   (void)state;
   double r[3] = {1, 2, 3};
@@ -164,7 +212,8 @@ static void refuses_malformed_dumps(void **state) {
       {HEAD BOX "ITEM: ATOMS type xu yu zu\n", "needs columns", QN_PARSE},
       {HEAD "ITEM: ATOMS id type xu yu zu\n", "comes before", QN_PARSE},
       {HEAD "ITEM: BOX BOUNDS pp pp pp\n9 -1\n0 1\n0 1\n", "ascending", QN_PARSE},
-      {HEAD "ITEM: BOX BOUNDS pp pp ff\n", "periodic", QN_UNSUPPORTED},
+      {HEAD "ITEM: BOX BOUNDS pp pp xx\n", "no boundary flag", QN_PARSE},
+      {HEAD "ITEM: BOX BOUNDS pp pp pf\n", "no boundary flag", QN_PARSE},
       {HEAD "ITEM: BOX BOUNDS xy xz yz pp pp pp\n", "tilted", QN_UNSUPPORTED},
       {"ITEM: UNITS\nlj\n" HEAD, "metal and real", QN_UNSUPPORTED},
       {HEAD BOX "ITEM: ATOMS id type xu yu zu\n1 1 1 1 1\n", "ends inside a frame", QN_PARSE},
@@ -223,7 +272,8 @@ static int remove_file(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(reads_every_kind_of_position), cmocka_unit_test(names_types_and_times),   cmocka_unit_test(unzips_netcdf),
+      cmocka_unit_test(reads_every_kind_of_position), cmocka_unit_test(names_types_and_times),
+      cmocka_unit_test(tells_wrapped_positions_by_their_columns), cmocka_unit_test(unzips_netcdf),
       cmocka_unit_test(refuses_malformed_dumps),      cmocka_unit_test(survives_damaged_dumps),
   };
   return cmocka_run_group_tests(tests, make_file, remove_file);

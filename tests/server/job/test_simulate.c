@@ -32,7 +32,8 @@ static void parse(qn_simulation_spec *out, int seed) {
            " \"initial\": {\"type\": \"lattice\", \"structure\": \"fcc\", \"cells\": [5, 5, 5], \"composition\": {\"Cu\": 0.5, \"Zr\": 0.5}},"
            " \"stages\": [{\"type\": \"hold\", \"ensemble\": \"npt\", \"temperature_k\": 2000, \"duration_ps\": 0.2, \"snapshot\": true, \"sample_every_ps\": 0.02},"
            " {\"type\": \"quench\", \"to_k\": 1800, \"step_k\": 100, \"rate_k_per_ns\": 1000000, \"snapshot\": true},"
-           " {\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 1800, \"duration_ps\": 0.4, \"sample_every_ps\": 0.01}]}",
+           " {\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 1800, \"duration_ps\": 0.4, \"sampling\": [{\"every_ps\": 0.004, \"duration_ps\": 0.2},"
+           " {\"every_ps\": 0.01}]}]}",
            seed);
   qn_faults faults = {0};
   qn_potential_facts facts;
@@ -122,16 +123,28 @@ static void test_straight(void **state) {
   assert_int_equal(output.resumed_step, 0);
   fingerprint(&output, folder("straight"), reference, sizeof reference);
   print_message("%s", reference);
-  assert_int_equal(output.count, 1 + 3 + 2); /* thermo; snapshots at 2000, 1900, 1800 K; trajectories of stages 0 and 2 */
+  assert_int_equal(output.count, 1 + 3 + 3); /* thermo; snapshots at 2000, 1900, 1800 K; trajectories of stage 0 and, two streams, 2 */
 
   qn_trajectory *trajectory;
   char path[QN_PATH_SIZE];
-  assert_int_equal(qn_durable_join(path, folder("straight"), "trajectory-2.nc", &error), QN_OK);
-  assert_int_equal(qn_trajectory_open(&trajectory, path, &error), QN_OK);
-  const qn_trajectory_info *info = qn_trajectory_describe(trajectory);
-  assert_int_equal(info->frames, 41);
-  assert_true(fabs(info->interval - 0.01) < 1e-9);
-  qn_trajectory_close(trajectory);
+  static const struct {
+    const char *name;
+    int64_t frames;
+    double interval;
+  } streams[] = {{"trajectory-0.nc", 11, 0.02}, {"trajectory-2-0.nc", 51, 0.004}, {"trajectory-2-1.nc", 41, 0.01}};
+  for (int k = 0; k < 3; k++) {
+    assert_int_equal(qn_durable_join(path, folder("straight"), streams[k].name, &error), QN_OK);
+    assert_int_equal(qn_trajectory_open(&trajectory, path, &error), QN_OK);
+    const qn_trajectory_info *info = qn_trajectory_describe(trajectory);
+    assert_int_equal(info->frames, streams[k].frames);
+    assert_true(fabs(info->interval - streams[k].interval) < 1e-9);
+    assert_int_equal(info->wrapping, QN_WRAPPING_UNWRAPPED);
+    qn_trajectory_close(trajectory);
+  }
+  int found = 0;
+  for (int i = 0; i < output.count; i++)
+    if (output.artifacts[i].stage == 2 && strcmp(output.artifacts[i].kind, "trajectory") == 0) found |= 1 << output.artifacts[i].sampling;
+  assert_int_equal(found, 3);
   qn_series series;
   assert_int_equal(qn_durable_join(path, folder("straight"), "thermo.csv", &error), QN_OK);
   assert_int_equal(qn_series_read(&series, path, &error), QN_OK);
@@ -302,21 +315,59 @@ static void test_full_disk(void **state) {
   qn_job_output_fini(&output);
 }
 
+static qn_analysis_spec usual(const char *type, int stage, int sampling) {
+  qn_analysis_spec made = {.type = qn_analysis_find(type), .stage = stage, .sampling = sampling};
+  for (int i = 0; i < made.type->parameter_count; i++) made.parameters[i] = made.type->parameters[i].fallback;
+  return made;
+}
+
+static const qn_value *find_value(const qn_report *report, const char *quantity) {
+  for (int i = 0; i < report->value_count; i++)
+    if (strcmp(report->values[i].quantity, quantity) == 0 && strcmp(report->values[i].species, "all") == 0) return &report->values[i];
+  fail_msg("no %s", quantity);
+  return NULL;
+}
+
+static double longest_lag(const qn_report *report) { return report->curves[0].data[(report->curves[0].rows - 1) * report->curves[0].columns]; }
+
+/* Each analysis takes the stream that it prefers; one that fails does not disturb the others. */
 static void test_analysis(void **state) {
   (void)state;
-  char path[QN_PATH_SIZE];
   qn_error error;
-  qn_report report;
-  qn_analysis_spec analysis = {.type = qn_analysis_find("diffusion")};
-  for (int i = 0; i < analysis.type->parameter_count; i++) analysis.parameters[i] = analysis.type->parameters[i].fallback;
-  snprintf(path, sizeof path, "%s/trajectory-2.nc", folder("straight"));
-  if (qn_job_analyse(path, &analysis, 1, NULL, &report, &error) != QN_OK) fail_msg("%s", error.message);
-  assert_true(report.value_count >= 3 && report.curve_count >= 1);
-  qn_report_fini(&report);
-  stopper s = {.left = 10, .status = QN_CANCELLED};
-  const qn_job_control control = {.context = &s, .check = on_check};
-  assert_int_equal(qn_job_analyse(path, &analysis, 1, &control, &report, &error), QN_CANCELLED);
-  assert_int_equal(qn_job_analyse(folder("no such file"), &analysis, 1, NULL, &report, &error), QN_IO);
+  qn_analysis_spec specs[] = {usual("diffusion", 2, -1),  usual("relaxation", 2, -1), usual("relaxation", 2, 1), usual("cage_jumps", 2, -1),
+                              usual("diffusion", 0, -1),  usual("thermodynamics", -1, -1), usual("energy_series", 2, -1)};
+  enum { COUNT = sizeof specs / sizeof specs[0] };
+  qn_job_wanted wanted[COUNT];
+  for (int i = 0; i < COUNT; i++) wanted[i].spec = &specs[i];
+  qn_job_simulated simulated = {.spec = &spec, .directory = folder("straight"), .atoms = 500, .potential = &potential};
+  stopper s = {.left = 1000, .status = QN_CANCELLED};
+  qn_job_control control = {.context = &s, .check = on_check};
+  if (qn_job_analyse_simulation(&simulated, wanted, COUNT, 1, &control, &error) != QN_OK) fail_msg("%s", error.message);
+  assert_true(s.progress > 0.5);
+  for (int i = 0; i < COUNT; i++) assert_int_equal(wanted[i].status == QN_OK, i != 3 && i != 4);
+  assert_true(fabs(longest_lag(&wanted[0].report) - 0.1) < 1e-9);   /* a quarter of 41 frames 0.01 ps apart */
+  assert_true(fabs(longest_lag(&wanted[1].report) - 0.048) < 1e-9); /* of 51 frames 0.004 ps apart */
+  assert_true(fabs(longest_lag(&wanted[2].report) - 0.1) < 1e-9);
+  assert_non_null(strstr(wanted[3].error.message, "windows of 200 ps"));
+  assert_non_null(strstr(wanted[4].error.message, "box changes")); /* npt */
+
+  /* One step of the quench each, and the holds; the volume that the snapshot at 1900 K was taken at is near. */
+  const qn_report *report = &wanted[5].report;
+  int levels = 0;
+  for (int i = 0; i < report->value_count; i++) levels += strcmp(report->values[i].quantity, "volume_per_atom") == 0;
+  assert_int_equal(levels, 4);
+  const qn_value *volume = find_value(report, "volume_per_atom");
+  assert_true(volume->temperature_k == 2000 && volume->value > 15 && volume->value < 22);
+  const qn_value *energy = find_value(&wanted[6].report, "potential_energy_per_atom");
+  assert_int_equal(energy->status, QN_VALUE_OK);
+  assert_true(energy->value < -4 && energy->value > -6 && energy->standard_error > 0);
+  for (int i = 0; i < COUNT; i++) qn_report_fini(&wanted[i].report);
+
+  s = (stopper){.left = 10, .status = QN_CANCELLED};
+  assert_int_equal(qn_job_analyse_simulation(&simulated, wanted, COUNT, 1, &control, &error), QN_CANCELLED);
+  simulated.directory = folder("nowhere");
+  assert_int_equal(qn_job_analyse_simulation(&simulated, wanted, 1, 1, NULL, &error), QN_OK);
+  assert_int_equal(wanted[0].status, QN_IO);
 }
 
 int main(void) {

@@ -135,6 +135,21 @@ static void test_from_spec_to_numbers(void **state) {
   char path[512];
   snprintf(path, sizeof path, "%s/simulations/%lld/1/checkpoint", f.data, (long long)id);
   assert_int_not_equal(access(path, F_OK), 0);
+
+  /* Of its thermo series, and of its frames with the potential: values carry their own temperature. */
+  for (int k = 0; k < 2; k++) {
+    char body[96];
+    snprintf(body, sizeof body, "{\"simulation\": %lld, \"type\": \"%s\"}", (long long)id, k == 0 ? "thermodynamics" : "energy_series");
+    fixture_post(&f, "/v1/analyses", body, 202);
+  }
+  start(1, 30);
+  fixture_await(&f, 60, "0", "SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')");
+  stop();
+  assert_string_equal(fixture_text(&f, "SELECT coalesce(string_agg(error, '; '), '') FROM jobs WHERE state <> 'succeeded'"), "");
+  assert_true(fixture_number(&f, "SELECT count(*) FROM results WHERE quantity = 'volume_per_atom' AND temperature_k = 2000 AND value > 15"
+                                 " AND value < 25 AND status = 'given' AND unit = 'A3'") >= 1); /* nvt */
+  assert_true(fixture_number(&f, "SELECT count(*) FROM results WHERE quantity = 'potential_energy_per_atom' AND species = 'all' AND value < -4"
+                                 " AND value > -6") >= 2);
 }
 
 static void test_cancel_running(void **state) {
