@@ -108,7 +108,12 @@ INLINE void d_add_tags(int32_t *to, lanes_d a, int32_t mask, int32_t scale) {
 }
 INLINE lanes_l l_zero(void) { return _mm512_setzero_si512(); }
 INLINE lanes_l l_add_bits(lanes_l a, lanes_d b) { return _mm512_add_epi64(a, _mm512_castpd_si512(b)); }
-INLINE int64_t l_sum(lanes_l a) { return _mm512_reduce_add_epi64(a); }
+INLINE int64_t l_sum(lanes_l a) {
+  uint64_t of[8], sum = 0;
+  _mm512_storeu_si512(of, a);
+  for (int k = 0; k < 8; k++) sum += of[k];
+  return (int64_t)sum;
+}
 
 INLINE void d_load_sites(const double *low, const double *high, const uint16_t *entry, lanes_d *x, lanes_d *y, lanes_d *z, lanes_d *w) {
 #define ROW(from, k) _mm_load_pd((const double *)((const char *)(from) + 8 * (uint64_t)entry[k]))

@@ -99,8 +99,8 @@ INLINE int64_t without_rounders(lanes_l bits, int64_t terms, const double rounde
 /* In quanta. */
 INLINE int64_t total(const sum *of, int64_t terms, const bool split) {
   int64_t fine = without_rounders(of->fine, terms, QN_DOUBLE_ROUNDER);
-  const int64_t scale = (int64_t)(QN_DOUBLE_LARGE_QUANTUM / QN_DOUBLE_QUANTUM);
-  return split ? fine + scale * without_rounders(of->large, terms, QN_DOUBLE_LARGE_ROUNDER) : fine;
+  const uint64_t scale = (uint64_t)(QN_DOUBLE_LARGE_QUANTUM / QN_DOUBLE_QUANTUM);
+  return split ? (int64_t)((uint64_t)fine + scale * (uint64_t)without_rounders(of->large, terms, QN_DOUBLE_LARGE_ROUNDER)) : fine;
 }
 
 /* F' of the atom at a place becomes its tag in the second pass, with the species in the lowest bits. */
