@@ -38,6 +38,8 @@ typedef struct dump_source {
   double to_ps; /* of the file's time unit */
   const qn_species *named;
   int named_count, species_count;
+  bool made_up; /* a species has a letter for its name */
+  const qn_reading_watch *watch;
   qn_species species[QN_MAX_SPECIES];
   double *r[3]; /* [atoms], the frame being read */
   uint8_t *type;
@@ -178,7 +180,10 @@ static qn_status find_type(dump_source *source, const char *element, int64_t typ
     while (source->species_count < type) {
       qn_species *added = &source->species[source->species_count];
       if (source->named != NULL) *added = source->named[source->species_count];
-      else *added = (qn_species){{(char)('A' + source->species_count)}, mass > 0 ? mass : 1};
+      else {
+        *added = (qn_species){{(char)('A' + source->species_count)}, mass > 0 ? mass : 1};
+        source->made_up = true;
+      }
       source->species_count++;
     }
     *index = (uint8_t)(type - 1);
@@ -269,7 +274,9 @@ static qn_status restart(dump_source *source, qn_error *error) {
   source->lines = NULL;
   source->next = 0;
   source->to_ps = 1;
-  return qn_lines_open(&source->lines, source->path, error);
+  qn_status status = qn_lines_open(&source->lines, source->path, error);
+  if (status == QN_OK) qn_lines_set_watch(source->lines, source->watch);
+  return status;
 }
 
 static qn_status skip_atoms(dump_source *source, int64_t atoms, qn_error *error) {
@@ -363,6 +370,7 @@ static qn_status learn_species(dump_source *source, qn_trajectory_info *info, qn
   free(source->type);
   info->species_count = source->species_count;
   memcpy(info->species, source->species, sizeof info->species);
+  info->named = !source->made_up;
   if (status != QN_OK) return status;
   info->wrapping = wrapping_of(&head);
   memcpy(info->open, head.open, sizeof info->open);
@@ -377,8 +385,11 @@ qn_status qn_source_open_dump(qn_source **opened, const char *path, const qn_tra
   source->path = strdup(path);
   source->named = options->species;
   source->named_count = options->species_count;
+  source->watch = options->watch;
   info->format = "lammps-dump";
-  qn_status status = source->path == NULL ? qn_error_set(error, QN_NO_MEMORY, "out of memory") : scan(source, options->timestep, info, time, error);
+  qn_status status = source->path == NULL              ? qn_error_set(error, QN_NO_MEMORY, "out of memory")
+                     : options->species_atoms != NULL ? qn_error_set(error, QN_INVALID, "a dump tells the type of each atom; species without numbers of atoms are accepted")
+                                                      : scan(source, options->timestep, info, time, error);
   if (status == QN_OK) {
     info->atoms = source->atoms;
     status = learn_species(source, info, error);

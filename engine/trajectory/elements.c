@@ -1,5 +1,6 @@
 #include "engine/trajectory/elements.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -27,4 +28,15 @@ double qn_element_mass(const char *symbol) {
   for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++)
     if (strcmp(elements[i].symbol, symbol) == 0) return elements[i].mass;
   return 0;
+}
+
+const char *qn_element_of_mass(double mass) {
+  const char *nearest = NULL;
+  double least = 0.05;
+  for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++)
+    if (fabs(elements[i].mass - mass) < least) {
+      least = fabs(elements[i].mass - mass);
+      nearest = elements[i].symbol;
+    }
+  return nearest;
 }

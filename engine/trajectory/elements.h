@@ -6,4 +6,7 @@
 /* amu, or 0 when `symbol` is no chemical element. */
 double qn_element_mass(const char *symbol);
 
+/* The symbol of the element whose weight is nearest, or NULL when none is within 0.05 amu. */
+const char *qn_element_of_mass(double mass);
+
 #endif

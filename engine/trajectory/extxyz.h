@@ -15,6 +15,7 @@
 
 #include "engine/model/atoms.h"
 #include "engine/trajectory/frame.h"
+#include "engine/trajectory/watch.h"
 
 typedef struct qn_extxyz_key {
   char *name, *value; /* value without its quotes */
@@ -52,6 +53,7 @@ qn_status qn_extxyz_open_text(qn_extxyz_reader **reader, const char *text, size_
 void qn_extxyz_allow_open(qn_extxyz_reader *reader);
 /* The next frame, positions and image as the file has them (image 0 without that column). `*found` is false at the end of the file. */
 qn_status qn_extxyz_next(qn_extxyz_reader *reader, qn_extxyz *structure, bool *found, qn_error *error);
+void qn_extxyz_set_watch(qn_extxyz_reader *reader, const qn_reading_watch *watch); /* borrowed */
 void qn_extxyz_close(qn_extxyz_reader *reader);
 
 /* The first frame of a file or text, as a start for a simulation. Positions outside the box are folded into it and counted in

@@ -112,6 +112,7 @@ qn_status qn_extxyz_open_text(qn_extxyz_reader **reader, const char *text, size_
 }
 
 void qn_extxyz_allow_open(qn_extxyz_reader *reader) { reader->allow_open = true; }
+void qn_extxyz_set_watch(qn_extxyz_reader *reader, const qn_reading_watch *watch) { qn_lines_set_watch(reader->lines, watch); }
 
 void qn_extxyz_close(qn_extxyz_reader *reader) {
   if (reader == NULL) return;

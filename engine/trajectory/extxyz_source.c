@@ -11,6 +11,7 @@ typedef struct extxyz_source {
   qn_extxyz_reader *reader;
   int64_t next; /* index of the frame that the reader is at */
   char *path;
+  const qn_reading_watch *watch;
   qn_species species[QN_MAX_SPECIES];
   int species_count;
 } extxyz_source;
@@ -29,6 +30,7 @@ static qn_status restart(extxyz_source *source, qn_error *error) {
   qn_status status =
       qn_extxyz_open(&source->reader, source->path, source->species_count > 0 ? source->species : NULL, source->species_count, error);
   if (status == QN_OK) qn_extxyz_allow_open(source->reader);
+  if (status == QN_OK) qn_extxyz_set_watch(source->reader, source->watch);
   return status;
 }
 
@@ -112,12 +114,15 @@ static qn_status scan(extxyz_source *source, qn_trajectory_info *info, double **
   return restart(source, error);
 }
 
-qn_status qn_source_open_extxyz(qn_source **opened, const char *path, qn_trajectory_info *info, double **time, qn_error *error) {
+qn_status qn_source_open_extxyz(qn_source **opened, const char *path, const qn_trajectory_options *options, qn_trajectory_info *info, double **time,
+                                qn_error *error) {
   extxyz_source *source = qn_memory_alloc(1, sizeof *source);
   if (source == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory");
   source->base = (qn_source){read_frame, close_extxyz};
   source->path = strdup(path);
+  source->watch = options->watch;
   info->format = "extxyz";
+  info->named = true;
   qn_status status = source->path == NULL ? qn_error_set(error, QN_NO_MEMORY, "out of memory") : scan(source, info, time, error);
   if (status != QN_OK) {
     close_extxyz(&source->base);

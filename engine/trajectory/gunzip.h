@@ -5,8 +5,10 @@
 #include <stddef.h>
 
 #include "engine/base/status.h"
+#include "engine/trajectory/watch.h"
 
-/* Unpack `path` into a new temporary file in TMPDIR (or /tmp) and write its name into `plain`, which has `size` bytes. The caller unlinks it. */
-qn_status qn_gunzip(const char *path, char *plain, size_t size, qn_error *error);
+/* Unpack `path` into a new temporary file in `folder` (NULL: TMPDIR, or /tmp) and write its name into `plain`, which has `size` bytes. The caller
+ * unlinks it. `watch` may be NULL. */
+qn_status qn_gunzip(const char *path, const char *folder, const qn_reading_watch *watch, char *plain, size_t size, qn_error *error);
 
 #endif

@@ -20,6 +20,8 @@ struct qn_lines {
   size_t left;
   int64_t bound;    /* bytes that can still come from the file, not counting the buffer */
   int64_t number;
+  int64_t total;    /* bytes that came so far */
+  const qn_reading_watch *watch;
   char *buffer;     /* [begin, end) is read and not yet handed out; one byte is kept free for a NUL */
   size_t begin, end, size;
   bool ended;
@@ -71,6 +73,8 @@ void qn_lines_free(qn_lines *lines) {
   free(lines);
 }
 
+void qn_lines_set_watch(qn_lines *lines, const qn_reading_watch *watch) { lines->watch = watch; }
+
 int64_t qn_lines_number(const qn_lines *lines) { return lines->number; }
 
 int64_t qn_lines_remaining(const qn_lines *lines) {
@@ -112,7 +116,8 @@ static qn_status fill(qn_lines *lines, qn_error *error) {
   lines->bound = lines->bound == INT64_MAX ? lines->bound : lines->bound < (int64_t)got ? 0 : lines->bound - (int64_t)got;
   lines->end += got;
   lines->ended = got == 0;
-  return QN_OK;
+  lines->total += (int64_t)got;
+  return qn_reading_watch_check(lines->watch, lines->total, error);
 }
 
 qn_status qn_lines_next(qn_lines *lines, char **line, qn_error *error) {

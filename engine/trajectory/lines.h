@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "engine/base/status.h"
+#include "engine/trajectory/watch.h"
 
 enum { QN_LINE_MAX = 1 << 20 };
 
@@ -17,6 +18,9 @@ qn_status qn_lines_open(qn_lines **lines, const char *path, qn_error *error);
 /* `text` is borrowed and must outlive the reader. */
 qn_status qn_lines_from_text(qn_lines **lines, const char *text, size_t size, qn_error *error);
 void qn_lines_free(qn_lines *lines);
+
+/* From now on `watch` (borrowed; NULL: nobody) is asked whenever more of a file is read. */
+void qn_lines_set_watch(qn_lines *lines, const qn_reading_watch *watch);
 
 /* The next line, without its end, NUL-terminated, valid and writable until the next call; NULL at the end. */
 qn_status qn_lines_next(qn_lines *lines, char **line, qn_error *error);

@@ -113,6 +113,29 @@ static qn_status read_frame(qn_source *base, int64_t index, qn_frame *frame, uin
   return QN_OK;
 }
 
+/* The caller's species for the types of the file, or for the atoms of a file without types. */
+static qn_status name_types(netcdf_source *source, const qn_trajectory_options *options, bool typed, int largest, qn_trajectory_info *info,
+                            qn_error *error) {
+  if (largest > options->species_count)
+    return qn_error_set(error, QN_INVALID, "%s: types up to %d, but %d species are named", source->path, largest, options->species_count);
+  int64_t told = 0;
+  for (int s = 0; options->species_atoms != NULL && s < options->species_count; s++) told += options->species_atoms[s];
+  if (typed && options->species_atoms != NULL)
+    return qn_error_set(error, QN_INVALID, "%s: the file tells the type of each atom; species without numbers of atoms are accepted", source->path);
+  if (!typed && options->species_count > 1 && told != source->atoms)
+    return qn_error_set(error, QN_INVALID,
+                        "%s: the file does not tell which atom is of which species; numbers of atoms that add up to %lld are needed beside the species",
+                        source->path, (long long)source->atoms);
+  if (!typed && options->species_count > 1)
+    for (int64_t i = 0, end = 0, s = -1; i < source->atoms; i++) {
+      while (i >= end) end += options->species_atoms[++s];
+      source->type[i] = (uint8_t)s;
+    }
+  info->species_count = options->species_count;
+  memcpy(info->species, options->species, (size_t)options->species_count * sizeof *options->species);
+  return QN_OK;
+}
+
 /* Types and species: ours; or atom_types alone, which name no element; or none. */
 static qn_status read_species(netcdf_source *source, const qn_trajectory_options *options, qn_trajectory_info *info, qn_error *error) {
   int file = source->file, variable, dimension, code;
@@ -153,13 +176,8 @@ static qn_status read_species(netcdf_source *source, const qn_trajectory_options
                nc_inq_dimid(file, "symbol", &dimension) == NC_NOERR && nc_inq_dimlen(file, dimension, &width) == NC_NOERR &&
                nc_inq_varid(file, "species_symbol", &symbols) == NC_NOERR && nc_inq_varid(file, "species_mass", &masses) == NC_NOERR &&
                width == QN_SYMBOL_SIZE;
-  if (!named && options->species != NULL) {
-    if (largest > options->species_count)
-      return qn_error_set(error, QN_INVALID, "%s: types up to %d, but %d species are named", source->path, largest, options->species_count);
-    info->species_count = options->species_count;
-    memcpy(info->species, options->species, (size_t)options->species_count * sizeof *options->species);
-    return QN_OK;
-  }
+  info->named = named || options->species != NULL;
+  if (!named && options->species != NULL) return name_types(source, options, typed, largest, info, error);
   if (!named) {
     /* Names are made up and masses equal: the drift is then that of the geometric centre. */
     info->species_count = largest;

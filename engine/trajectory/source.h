@@ -17,6 +17,7 @@ qn_status qn_source_open_dump(qn_source **source, const char *path, const qn_tra
                               qn_error *error);
 qn_status qn_source_open_netcdf(qn_source **source, const char *path, const qn_trajectory_options *options, qn_trajectory_info *info, double **time,
                                 qn_error *error);
-qn_status qn_source_open_extxyz(qn_source **source, const char *path, qn_trajectory_info *info, double **time, qn_error *error);
+qn_status qn_source_open_extxyz(qn_source **source, const char *path, const qn_trajectory_options *options, qn_trajectory_info *info, double **time,
+                                qn_error *error);
 
 #endif

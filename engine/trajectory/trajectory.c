@@ -73,7 +73,7 @@ qn_status qn_trajectory_open_with(qn_trajectory **opened, const char *path, cons
   char plain[4096];
   bool unpacked = found == ZIPPED_NETCDF;
   if (unpacked) {
-    status = qn_gunzip(path, plain, sizeof plain, error);
+    status = qn_gunzip(path, options->folder, options->watch, plain, sizeof plain, error);
     path = plain;
     found = NETCDF;
   }
@@ -83,7 +83,7 @@ qn_status qn_trajectory_open_with(qn_trajectory **opened, const char *path, cons
   }
   status = found == NETCDF        ? qn_source_open_netcdf(&trajectory->source, path, options, info, &trajectory->time, error)
            : found == LAMMPS_DUMP ? qn_source_open_dump(&trajectory->source, path, options, info, &trajectory->time, error)
-                                  : qn_source_open_extxyz(&trajectory->source, path, info, &trajectory->time, error);
+                                  : qn_source_open_extxyz(&trajectory->source, path, options, info, &trajectory->time, error);
   if (unpacked) unlink(plain); /* what is open stays readable, and is gone when closed */
   if (status == QN_OK) {
     size_t atoms = (size_t)info->atoms;

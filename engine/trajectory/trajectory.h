@@ -9,12 +9,14 @@
 
 #include "engine/base/status.h"
 #include "engine/trajectory/frame.h"
+#include "engine/trajectory/watch.h"
 
 typedef struct qn_trajectory_info {
   const char *format;  /* "netcdf", "extxyz", "lammps-dump" */
   int64_t frames, atoms;
   int species_count;
   qn_species species[QN_MAX_SPECIES];
+  bool named;          /* species are those of the file or of the options; otherwise made up: A, B, ... with mass 1 */
   const double *time;  /* [frames], ps; all NAN when the file has no times */
   double interval;     /* ps between frames when they are even to 1 %; NAN when they are not */
   qn_wrapping wrapping; /* of the first frame, as far as the file tells; frames carry their own */
@@ -29,6 +31,10 @@ typedef struct qn_trajectory_options {
   double interval;           /* ps between frames, for files that have no times at all; 0: unknown */
   const qn_species *species; /* what types 1, 2, ... are, where a file has no symbols; NULL: named A, B, ..., mass 1. Borrowed. */
   int species_count;
+  const int64_t *species_atoms; /* [species_count], for files that do not even tell types: the first species_atoms[0] atoms are of the first
+                                 * species, the next ones of the second, ...; NULL: not known. Borrowed. */
+  const char *folder;        /* where a gzipped NetCDF file is unpacked; NULL: TMPDIR or /tmp */
+  const qn_reading_watch *watch; /* NULL: no limit. Borrowed while the trajectory is open. */
 } qn_trajectory_options;
 
 /* QN_PARSE, QN_CORRUPT, QN_UNSUPPORTED or QN_IO with the file's name and the reason. The number of atoms and their species are the same in
