@@ -18,7 +18,7 @@ double qn_fit_lognormal_mean(double mu, double s, double *deviation) {
 
 static void core(const qn_fit_data *data, const qn_fit_options *options, qn_fit *fit) {
   fit->outcome = QN_FIT_TOO_FEW_POINTS;
-  if (data->count < 2 || data->temperatures < 2) return;
+  if (data->temperatures < qn_fit_arrhenius.parameters) return;
   double *design = qn_memory_alloc((size_t)data->count, 2 * sizeof *design), solution[2], chi_square;
   if (design == NULL) return;
   for (int i = 0; i < data->count; i++) {
@@ -47,4 +47,4 @@ static qn_status fit_arrhenius(const qn_fit_point *points, int count, const qn_f
   return status;
 }
 
-const qn_fit_type qn_fit_arrhenius = {"arrhenius", "Arrhenius's law: ln y = ln y0 - Q/kT", fit_arrhenius};
+const qn_fit_type qn_fit_arrhenius = {"arrhenius", "Arrhenius's law: ln y = ln y0 - Q/kT", 2, true, fit_arrhenius};

@@ -26,6 +26,9 @@ typedef struct qn_fit_options {
   bool inverse;               /* glass_transition: lines against 1/T */
   int resamples;              /* bootstrap; 0: none */
   uint64_t seed;
+  qn_status (*check)(void *context, double progress, qn_error *error); /* called between resamples; a status other than QN_OK ends the fit with it.
+                                                                        * NULL: none */
+  void *context;
   char unit[16];              /* of the values; carried into the result */
 } qn_fit_options;
 
@@ -58,6 +61,8 @@ typedef struct qn_fit {
 typedef struct qn_fit_type {
   const char *name;       /* "arrhenius" */
   const char *meaning;
+  int parameters;         /* and as many points, at as many temperatures, are the least that it can be fitted to */
+  bool logarithmic;       /* one in the logarithm of the values, whatever the options */
   /* QN_INVALID for points that no law can use (temperature or value not positive or not finite), naming the point. */
   qn_status (*fit)(const qn_fit_point *points, int count, const qn_fit_options *options, qn_fit *fit, qn_error *error);
 } qn_fit_type;

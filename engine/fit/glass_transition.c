@@ -8,7 +8,6 @@
 #include "engine/base/memory.h"
 #include "engine/fit/least_squares.h"
 #include "engine/fit/points.h"
-#include "engine/fit/search.h"
 
 typedef struct profile {
   const qn_fit_data *data;
@@ -19,8 +18,7 @@ typedef struct profile {
 
 static double abscissa(const profile *p, int i) { return p->inverse ? 1 / p->data->temperature[i] : p->data->temperature[i]; }
 
-static double chi_square_at(void *context, double kink) {
-  profile *p = context;
+static double chi_square_at(profile *p, double kink) {
   for (int i = 0; i < p->data->count; i++) {
     double x = abscissa(p, i) - kink;
     p->design[3 * i] = 1;
@@ -70,25 +68,51 @@ static void report(const qn_fit_data *data, const qn_fit_options *options, profi
   qn_fit_add(fit, p->inverse ? "slope_below" : "slope_above", slope, above, sqrt(c[3][3]));
 }
 
+/* Where the two lines through the points before `split` and from there on meet; NAN when they are parallel. */
+static double crossing(profile *p, int split) {
+  double line[2][2], unused;
+  for (int side = 0; side < 2; side++) {
+    int first = side == 0 ? 0 : split, count = side == 0 ? split : p->data->count - split;
+    for (int i = 0; i < count; i++) {
+      p->design[2 * i] = 1;
+      p->design[2 * i + 1] = abscissa(p, first + i);
+    }
+    if (!qn_least_squares(count, 2, p->design, p->data->y + first, p->data->weight + first, line[side], &unused, NULL)) return NAN;
+  }
+  return line[0][1] != line[1][1] ? (line[1][0] - line[0][0]) / (line[0][1] - line[1][1]) : NAN;
+}
+
+static void try_kink(profile *p, double kink, double *best, double *lowest) {
+  double chi_square = chi_square_at(p, kink);
+  if (!(chi_square < *lowest)) return;
+  *lowest = chi_square;
+  *best = kink;
+}
+
+/* The kink of the lowest chi^2, exactly: between two neighbouring points chi^2 is that of two free lines plus (their distance at the kink)^2 over its
+ * variance, which is lowest where the lines cross, or at an end of the interval when they cross elsewhere. */
+static double find_kink(profile *p) {
+  double one = second_from(p, false), other = second_from(p, true), low = fmin(one, other), high = fmax(one, other);
+  double best = (low + high) / 2, lowest = INFINITY;
+  for (int i = 1; i < p->data->count; i++) {
+    double from = abscissa(p, i - 1), to = abscissa(p, i), left = fmin(from, to), right = fmax(from, to);
+    if (left >= low && left <= high) try_kink(p, left, &best, &lowest);
+    if (!(right > left) || left < low || right > high) continue;
+    double kink = crossing(p, i);
+    if (kink > left && kink < right) try_kink(p, kink, &best, &lowest);
+  }
+  try_kink(p, high, &best, &lowest);
+  return best;
+}
+
 static void core(const qn_fit_data *data, const qn_fit_options *options, qn_fit *fit) {
   fit->outcome = QN_FIT_TOO_FEW_POINTS;
-  if (data->count < 4 || data->temperatures < 4) return;
+  if (data->temperatures < qn_fit_glass_transition.parameters) return;
   profile p = {.data = data, .inverse = options->inverse};
   p.design = qn_memory_alloc((size_t)data->count, 4 * sizeof *p.design);
   double *residual = qn_memory_alloc((size_t)data->count, sizeof *residual);
   if (p.design != NULL && residual != NULL) {
-    double one = second_from(&p, false), other = second_from(&p, true), low = fmin(one, other), high = fmax(one, other);
-    /* chi^2 is smooth between neighbouring points and has a corner at each: every interval is searched. */
-    double best = (low + high) / 2, lowest = INFINITY;
-    for (int i = 1; i < data->count; i++) {
-      double from = fmax(low, fmin(abscissa(&p, i - 1), abscissa(&p, i))), to = fmin(high, fmax(abscissa(&p, i - 1), abscissa(&p, i)));
-      if (!(to > from)) continue;
-      double kink = qn_fit_search(chi_square_at, &p, from, to, 8), chi_square = chi_square_at(&p, kink);
-      if (chi_square < lowest) {
-        lowest = chi_square;
-        best = kink;
-      }
-    }
+    double best = find_kink(&p);
     report(data, options, &p, best, residual, fit);
   }
   free(p.design);
@@ -103,4 +127,5 @@ static qn_status fit_glass_transition(const qn_fit_point *points, int count, con
   return status;
 }
 
-const qn_fit_type qn_fit_glass_transition = {"glass_transition", "two lines that meet at the glass transition temperature", fit_glass_transition};
+const qn_fit_type qn_fit_glass_transition = {"glass_transition", "two lines that meet at the glass transition temperature", 4, false,
+                                             fit_glass_transition};

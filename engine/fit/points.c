@@ -100,6 +100,8 @@ qn_status qn_fit_run(const qn_fit_data *data, const qn_fit_options *options, qn_
   sample.count = data->count;
   sample.weighted = data->weighted;
   for (int r = 0; r < options->resamples && status == QN_OK; r++) {
+    if (options->check != NULL) status = options->check(options->context, (double)r / options->resamples, error);
+    if (status != QN_OK) break;
     qn_rng rng;
     qn_rng_init(&rng, options->seed, QN_RNG_BOOTSTRAP, (uint32_t)r);
     int *times = qn_memory_alloc((size_t)data->count, sizeof *times);

@@ -34,7 +34,7 @@ static double chi_square_at(void *context, double vogel) {
 
 static void core(const qn_fit_data *data, const qn_fit_options *options, qn_fit *fit) {
   fit->outcome = QN_FIT_TOO_FEW_POINTS;
-  if (data->count < 3 || data->temperatures < 3) return;
+  if (data->temperatures < qn_fit_vft.parameters) return;
   profile p = {.data = data, .sign = options->rising ? 1 : -1};
   p.design = qn_memory_alloc((size_t)data->count, 3 * sizeof *p.design);
   double *residual = qn_memory_alloc((size_t)data->count, sizeof *residual);
@@ -74,4 +74,4 @@ static qn_status fit_vft(const qn_fit_point *points, int count, const qn_fit_opt
   return status;
 }
 
-const qn_fit_type qn_fit_vft = {"vft", "the law of Vogel, Fulcher and Tammann: ln y = ln y0 - D* T0/(T - T0)", fit_vft};
+const qn_fit_type qn_fit_vft = {"vft", "the law of Vogel, Fulcher and Tammann: ln y = ln y0 - D* T0/(T - T0)", 3, true, fit_vft};

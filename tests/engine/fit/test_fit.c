@@ -200,10 +200,41 @@ static void outcomes_say_why(void **state) {
   assert_string_equal(qn_fit_outcome_name(QN_FIT_NOT_CONVERGED), "not_converged");
 }
 
+static qn_status look(void *context, double progress, qn_error *error) {
+  int *left = context;
+  assert_true(progress >= 0 && progress < 1);
+  return (*left)-- > 0 ? QN_OK : qn_error_set(error, QN_CANCELLED, "enough");
+}
+
+static void can_be_stopped(void **state) {
+  (void)state;
+  qn_fit_point points[6];
+  int left = 30;
+  qn_fit_options options = {.unit = "m2/s", .resamples = 20, .check = look, .context = &left};
+  qn_fit fit;
+  qn_error error;
+  for (int i = 0; i < 6; i++) points[i] = (qn_fit_point){1000 + 200 * i, liquid(1000 + 200 * i), NAN};
+  assert_int_equal(qn_fit_arrhenius.fit(points, 6, &options, &fit, &error), QN_OK);
+  assert_int_equal(left, 10);
+  assert_int_equal(qn_fit_arrhenius.fit(points, 6, &options, &fit, &error), QN_CANCELLED);
+  /* What a law says of itself is how many points it asks for. */
+  for (const qn_fit_type *const *law = qn_fit_types(); *law != NULL; law++) {
+    options = (qn_fit_options){.unit = "1"};
+    assert_true((*law)->parameters >= 2 && (*law)->parameters <= 6);
+    assert_int_equal((*law)->fit(points, (*law)->parameters - 1, &options, &fit, &error), QN_OK);
+    assert_int_equal(fit.outcome, QN_FIT_TOO_FEW_POINTS);
+    assert_int_equal((*law)->fit(points, (*law)->parameters, &options, &fit, &error), QN_OK);
+    assert_int_not_equal(fit.outcome, QN_FIT_TOO_FEW_POINTS);
+    points[2].value = -points[2].value;
+    assert_int_equal((*law)->fit(points, 6, &options, &fit, &error), (*law)->logarithmic ? QN_INVALID : QN_OK);
+    points[2].value = -points[2].value;
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(exact_points_give_exact_parameters), cmocka_unit_test(errors_are_calibrated), cmocka_unit_test(scatter_widens_errors),
-      cmocka_unit_test(table_1_is_reproduced),              cmocka_unit_test(outcomes_say_why),
+      cmocka_unit_test(table_1_is_reproduced),              cmocka_unit_test(outcomes_say_why),      cmocka_unit_test(can_be_stopped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
