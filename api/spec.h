@@ -11,6 +11,7 @@
 #include "api/potential.h"
 #include "api/problem.h"
 #include "engine/analysis/analysis.h"
+#include "engine/analysis/sources.h"
 #include "engine/dynamics/protocol.h"
 #include "engine/model/lattice.h"
 
@@ -18,12 +19,22 @@ enum { QN_NAME_SIZE = 128, QN_MAX_ANALYSES = 32 };
 
 typedef enum qn_initial_kind { QN_INITIAL_LATTICE, QN_INITIAL_SNAPSHOT } qn_initial_kind;
 
+/* A parameter whose value another analysis of the same simulation or trajectory measures. */
+typedef struct qn_source_spec {
+  int parameter; /* index */
+  const qn_parameter_source *source;
+  int64_t analysis;          /* the source by its id; 0: by its type */
+  char sha256[QN_HASH_SIZE]; /* of the source's spec; "" until resolved */
+} qn_source_spec;
+
 typedef struct qn_analysis_spec {
   const qn_analysis_type *type;
-  double parameters[QN_MAX_PARAMETERS];
+  double parameters[QN_MAX_PARAMETERS]; /* of one with a source: what it would be by default */
   int stage; /* whose frames; -1 (only before qn_spec_resolve_stage): the last hold that was sampled. Of an analysis of the thermo series -1 means
               * all stages */
   int sampling; /* which of the stage's streams of frames; -1: the only one (before qn_spec_resolve_stage: the one that the type prefers) */
+  int source_count;
+  qn_source_spec sources[QN_MAX_SOURCES];
 } qn_analysis_spec;
 
 typedef struct qn_simulation_spec {
@@ -72,6 +83,12 @@ void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_r
 /* The spec of one analysis without its simulation: what is stored with its job (qn_submission.spec or qn_child.spec), and back. */
 void qn_spec_parse_analysis(const char *text, size_t size, qn_analysis_spec *analysis, qn_faults *faults);
 char *qn_spec_render_analysis(const qn_analysis_spec *analysis, char hash[QN_HASH_SIZE]);
+
+/* The sources of fed parameters among `count` analyses, all of the same simulation: of those of the right type that suit, the one of the same stage, else the
+ * only one. `list` is the pointer of their list. */
+void qn_spec_resolve_sources(qn_analysis_spec *analyses, int count, const char *list, qn_faults *faults);
+/* The same choice among any analyses: index of the source, -1: none, -2: several would do. */
+int qn_spec_choose_source(const qn_parameter_source *source, int stage, const qn_analysis_spec *analyses, int count);
 
 /* Choose the stage and the stream of frames of an analysis of `spec` where they were left open, and check that the stage has frames and that the analysis
  * can be made of them: what it would refuse after the run is a fault before it. `pointer`: of the analysis. */

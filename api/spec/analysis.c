@@ -51,8 +51,11 @@ void qn_spec_read_analysis(qn_analysis_spec *analysis, qn_reader *reader) {
   analysis->stage = (int)qn_reader_integer(reader, "stage", 0, QN_MAX_STAGES - 1, &any);
   if (analysis->type == NULL) return; /* which keys are meant is not known */
   if (analysis->type->summarise == NULL) analysis->sampling = (int)qn_reader_integer(reader, "sampling", 0, QN_MAX_SAMPLINGS - 1, &any);
-  for (int p = 0; p < analysis->type->parameter_count; p++)
-    analysis->parameters[p] = read_parameter(reader, &analysis->type->parameters[p]);
+  for (int p = 0; p < analysis->type->parameter_count; p++) {
+    const qn_parameter *parameter = &analysis->type->parameters[p];
+    bool sourced = qn_spec_read_source(analysis, p, reader);
+    analysis->parameters[p] = sourced ? parameter->fallback : read_parameter(reader, parameter);
+  }
   char meaning[96];
   snprintf(meaning, sizeof meaning, "the analysis %s", analysis->type->name);
   qn_reader_end(reader, meaning);
@@ -65,8 +68,10 @@ void qn_spec_write_analysis(json_t *object, const qn_analysis_spec *analysis) {
   for (int p = 0; p < analysis->type->parameter_count; p++) {
     const qn_parameter *parameter = &analysis->type->parameters[p];
     bool chosen_later = parameter->automatic && analysis->parameters[p] == 0.0;
+    json_t *source = qn_spec_render_source(analysis, p);
     json_object_set_new(object, parameter->name,
-                        chosen_later               ? json_null()
+                        source != NULL             ? source
+                        : chosen_later             ? json_null()
                         : parameter->words != NULL ? json_string(parameter->words[(int)analysis->parameters[p] - 1])
                                                    : qn_json_number(analysis->parameters[p]));
   }

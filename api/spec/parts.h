@@ -47,6 +47,11 @@ json_t *qn_spec_render_stage(const qn_stage *stage);
 
 /* `reader` stands at the object with "type", "stage" and the parameters; unknown keys are noted too. */
 void qn_spec_read_analysis(qn_analysis_spec *analysis, qn_reader *reader);
+/* Is a parameter's value one that names its source? Then it is read as such. */
+bool qn_spec_read_source(qn_analysis_spec *analysis, int parameter, qn_reader *reader);
+/* The value that says where a parameter comes from; NULL when it is not fed. */
+json_t *qn_spec_render_source(const qn_analysis_spec *analysis, int parameter);
+
 /* The members of an analysis into `object`. */
 void qn_spec_write_analysis(json_t *object, const qn_analysis_spec *analysis);
 

@@ -63,6 +63,19 @@ static void parse_stages(qn_simulation_spec *spec, qn_reader *reader, bool start
         "no stage has a temperature; a hold is needed, at whose temperature_k the atoms get their velocities");
 }
 
+/* Two that are written alike are the same work. */
+static void check_twice(const qn_simulation_spec *spec, qn_faults *faults) {
+  char hash[QN_MAX_ANALYSES][QN_HASH_SIZE] = {{0}};
+  for (int i = 0; i < spec->analysis_count; i++) {
+    bool twice = false;
+    free(qn_spec_render_analysis(&spec->analyses[i], hash[i]));
+    for (int k = 0; k < i; k++) twice = twice || strcmp(hash[k], hash[i]) == 0;
+    char pointer[QN_POINTER_SIZE];
+    snprintf(pointer, sizeof pointer, "/analyses/%d", i);
+    if (twice) qn_faults_add(faults, pointer, "the same analysis of the same stage was asked for before");
+  }
+}
+
 static void parse_analyses(qn_simulation_spec *spec, qn_reader *reader, bool stages_good) {
   const json_t *list = qn_reader_take(reader, "analyses");
   if (list == NULL) return;
@@ -70,6 +83,7 @@ static void parse_analyses(qn_simulation_spec *spec, qn_reader *reader, bool sta
     qn_reader_fault(reader, "analyses", "must be an array of at most %d analyses", QN_MAX_ANALYSES);
     return;
   }
+  bool whole = true; /* which analyses there are is known */
   for (size_t i = 0; i < json_array_size(list); i++) {
     qn_analysis_spec *analysis = &spec->analyses[spec->analysis_count];
     char pointer[QN_POINTER_SIZE];
@@ -77,16 +91,14 @@ static void parse_analyses(qn_simulation_spec *spec, qn_reader *reader, bool sta
     qn_reader inner;
     qn_reader_begin(&inner, json_array_get(list, i), pointer, reader->faults);
     qn_spec_read_analysis(analysis, &inner);
+    whole = whole && analysis->type != NULL;
     if (analysis->type == NULL) continue;
     if (stages_good) qn_spec_resolve_stage(spec, analysis, pointer, reader->faults);
-    bool twice = false;
-    for (int k = 0; k < spec->analysis_count; k++)
-      twice = twice || (spec->analyses[k].type == analysis->type && spec->analyses[k].stage == analysis->stage &&
-                         spec->analyses[k].sampling == analysis->sampling &&
-                        memcmp(spec->analyses[k].parameters, analysis->parameters, sizeof analysis->parameters) == 0);
-    if (twice) qn_reader_fault(&inner, NULL, "the same analysis of the same stage was asked for before");
     spec->analysis_count++;
   }
+  if (!whole) return;
+  qn_spec_resolve_sources(spec->analyses, spec->analysis_count, "/analyses", reader->faults);
+  check_twice(spec, reader->faults);
 }
 
 static void check_hash(const qn_reader *reader, const char *hash) {
