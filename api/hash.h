@@ -7,5 +7,6 @@
 #include "api/potential.h"
 
 void qn_hash_hex(const void *data, size_t size, char hex[QN_HASH_SIZE]);
+qn_status qn_hash_file(const char *path, char hex[QN_HASH_SIZE], qn_error *error);
 
 #endif

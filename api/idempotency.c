@@ -1,5 +1,6 @@
 #include "api/idempotency.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,10 @@ static void fingerprint(const qn_request *request, char hash[QN_HASH_SIZE]) {
     json_array_append_new(parts, qn_json_text(request->query[i].name));
     json_array_append_new(parts, qn_json_text(request->query[i].value));
   }
-  qn_hash_hex(request->body, request->body_size, body);
+  if (request->body_path == NULL)
+    qn_hash_hex(request->body, request->body_size, body);
+  else
+    snprintf(body, sizeof body, "%s", request->body_sha256);
   json_array_append_new(parts, json_string(body));
   char *text = qn_json_write(parts, false);
   qn_hash_hex(text != NULL ? text : "", text != NULL ? strlen(text) : 0, hash);

@@ -37,6 +37,8 @@ typedef struct qn_request {
   const qn_pair *query; /* decoded; value "" when absent */
   const char *body;
   size_t body_size;
+  const char *body_path;   /* where a body that went to a file is; NULL: it is in `body`. The file goes when the request does */
+  const char *body_sha256; /* of such a body */
   qn_principal principal;
   const char *request_id;                                       /* for logs and problem documents */
   const char *(*header)(const void *context, const char *name); /* NULL when absent; name in any case */

@@ -10,7 +10,7 @@
 
 #include "api/problem.h"
 
-enum { QN_MAX_KEYS = 40 };
+enum { QN_MAX_KEYS = 96 };
 
 typedef struct qn_reader {
   const json_t *object; /* NULL when the value was not an object: everything then reads as absent, silently */

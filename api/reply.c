@@ -78,7 +78,7 @@ void qn_reply_resource(qn_response *response, const qn_request *request, json_t 
   if (text != NULL) reply_tagged(response, request, "application/json", text, strlen(text));
 }
 
-/* Six filters of 64 bytes, all of them escaped, and two numbers of 40 fit. */
+/* As long as a header may be. */
 typedef struct url {
   char text[1800];
   size_t size;
@@ -119,18 +119,30 @@ static bool next_url(const qn_request *request, int64_t last, url *out) {
   return !out->full;
 }
 
+/* A list that goes on must say so: filters too long for that are refused. */
+static void refuse_length(qn_response *response, const qn_request *request) {
+  qn_problem_render(response, request, 414, "uri_too_long", NULL,
+                    "There are more rows, and the filters are too long for the URL of the next page; fewer filters, or a "
+                    "larger limit, are accepted.");
+}
+
 void qn_reply_link_next(qn_response *response, const qn_request *request, bool more, int64_t last) {
   url next;
-  if (more && next_url(request, last, &next)) qn_response_header(response, "Link", "<%s>; rel=\"next\"", next.text);
+  if (!more) return;
+  if (next_url(request, last, &next))
+    qn_response_header(response, "Link", "<%s>; rel=\"next\"", next.text);
+  else
+    refuse_length(response, request);
 }
 
 void qn_reply_page(qn_response *response, const qn_request *request, json_t *items, bool more, int64_t last) {
   url next;
   json_t *page = json_object();
+  bool fits = !more || next_url(request, last, &next);
   json_object_set_new(page, "items", items);
-  json_object_set_new(page, "next", more && next_url(request, last, &next) ? qn_json_text(next.text) : json_null());
-  qn_reply_link_next(response, request, more, last);
+  json_object_set_new(page, "next", more && fits ? qn_json_text(next.text) : json_null());
   qn_reply_json(response, request, 200, page);
+  qn_reply_link_next(response, request, more, last);
 }
 
 void qn_reply_file(qn_response *response, const char *type, int descriptor, size_t size, const char *name_format, ...) {

@@ -15,9 +15,10 @@ void qn_reply_resource(qn_response *response, const qn_request *request, json_t 
 /* Text (taken over, malloc'ed) that is its own resource, likewise with an ETag; `type` is a literal. */
 void qn_reply_text(qn_response *response, const qn_request *request, const char *type, char *text, size_t size);
 
-/* A page of a list: {"items": [...], "next": URL or null}, and Link: rel="next" with the URL of the page after `last`. Takes the reference. */
+/* A page of a list: {"items": [...], "next": URL or null}, and Link: rel="next" with the URL of the page after `last`. Takes the reference. A list that
+ * goes on with filters too long for that URL becomes a 414. */
 void qn_reply_page(qn_response *response, const qn_request *request, json_t *items, bool more, int64_t last);
-/* Only the header, for lists in another form. */
+/* Only the header, for lists in another form; after the answer was filled in. */
 void qn_reply_link_next(qn_response *response, const qn_request *request, bool more, int64_t last);
 
 /* Set ETag to "tag" (without quotes) and tell whether If-None-Match has it; then `response` is a finished 304. */

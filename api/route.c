@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/filters.h"
 #include "api/idempotency.h"
 #include "api/problem.h"
 #include "api/query.h"
@@ -93,6 +94,17 @@ static bool body_fits(const qn_route *route, const qn_request *request, size_t b
   return true;
 }
 
+static void check_query(const qn_request *request, const qn_route *route, qn_faults *faults) {
+  const char *names[QN_MOST_FILTERS + 40];
+  int count = 0;
+  qn_filter_list filters = {0};
+  for (; route->query != NULL && route->query[count] != NULL && count < 39; count++) names[count] = route->query[count];
+  if ((route->traits & QN_ROUTE_PARAMETERS) != 0) qn_filters_list(&filters);
+  for (int i = 0; i < filters.count; i++) names[count++] = filters.parameter[i]->name;
+  names[count] = NULL;
+  qn_query_check(request, names, faults);
+}
+
 const qn_route *qn_api_admit(qn_request *request, size_t body_size, char buffer[512], qn_response *response) {
   int status;
   char allow[64];
@@ -108,7 +120,7 @@ const qn_route *qn_api_admit(qn_request *request, size_t body_size, char buffer[
   if (route == NULL || !may(route, request, response) || !body_fits(route, request, body_size, response)) return NULL;
 
   qn_faults faults = {0};
-  qn_query_check(request, route->query, &faults);
+  check_query(request, route, &faults);
   bool good = qn_faults_total(&faults) == 0;
   if (!good) qn_problem_from_faults(response, request, &faults);
   qn_faults_fini(&faults);

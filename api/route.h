@@ -3,7 +3,6 @@
 #ifndef QN_API_ROUTE_H
 #define QN_API_ROUTE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "api/message.h"
@@ -15,7 +14,9 @@ typedef void qn_handler(qn_store *store, const qn_request *request, qn_response 
 enum {
   QN_ROUTE_JSON = 1,  /* its body must be application/json */
   QN_ROUTE_KEY = 2,   /* it takes an Idempotency-Key */
-  QN_ROUTE_EVENTS = 4 /* it opens a stream of events, whose reader is patient and comes back with many others after an interruption */
+  QN_ROUTE_EVENTS = 4, /* it opens a stream of events, whose reader is patient and comes back with many others after an interruption */
+  QN_ROUTE_SPOOL = 8,  /* its body goes to a file, not to memory: qn_request.body_path */
+  QN_ROUTE_PARAMETERS = 16 /* every parameter of an analysis is a query parameter too (api/filters.h) */
 };
 
 typedef struct qn_route {

@@ -17,7 +17,14 @@
 
 enum { QN_NAME_SIZE = 128, QN_MAX_ANALYSES = 32 };
 
-typedef enum qn_initial_kind { QN_INITIAL_LATTICE, QN_INITIAL_SNAPSHOT } qn_initial_kind;
+typedef enum qn_initial_kind { QN_INITIAL_LATTICE, QN_INITIAL_SNAPSHOT, QN_INITIAL_STRUCTURE } qn_initial_kind;
+
+/* Where the velocities of a start from a structure come from. */
+typedef enum qn_start_velocities {
+  QN_START_VELOCITIES_OPEN, /* until resolved: keep them when the structure has some */
+  QN_START_VELOCITIES_KEEP,
+  QN_START_VELOCITIES_DRAW /* Maxwell's, at the start temperature, from the seed */
+} qn_start_velocities;
 
 /* A parameter whose value another analysis of the same simulation or trajectory measures. */
 typedef struct qn_source_spec {
@@ -48,7 +55,10 @@ typedef struct qn_simulation_spec {
                                          * the species, once resolved, as far as they can be told */
   int64_t snapshot_simulation; /* id */
   int snapshot_stage;          /* index; -1 until resolved: its last stage with a snapshot */
-  double snapshot_temperature; /* K; 0 until resolved: the last of that stage */
+  double snapshot_temperature; /* K; 0 until resolved: the last of that stage. Of a structure: 0 where none was given */
+  int64_t structure;           /* id */
+  char structure_sha256[QN_HASH_SIZE]; /* of its file; "" until resolved */
+  qn_start_velocities velocities;
   qn_protocol protocol;
   int analysis_count;
   qn_analysis_spec analyses[QN_MAX_ANALYSES];
@@ -59,6 +69,14 @@ void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec 
 
 /* Fill in what the simulation `parent`, whose snapshot is the start, tells: stage and temperature. */
 void qn_spec_resolve_snapshot(qn_simulation_spec *spec, const qn_simulation_spec *parent, qn_faults *faults);
+
+/* Fill in what a structure tells: its hash, whether velocities are kept or drawn, its species. Faults: a hash that is another one's, velocities to keep that are not
+ * there, a mean volume that the structure does not know, too many atoms x frames. qn_spec_resolve_structure_box checks it against the potential. */
+struct qn_structure_facts;
+void qn_spec_resolve_structure(qn_simulation_spec *spec, const struct qn_structure_facts *facts, const char *sha256,
+                               qn_faults *faults);
+void qn_spec_resolve_structure_box(const qn_simulation_spec *spec, const struct qn_structure_facts *facts,
+                                   const qn_potential_facts *potential, qn_faults *faults);
 
 /* Fill in what the potential tells: its hash, the masses, and a lattice constant that was not given: the edge of the cubic cell whose volume per
  * atom is the mean, weighted by the composition, of the volumes per atom in the lattices that the potential's header states for its elements.
@@ -72,9 +90,9 @@ double qn_spec_start_temperature(const qn_simulation_spec *spec);
  * further, does not make it other work. */
 char *qn_spec_render_simulation(const qn_simulation_spec *spec, char hash[QN_HASH_SIZE]);
 
-/* The body of POST /v1/analyses: {"simulation": id, "type": ..., parameters..., "stage": n, "priority": n}. */
+/* The body of POST /v1/analyses: {"simulation": id, "type": ..., parameters..., "stage": n, "priority": n}, or {"trajectory": id, ...}. */
 typedef struct qn_analysis_request {
-  int64_t simulation;
+  int64_t simulation, trajectory; /* one of them is 0 */
   int priority; /* as that of a simulation */
   qn_analysis_spec analysis;
 } qn_analysis_request;
@@ -89,6 +107,9 @@ char *qn_spec_render_analysis(const qn_analysis_spec *analysis, char hash[QN_HAS
 void qn_spec_resolve_sources(qn_analysis_spec *analyses, int count, const char *list, qn_faults *faults);
 /* The same choice among any analyses: index of the source, -1: none, -2: several would do. */
 int qn_spec_choose_source(const qn_parameter_source *source, int stage, const qn_analysis_spec *analyses, int count);
+
+/* Check an analysis of a trajectory made elsewhere against what is known of its frames. `pointer`: of the analysis. */
+void qn_spec_check_frames(const qn_analysis_spec *analysis, const qn_analysis_prospect *prospect, const char *pointer, qn_faults *faults);
 
 /* Choose the stage and the stream of frames of an analysis of `spec` where they were left open, and check that the stage has frames and that the analysis
  * can be made of them: what it would refuse after the run is a fault before it. `pointer`: of the analysis. */

@@ -63,7 +63,8 @@ void qn_simulation_row_fini(qn_simulation_row *row) {
 void qn_simulation_page_fini(qn_simulation_page *page) { QN_PAGE_FINI(page, qn_simulation_row_fini); }
 
 void qn_artifact_row_fini(qn_artifact_row *row) {
-  QN_RELEASE(&row->kind, &row->path, &row->sha256, &row->created_at, &row->removed_at, &row->removed_by);
+  QN_RELEASE(&row->kind, &row->path, &row->sha256, &row->created_at, &row->name, &row->composition, &row->details,
+          &row->error, &row->removed_at, &row->removed_by);
 }
 void qn_artifact_page_fini(qn_artifact_page *page) { QN_PAGE_FINI(page, qn_artifact_row_fini); }
 
@@ -75,9 +76,15 @@ static void curve_fini(qn_curve_row *row) {
 }
 void qn_curve_page_fini(qn_curve_page *page) { QN_PAGE_FINI(page, curve_fini); }
 
-static void result_fini(qn_result_row *row) {
-  QN_RELEASE(&row->quantity, &row->species, &row->region, &row->unit, &row->status, &row->simulation_name,
-          &row->composition, &row->potential, &row->potential_sha256, &row->engine_version, &row->spec_sha256,
+void qn_fit_row_fini(qn_fit_row *row) {
+  QN_RELEASE(&row->name, &row->law, &row->sha256, &row->spec, &row->outcome, &row->result, &row->engine_version,
           &row->created_at);
+}
+void qn_fit_page_fini(qn_fit_page *page) { QN_PAGE_FINI(page, qn_fit_row_fini); }
+
+static void result_fini(qn_result_row *row) {
+  QN_RELEASE(&row->quantity, &row->type, &row->species, &row->region, &row->unit, &row->status, &row->parameters,
+          &row->inputs, &row->simulation_name, &row->trajectory_name, &row->composition, &row->potential,
+          &row->potential_sha256, &row->engine_version, &row->spec_sha256, &row->created_at);
 }
 void qn_result_page_fini(qn_result_page *page) { QN_PAGE_FINI(page, result_fini); }

@@ -104,44 +104,55 @@ qn_status qn_store_keep_answer(qn_store *store, const qn_idempotency *idempotenc
  * everyone's, and beyond -10 and 10 they need the scope admin (the API sees to that). */
 enum { QN_MOST_PRIORITY = 10, QN_MOST_ADMIN_PRIORITY = 1000, QN_USUAL_PRIORITY = 1 << 20 /* none was asked for */ };
 
+/* Analyses of the same simulation or trajectory that must finish before one, by the hash of their specs. */
+typedef struct qn_needs {
+  int count;
+  char sha256[4][65];
+} qn_needs;
+
 typedef struct qn_submission {
-  const char *kind;          /* "simulation" or "analysis" */
+  const char *kind;          /* "simulation", "analysis", "fit" or "import" */
   const char *name;          /* may be "" */
   const char *spec, *sha256; /* canonical JSON and the hash of the work */
-  const char *potential;     /* its name; NULL for an analysis */
-  const char *type;          /* of an analysis; NULL for a simulation */
+  const char *potential;     /* its name; NULL for anything but a simulation */
+  const char *type;          /* of an analysis; the law of a fit; NULL for the others */
   bool prioritised; /* `priority` was asked for; otherwise the job gets what is usual for its kind */
   int priority;
-  int64_t parent;  /* simulation that must finish first: the one analysed, or whose snapshot is the start; 0: none */
-  int child_count; /* analyses that follow a simulation, each a job of its own */
+  int64_t parent;     /* simulation that must finish first: the one analysed, or whose snapshot is the start; 0: none */
+  int64_t trajectory; /* one made elsewhere that is analysed, instead of a simulation; 0: none */
+  int64_t structure;  /* that a simulation starts from; 0: none */
+  qn_needs needs;     /* of an analysis */
+  const char *upload; /* of an import: path of the file, which is linked into the data directory; NULL for the others */
+  int child_count;    /* analyses that follow a simulation, each a job of its own; an analysis comes after those it needs */
   const struct qn_child {
     const char *type;
     char *spec;
     char sha256[65];
+    qn_needs needs;
   } * children;
 } qn_submission;
 
 typedef struct qn_submitted {
-  int64_t id; /* of the simulation or analysis */
+  int64_t id; /* of the simulation, analysis, fit or trajectory */
   int64_t job;
   bool created; /* false: the same work was already known */
   qn_job_state state;
 } qn_submitted;
 
 /* One transaction: the resource, its job, its children and the idempotency key. The same sha256 gives the same job, also when two race:
- * simulations are unique in sha256 (which covers neither their name nor their analyses), analyses in (parent, sha256). A simulation that is
- * known already gets those children that it does not have yet, so that asking for one more analysis does not run the dynamics again.
- * A known job that failed or was cancelled stays as it is: retrying is asked for explicitly.
- * QN_NOT_FOUND: the parent or potential does not exist. QN_CONFLICT: what the work needs was removed by retention; or the key's verdict says why.
- * The outcome that `idempotency` renders is a qn_submitted. */
+ * simulations are unique in sha256 (which covers neither their name nor their analyses), analyses in (parent or trajectory, sha256), fits and imports in
+ * sha256. A simulation that is known already gets those children that it does not have yet, so that asking for one more analysis does not run the
+ * dynamics again. A known job that failed or was cancelled stays as it is: retrying is asked for explicitly; an import gets its file again for that.
+ * QN_NOT_FOUND: the parent, trajectory, structure, potential or a needed analysis does not exist. QN_CONFLICT: what the work needs was removed by
+ * retention; or the key's verdict says why. The outcome that `idempotency` renders is a qn_submitted. */
 qn_status qn_store_submit(qn_store *store, const qn_submission *submission, qn_idempotency *idempotency,
                           const qn_principal *principal, qn_submitted *submitted, qn_error *error);
 
 /* ---- jobs ---- */
 typedef struct qn_job_row {
   int64_t id;
-  char *kind;       /* "simulation", "analysis" */
-  int64_t resource; /* id of the simulation or analysis */
+  char *kind;       /* "simulation", "analysis", "fit", "import" */
+  int64_t resource; /* id of the simulation, analysis, fit or trajectory */
   qn_job_state state;
   int attempt;                /* how often it was claimed */
   int failures, max_attempts; /* attempts that were lost in a row without getting further; how many end the job */
@@ -226,15 +237,20 @@ qn_status qn_store_list_simulations(qn_store *store, qn_page_query query, qn_sim
 qn_status qn_store_get_simulation(qn_store *store, int64_t id, qn_simulation_row *row, qn_error *error);
 
 typedef struct qn_artifact_row {
-  int64_t id, simulation;
+  int64_t id, simulation; /* 0: it was uploaded */
   char *kind; /* "trajectory": AMBER NetCDF; "thermo": one CSV for the whole run; "snapshot": extended XYZ */
-  int stage;
+  int stage;  /* -1: none */
+  int sampling; /* which of its stage's streams of frames a trajectory is; -1: the only one, or none */
   double temperature_k;
-  char *path; /* on the artifact store, relative to the data directory */
+  char *path; /* on the artifact store, relative to the data directory; "" while an import has not finished */
   int64_t size, frames;
   double interval_ps; /* trajectory: time between frames */
   char *sha256, *created_at;
   char *removed_at, *removed_by; /* by retention; "" while the file is there */
+  /* Of what was uploaded; else "" and 0. */
+  char *name, *composition, *details /* JSON object */, *error /* why the import failed */;
+  int64_t atoms, job; /* job 0: none, the file was there at once */
+  qn_job_state state; /* of the job; QN_JOB_SUCCEEDED without one */
 } qn_artifact_row;
 typedef struct qn_artifact_page {
   int count;
@@ -245,13 +261,23 @@ void qn_artifact_row_fini(qn_artifact_row *row);
 void qn_artifact_page_fini(qn_artifact_page *page);
 qn_status qn_store_list_artifacts(qn_store *store, int64_t simulation /* 0: all */, const char *kind /* NULL: all */,
                                   qn_page_query query, qn_artifact_page *page, qn_error *error);
+/* One by its id; also a trajectory whose import has not finished, which no list holds. */
 qn_status qn_store_get_artifact(qn_store *store, int64_t id, qn_artifact_row *row, qn_error *error);
+/* Keep the file at `path`, extended XYZ, as an uploaded structure: temperature_k, sha256 (of the file), size, name, atoms, composition and details of `row`
+ * are read; `spec` and `work` (its hash) say what was uploaded. The same work again is no error (created false). The file is linked. The outcome that
+ * `idempotency` renders is a qn_added_structure. */
+typedef struct qn_added_structure {
+  qn_artifact_row row; /* as it is kept */
+  bool created;
+} qn_added_structure;
+qn_status qn_store_add_structure(qn_store *store, const qn_artifact_row *row, const char *spec, const char *work, const char *path,
+                                 qn_idempotency *idempotency, const qn_principal *principal, qn_added_structure *added, qn_error *error);
 /* Open an artifact's file for reading; `path` is where it lies. QN_NOT_FOUND when the file is gone. */
 qn_status qn_store_open_artifact(qn_store *store, const qn_artifact_row *row, int *descriptor, char path[4096],
                                  qn_error *error);
 
 typedef struct qn_analysis_row {
-  int64_t id, job, simulation;
+  int64_t id, job, simulation, trajectory; /* one of simulation and trajectory is 0 */
   char *type, *spec, *sha256, *created_at;
   qn_job_state state;
 } qn_analysis_row;
@@ -262,8 +288,8 @@ typedef struct qn_analysis_page {
 } qn_analysis_page;
 void qn_analysis_row_fini(qn_analysis_row *row);
 void qn_analysis_page_fini(qn_analysis_page *page);
-qn_status qn_store_list_analyses(qn_store *store, int64_t simulation /* 0: all */, qn_page_query query,
-                                 qn_analysis_page *page, qn_error *error);
+qn_status qn_store_list_analyses(qn_store *store, int64_t simulation, int64_t trajectory /* both 0: all */,
+                                 qn_page_query query, qn_analysis_page *page, qn_error *error);
 qn_status qn_store_get_analysis(qn_store *store, int64_t id, qn_analysis_row *row, qn_error *error);
 
 typedef struct qn_curve_row {
@@ -276,20 +302,44 @@ typedef struct qn_curve_page {
 void qn_curve_page_fini(qn_curve_page *page);
 qn_status qn_store_get_curves(qn_store *store, int64_t analysis, qn_curve_page *page, qn_error *error);
 
+/* ---- fits ---- */
+typedef struct qn_fit_row {
+  int64_t id, job;
+  char *name, *law, *sha256, *spec, *outcome /* "" until it ran */, *result /* JSON object, "" until it ran */,
+      *engine_version, *created_at;
+  qn_job_state state;
+} qn_fit_row;
+typedef struct qn_fit_page {
+  int count;
+  qn_fit_row *rows;
+  bool more;
+} qn_fit_page;
+typedef struct qn_fit_query { /* NULL where not asked; the last four are of the points */
+  const char *law, *outcome, *quantity, *species, *region, *composition;
+  qn_page_query page;
+} qn_fit_query;
+void qn_fit_row_fini(qn_fit_row *row);
+void qn_fit_page_fini(qn_fit_page *page);
+qn_status qn_store_list_fits(qn_store *store, const qn_fit_query *query, qn_fit_page *page, qn_error *error);
+qn_status qn_store_get_fit(qn_store *store, int64_t id, qn_fit_row *row, qn_error *error);
+
 /* ---- results ---- */
 typedef struct qn_result_query { /* NULL, NAN or 0 where not asked */
-  const char *quantity, *species, *region, *status, *potential, *composition;
+  const char *quantity, *type, *species, *region, *status, *potential, *composition;
+  const char *parameters, *inputs; /* JSON objects that those of the result must contain */
   double temperature_min_k, temperature_max_k;
-  int64_t simulation, analysis;
+  int64_t simulation, trajectory, analysis, fit;
   qn_page_query page;
 } qn_result_query;
 typedef struct qn_result_row {
-  int64_t id, simulation, analysis;
-  char *quantity, *species, *region, *unit, *status, *simulation_name, *composition /* "Cu50Zr50" */, *potential,
-      *potential_sha256, *engine_version, *spec_sha256, *created_at;
+  int64_t id, simulation, trajectory, analysis, fit; /* 0: not of one */
+  char *quantity, *type /* of the analysis, or the law of the fit */, *species, *region, *unit, *status,
+      *parameters /* JSON object, as used */, *inputs /* JSON object: which other analyses gave parameters */, *simulation_name,
+      *trajectory_name, *composition /* "Cu50Zr50" */, *potential, *potential_sha256, *engine_version, *spec_sha256,
+      *created_at;
   double value, standard_error; /* NAN when there is none */
   double temperature_k, window_start_ps, window_end_ps;
-  int64_t samples, atoms;
+  int64_t samples, atoms; /* atoms 0: not one number */
 } qn_result_row;
 typedef struct qn_result_page {
   int count;

@@ -43,14 +43,16 @@ void qn_list_analysis_types(qn_store *store, const qn_request *request, qn_respo
 }
 
 static json_t *analysis_json(const qn_analysis_row *row) {
-  const long long id = row->id, simulation = row->simulation;
+  const long long id = row->id, simulation = row->simulation, trajectory = row->trajectory;
   json_t *links = json_object(), *object = json_object();
   json_object_set_new(links, "self", qn_link("analyses/%lld", id));
   json_object_set_new(links, "job", qn_link("jobs/%lld", (long long)row->job));
-  json_object_set_new(links, "simulation", qn_link("simulations/%lld", simulation));
+  if (simulation != 0) json_object_set_new(links, "simulation", qn_link("simulations/%lld", simulation));
+  if (trajectory != 0) json_object_set_new(links, "trajectory", qn_link("trajectories/%lld", trajectory));
   json_object_set_new(links, "results", qn_link("results?analysis=%lld", id));
   json_object_set_new(object, "id", json_integer(id));
-  json_object_set_new(object, "simulation", json_integer(simulation));
+  json_object_set_new(object, "simulation", simulation != 0 ? json_integer(simulation) : json_null());
+  json_object_set_new(object, "trajectory", trajectory != 0 ? json_integer(trajectory) : json_null());
   json_object_set_new(object, "type", qn_json_text(row->type));
   json_object_set_new(object, "state", json_string(qn_job_state_name(row->state)));
   json_object_set_new(object, "job", json_integer(row->job));
@@ -65,10 +67,14 @@ void qn_list_analyses(qn_store *store, const qn_request *request, qn_response *r
   qn_faults faults = {0};
   qn_page_query query = qn_query_page(request, &faults);
   int64_t simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, &faults);
+  int64_t trajectory = qn_query_integer(request, "trajectory", 1, INT64_MAX, 0, &faults);
+  if (simulation != 0 && trajectory != 0)
+    qn_faults_add(&faults, "?trajectory", "is given beside simulation; one of them is accepted");
   qn_analysis_page page = {0};
   qn_error error;
-  qn_status status =
-      qn_faults_total(&faults) == 0 ? qn_store_list_analyses(store, simulation, query, &page, &error) : QN_INVALID;
+  qn_status status = qn_faults_total(&faults) == 0
+                         ? qn_store_list_analyses(store, simulation, trajectory, query, &page, &error)
+                         : QN_INVALID;
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, analysis_json(&page.rows[i]));
   qn_handler_page(request, response, &faults, status, &error, items, page.more,
@@ -132,46 +138,103 @@ void qn_get_analysis(qn_store *store, const qn_request *request, qn_response *re
 
 /* ---- POST ---- */
 
-/* False with `response` filled when storage failed; what is wrong with the request becomes a fault. */
-static bool resolve(qn_store *store, const qn_request *request, qn_analysis_request *wanted, qn_faults *faults,
-                    qn_response *response) {
+/* Each returns false with `response` filled when storage failed; what is wrong with the request becomes a fault. */
+static bool resolve_simulation(qn_store *store, const qn_request *request, qn_analysis_request *wanted,
+                               const char *pointer, qn_faults *faults, qn_response *response) {
   qn_simulation_spec *spec;
   qn_error error;
   qn_status status = qn_handler_simulation_spec(store, wanted->simulation, &spec, &error);
   if (status == QN_OK)
     qn_spec_resolve_stage(spec, &wanted->analysis, "", faults);
   else if (status == QN_NOT_FOUND)
-    qn_faults_add(faults, "/simulation", "there is no simulation %lld", (long long)wanted->simulation);
+    qn_faults_add(faults, pointer, "there is no simulation %lld", (long long)wanted->simulation);
   else
     qn_problem_from_error(response, request, &error);
   free(spec);
   return status == QN_OK || status == QN_NOT_FOUND;
 }
 
+/* What is known of the frames of a trajectory made elsewhere. */
+static qn_analysis_prospect prospect_of(const qn_artifact_row *row) {
+  qn_analysis_prospect prospect = {.frames = row->frames,
+                                   .interval = row->interval_ps,
+                                   .atoms = row->atoms,
+                                   .wrapping = QN_WRAPPING_UNKNOWN,
+                                   .potential = QN_NO};
+  json_t *details = qn_stored_json(row->details);
+  const char *wrapping = json_string_value(json_object_get(details, "wrapping"));
+  for (int w = 0; wrapping != NULL && w < (int)QN_WRAPPING_UNKNOWN; w++)
+    if (strcmp(wrapping, qn_wrapping_name((qn_wrapping)w)) == 0) prospect.wrapping = (qn_wrapping)w;
+  prospect.box_changes = json_is_true(json_object_get(details, "box_changes"));
+  json_decref(details);
+  return prospect;
+}
+
+/* A trajectory that a simulation left is that stage of the simulation; one made elsewhere is what it says of itself, once it was imported. */
+static bool resolve_trajectory(qn_store *store, const qn_request *request, qn_analysis_request *wanted,
+                               qn_faults *faults, qn_response *response) {
+  qn_artifact_row row = {0};
+  qn_error error;
+  const long long id = wanted->trajectory;
+  qn_status status = qn_store_get_artifact(store, wanted->trajectory, &row, &error);
+  if (status == QN_NOT_FOUND || (status == QN_OK && strcmp(row.kind, "trajectory") != 0)) {
+    qn_faults_add(faults, "/trajectory", "there is no trajectory %lld", id);
+    status = QN_OK;
+  } else if (status != QN_OK) {
+    qn_problem_from_error(response, request, &error);
+  } else if (wanted->analysis.stage >= 0 || wanted->analysis.sampling >= 0) {
+    qn_faults_add(faults, wanted->analysis.stage >= 0 ? "/stage" : "/sampling", "a trajectory has no stages; leave it out");
+  } else if (row.simulation != 0) {
+    wanted->simulation = row.simulation;
+    wanted->trajectory = 0;
+    wanted->analysis.stage = row.stage;
+    wanted->analysis.sampling = row.sampling;
+    bool stored = resolve_simulation(store, request, wanted, "/trajectory", faults, response);
+    qn_artifact_row_fini(&row);
+    return stored;
+  } else if (row.state == QN_JOB_SUCCEEDED) {
+    const qn_analysis_prospect prospect = prospect_of(&row);
+    qn_spec_check_frames(&wanted->analysis, &prospect, "", faults);
+  }
+  qn_artifact_row_fini(&row);
+  return status == QN_OK;
+}
+
+static void submit(qn_store *store, const qn_request *request, const qn_analysis_request *wanted,
+                   qn_response *response) {
+  char hash[QN_HASH_SIZE];
+  char *canonical = qn_spec_render_analysis(&wanted->analysis, hash);
+  qn_submission submission = {.kind = "analysis",
+                              .name = "",
+                              .spec = canonical,
+                              .sha256 = hash,
+                              .type = wanted->analysis.type->name,
+                              .prioritised = wanted->priority != QN_USUAL_PRIORITY,
+                              .priority = wanted->priority,
+                              .parent = wanted->simulation,
+                              .trajectory = wanted->trajectory};
+  qn_handler_needs(&wanted->analysis, &submission.needs);
+  const qn_error error = {QN_NO_MEMORY, "no memory for the spec"};
+  if (canonical != NULL)
+    qn_handler_submit(store, request, &submission, "analyses", response);
+  else
+    qn_problem_from_error(response, request, &error);
+  free(canonical);
+}
+
 void qn_submit_analysis(qn_store *store, const qn_request *request, qn_response *response) {
   qn_faults faults = {0};
   qn_analysis_request wanted;
-  char hash[QN_HASH_SIZE];
   qn_spec_parse_analysis_request(request->body, request->body_size, &wanted, &faults);
-  bool stored = qn_faults_total(&faults) > 0 || resolve(store, request, &wanted, &faults, response);
-  if (stored && qn_faults_total(&faults) > 0) {
+  bool stored = true;
+  if (qn_faults_total(&faults) == 0)
+    stored = wanted.trajectory != 0 ? resolve_trajectory(store, request, &wanted, &faults, response)
+                                    : resolve_simulation(store, request, &wanted, "/simulation", &faults, response);
+  if (stored && qn_faults_total(&faults) == 0)
+    stored = qn_handler_sources(store, request, &wanted, &faults, response);
+  if (stored && qn_faults_total(&faults) > 0)
     qn_problem_from_faults(response, request, &faults);
-  } else if (stored) {
-    char *canonical = qn_spec_render_analysis(&wanted.analysis, hash);
-    const qn_submission submission = {.kind = "analysis",
-                                      .name = "",
-                                      .spec = canonical,
-                                      .sha256 = hash,
-                                      .type = wanted.analysis.type->name,
-                                      .prioritised = wanted.priority != QN_USUAL_PRIORITY,
-                                      .priority = wanted.priority,
-                                      .parent = wanted.simulation};
-    const qn_error error = {QN_NO_MEMORY, "no memory for the spec"};
-    if (canonical != NULL)
-      qn_handler_submit(store, request, &submission, "analyses", response);
-    else
-      qn_problem_from_error(response, request, &error);
-    free(canonical);
-  }
+  else if (stored)
+    submit(store, request, &wanted, response);
   qn_faults_fini(&faults);
 }

@@ -5,10 +5,15 @@
 
 #include "api/routes/handlers.h"
 
+json_t *qn_artifacts_json(const qn_artifact_row *row, const char *collection);
+
 void qn_artifacts_list(qn_store *store, const qn_request *request, const char *kind, const char *collection,
                        qn_response *response);
 void qn_artifacts_get(qn_store *store, const qn_request *request, const char *kind, const char *collection,
                       qn_response *response);
+
+/* May a request's body be a file as it is? False with a 415: JSON and the parts of a form are none. An empty one is refused too. */
+bool qn_artifacts_is_file(const qn_request *request, qn_response *response);
 
 /* An artifact of one kind by the identifier in the path; false with `response` filled when there is none. The caller owns `row` then. */
 bool qn_artifacts_find(qn_store *store, const qn_request *request, const char *kind, qn_artifact_row *row,

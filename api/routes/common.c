@@ -77,11 +77,12 @@ static bool render_submitted(const void *outcome, const void *context, qn_answer
   const qn_submitted *made = outcome;
   const submitted *what = context;
   const long long id = made->id, job = made->job;
+  const char *kind = what->submission->kind;
   json_t *links = json_object(), *object = json_object();
   json_object_set_new(links, "self", qn_link("%s/%lld", what->collection, id));
   json_object_set_new(links, "job", qn_link("jobs/%lld", job));
   json_object_set_new(links, "events", qn_link("jobs/%lld/events", job));
-  json_object_set_new(links, "results", qn_link("results?%s=%lld", what->submission->kind, id));
+  json_object_set_new(links, "results", qn_link("results?%s=%lld", strcmp(kind, "import") == 0 ? "trajectory" : kind, id));
   json_object_set_new(object, "id", json_integer(id));
   json_object_set_new(object, "job", json_integer(job));
   json_object_set_new(object, "created", json_boolean(made->created));

@@ -13,10 +13,11 @@ qn_handler qn_list_potentials, qn_upload_potential, qn_get_potential, qn_get_pot
 qn_handler qn_list_simulations, qn_submit_simulation, qn_get_simulation, qn_get_simulation_thermo;
 qn_handler qn_list_analysis_types, qn_list_analyses, qn_submit_analysis, qn_get_analysis;
 qn_handler qn_query_results;
+qn_handler qn_list_fits, qn_submit_fit, qn_get_fit;
 qn_handler qn_list_jobs, qn_get_job, qn_change_job, qn_cancel_job, qn_retry_job, qn_get_job_events, qn_list_attempts;
 qn_handler qn_list_tokens, qn_create_token, qn_revoke_token, qn_list_audit, qn_list_workers, qn_apply_retention;
-qn_handler qn_list_trajectories, qn_get_trajectory, qn_get_trajectory_data;
-qn_handler qn_list_structures, qn_get_structure, qn_get_structure_data;
+qn_handler qn_list_trajectories, qn_upload_trajectory, qn_get_trajectory, qn_get_trajectory_data;
+qn_handler qn_list_structures, qn_upload_structure, qn_get_structure, qn_get_structure_data;
 
 /* New references; NULL without memory. */
 json_t *qn_result_json(const qn_result_row *row);
@@ -42,6 +43,13 @@ qn_status qn_handler_simulation_spec(qn_store *store, int64_t id, qn_simulation_
 
 /* May the caller ask for this priority? False with a 403. */
 bool qn_handler_may_prioritise(const qn_request *request, int priority, qn_response *response);
+
+/* Find the sources of an analysis's fed parameters among the analyses that its simulation or trajectory has: what is wrong becomes a fault; false with
+ * `response` filled when storage failed. */
+bool qn_handler_sources(qn_store *store, const qn_request *request, qn_analysis_request *wanted, qn_faults *faults,
+                        qn_response *response);
+/* The analyses that one needs, once its sources are known. */
+void qn_handler_needs(const qn_analysis_spec *analysis, qn_needs *needs);
 
 /* Submit and answer: 202 for new work, 200 for work that was known, with Location. `collection` is "simulations" or "analyses". */
 void qn_handler_submit(qn_store *store, const qn_request *request, const qn_submission *submission,

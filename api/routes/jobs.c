@@ -9,6 +9,16 @@
 #include "api/reply.h"
 #include "api/routes/handlers.h"
 
+/* The collection that a job's resource is in. */
+static const char *collection_of(const char *kind) {
+  static const struct {
+    const char *kind, *collection;
+  } known[] = {{"analysis", "analyses"}, {"fit", "fits"}, {"import", "trajectories"}};
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    if (strcmp(kind, known[i].kind) == 0) return known[i].collection;
+  return "simulations";
+}
+
 /* What became of the wish to end it; null when there was none. */
 static json_t *cancel_effect(const qn_job_row *row) {
   if (row->cancel_requested_at[0] == '\0') return json_null();
@@ -21,9 +31,7 @@ static json_t *job_json(const qn_job_row *row) {
   const long long id = row->id;
   json_t *links = json_object(), *object = json_object();
   json_object_set_new(links, "self", qn_link("jobs/%lld", id));
-  json_object_set_new(
-      links, "resource",
-      qn_link("%s/%lld", strcmp(row->kind, "analysis") == 0 ? "analyses" : "simulations", (long long)row->resource));
+  json_object_set_new(links, "resource", qn_link("%s/%lld", collection_of(row->kind), (long long)row->resource));
   json_object_set_new(links, "events", qn_link("jobs/%lld/events", id));
   json_object_set_new(links, "attempts", qn_link("jobs/%lld/attempts", id));
   json_object_set_new(object, "id", json_integer(id));

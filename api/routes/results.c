@@ -4,18 +4,30 @@
 #include <string.h>
 
 #include "api/csv.h"
+#include "api/filters.h"
 #include "api/json.h"
 #include "api/problem.h"
 #include "api/query.h"
 #include "api/reply.h"
 #include "api/routes/handlers.h"
 
+static json_t *id_or_null(int64_t id) { return id != 0 ? json_integer(id) : json_null(); }
+
+static json_t *links_json(const qn_result_row *row) {
+  json_t *links = json_object();
+  if (row->simulation != 0)
+    json_object_set_new(links, "simulation", qn_link("simulations/%lld", (long long)row->simulation));
+  if (row->trajectory != 0)
+    json_object_set_new(links, "trajectory", qn_link("trajectories/%lld", (long long)row->trajectory));
+  if (row->analysis != 0)
+    json_object_set_new(links, "analysis", qn_link("analyses/%lld", (long long)row->analysis));
+  if (row->fit != 0) json_object_set_new(links, "fit", qn_link("fits/%lld", (long long)row->fit));
+  if (row->potential[0] != '\0') json_object_set_new(links, "potential", qn_link("potentials/%s", row->potential));
+  return links;
+}
+
 json_t *qn_result_json(const qn_result_row *row) {
-  const long long simulation = row->simulation, analysis = row->analysis;
-  json_t *links = json_object(), *object = json_object();
-  json_object_set_new(links, "simulation", qn_link("simulations/%lld", simulation));
-  json_object_set_new(links, "analysis", qn_link("analyses/%lld", analysis));
-  json_object_set_new(links, "potential", qn_link("potentials/%s", row->potential));
+  json_t *object = json_object();
   json_object_set_new(object, "id", json_integer(row->id));
   json_object_set_new(object, "quantity", qn_json_text(row->quantity));
   json_object_set_new(object, "value", qn_json_number(row->value));
@@ -25,23 +37,34 @@ json_t *qn_result_json(const qn_result_row *row) {
   json_object_set_new(object, "temperature_k", qn_json_number(row->temperature_k));
   json_object_set_new(object, "species", qn_json_text(row->species));
   json_object_set_new(object, "region", qn_json_text(row->region));
+  json_object_set_new(object, "type", qn_json_text(row->type));
+  json_object_set_new(object, "parameters", qn_stored_json(row->parameters));
+  json_object_set_new(object, "inputs", qn_stored_json(row->inputs));
   json_object_set_new(object, "window_start_ps", qn_json_number(row->window_start_ps));
   json_object_set_new(object, "window_end_ps", qn_json_number(row->window_end_ps));
   json_object_set_new(object, "samples", json_integer(row->samples));
-  json_object_set_new(object, "atoms", json_integer(row->atoms));
+  json_object_set_new(object, "atoms", id_or_null(row->atoms));
   json_object_set_new(object, "composition", qn_json_text(row->composition));
-  json_object_set_new(object, "simulation", json_integer(simulation));
-  json_object_set_new(object, "simulation_name", qn_json_text(row->simulation_name));
-  json_object_set_new(object, "analysis", json_integer(analysis));
-  json_object_set_new(object, "potential", qn_json_text(row->potential));
-  json_object_set_new(object, "potential_sha256", qn_json_text(row->potential_sha256));
+  json_object_set_new(object, "simulation", id_or_null(row->simulation));
+  json_object_set_new(object, "simulation_name",
+                      row->simulation != 0 ? qn_json_text(row->simulation_name) : json_null());
+  json_object_set_new(object, "trajectory", id_or_null(row->trajectory));
+  json_object_set_new(object, "trajectory_name",
+                      row->trajectory != 0 ? qn_json_text(row->trajectory_name) : json_null());
+  json_object_set_new(object, "analysis", id_or_null(row->analysis));
+  json_object_set_new(object, "fit", id_or_null(row->fit));
+  json_object_set_new(object, "potential", qn_text_or_null(row->potential));
+  json_object_set_new(object, "potential_sha256", qn_text_or_null(row->potential_sha256));
   json_object_set_new(object, "engine_version", qn_json_text(row->engine_version));
   json_object_set_new(object, "spec_sha256", qn_json_text(row->spec_sha256));
   json_object_set_new(object, "created_at", qn_json_text(row->created_at));
-  json_object_set_new(object, "links", links);
+  json_object_set_new(object, "links", links_json(row));
   return object;
 }
 
+/* ---- CSV ---- */
+
+/* Behind these: the parameters of the analyses, each a column. */
 static const char *const COLUMNS[] = {"id",
                                       "quantity",
                                       "value",
@@ -66,10 +89,45 @@ static const char *const COLUMNS[] = {"id",
                                       "created_at",
                                       "simulation_url",
                                       "analysis_url",
+                                      "type",
+                                      "trajectory",
+                                      "trajectory_name",
+                                      "fit",
+                                      "of",
+                                      "stage",
                                       NULL};
 
-static void write_row(qn_csv *csv, const qn_result_row *row) {
-  char url[64];
+static void write_id(qn_csv *csv, int64_t id) {
+  if (id != 0)
+    qn_csv_integer(csv, id);
+  else
+    qn_csv_text(csv, "");
+}
+
+static void write_url(qn_csv *csv, const char *collection, int64_t id) {
+  char url[64] = "";
+  if (id != 0) snprintf(url, sizeof url, "/v1/%s/%lld", collection, (long long)id);
+  qn_csv_text(csv, url);
+}
+
+static void write_json(qn_csv *csv, const json_t *value) {
+  if (json_is_integer(value))
+    qn_csv_integer(csv, json_integer_value(value));
+  else if (json_is_real(value))
+    qn_csv_number(csv, json_real_value(value));
+  else
+    qn_csv_text(csv, json_is_string(value) ? json_string_value(value) : "");
+}
+
+static void write_parameters(qn_csv *csv, const qn_result_row *row, const qn_filter_list *list) {
+  json_t *parameters = qn_stored_json(row->parameters);
+  write_json(csv, json_object_get(parameters, "quantity")); /* what a law was fitted to */
+  write_json(csv, json_object_get(parameters, "stage"));
+  for (int i = 0; i < list->count; i++) write_json(csv, json_object_get(parameters, list->parameter[i]->name));
+  json_decref(parameters);
+}
+
+static void write_row(qn_csv *csv, const qn_result_row *row, const qn_filter_list *list) {
   qn_csv_integer(csv, row->id);
   qn_csv_text(csv, row->quantity);
   qn_csv_number(csv, row->value);
@@ -82,57 +140,52 @@ static void write_row(qn_csv *csv, const qn_result_row *row) {
   qn_csv_number(csv, row->window_start_ps);
   qn_csv_number(csv, row->window_end_ps);
   qn_csv_integer(csv, row->samples);
-  qn_csv_integer(csv, row->atoms);
+  write_id(csv, row->atoms);
   qn_csv_text(csv, row->composition);
-  qn_csv_integer(csv, row->simulation);
+  write_id(csv, row->simulation);
   qn_csv_text(csv, row->simulation_name);
-  qn_csv_integer(csv, row->analysis);
+  write_id(csv, row->analysis);
   qn_csv_text(csv, row->potential);
   qn_csv_text(csv, row->potential_sha256);
   qn_csv_text(csv, row->engine_version);
   qn_csv_text(csv, row->spec_sha256);
   qn_csv_text(csv, row->created_at);
-  snprintf(url, sizeof url, "/v1/simulations/%lld", (long long)row->simulation);
-  qn_csv_text(csv, url);
-  snprintf(url, sizeof url, "/v1/analyses/%lld", (long long)row->analysis);
-  qn_csv_text(csv, url);
+  write_url(csv, "simulations", row->simulation);
+  write_url(csv, "analyses", row->analysis);
+  qn_csv_text(csv, row->type);
+  write_id(csv, row->trajectory);
+  qn_csv_text(csv, row->trajectory_name);
+  write_id(csv, row->fit);
+  write_parameters(csv, row, list);
   qn_csv_end(csv);
 }
 
 static void reply_csv(qn_response *response, const qn_request *request, const qn_result_page *page, int64_t last) {
   qn_csv csv = {0};
+  qn_filter_list list;
+  qn_filters_list(&list);
   for (int i = 0; COLUMNS[i] != NULL; i++) qn_csv_text(&csv, COLUMNS[i]);
+  for (int i = 0; i < list.count; i++) qn_csv_text(&csv, list.parameter[i]->name);
   qn_csv_end(&csv);
-  for (int i = 0; i < page->count; i++) write_row(&csv, &page->rows[i]);
+  for (int i = 0; i < page->count; i++) write_row(&csv, &page->rows[i], &list);
   if (csv.text.failed) {
     const qn_error error = {QN_NO_MEMORY, "no memory for the answer"};
     free(csv.text.bytes);
     qn_problem_from_error(response, request, &error);
     return;
   }
-  qn_reply_link_next(response, request, page->more, last);
   response->status = 200;
   response->content_type = "text/csv; charset=utf-8";
   response->bytes = csv.text.bytes;
   response->size = csv.text.size;
+  qn_reply_link_next(response, request, page->more, last);
 }
 
 void qn_query_results(qn_store *store, const qn_request *request, qn_response *response) {
   static const char *const formats[] = {"json", "csv", NULL};
   qn_faults faults = {0};
-  qn_result_query query = {
-      .quantity = qn_query_text(request, "quantity", &faults),
-      .species = qn_query_text(request, "species", &faults),
-      .region = qn_query_text(request, "region", &faults),
-      .status = qn_query_text(request, "status", &faults),
-      .potential = qn_query_text(request, "potential", &faults),
-      .composition = qn_query_text(request, "composition", &faults),
-      .temperature_min_k = qn_query_number(request, "temperature_min_k", NAN, &faults),
-      .temperature_max_k = qn_query_number(request, "temperature_max_k", NAN, &faults),
-      .simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, &faults),
-      .analysis = qn_query_integer(request, "analysis", 1, INT64_MAX, 0, &faults),
-      .page = qn_query_page(request, &faults),
-  };
+  qn_filters filters;
+  qn_filters_of_request(&filters, request, &faults);
   int format = qn_query_word(request, "format", formats, &faults);
   bool csv = format == 1 || (format < 0 && qn_reply_prefers(request, "text/csv"));
   qn_response_header(response, "Vary", "Accept");
@@ -140,7 +193,7 @@ void qn_query_results(qn_store *store, const qn_request *request, qn_response *r
   qn_error error;
   if (qn_faults_total(&faults) > 0) {
     qn_problem_from_faults(response, request, &faults);
-  } else if (qn_store_query_results(store, &query, &page, &error) != QN_OK) {
+  } else if (qn_store_query_results(store, &filters.query, &page, &error) != QN_OK) {
     qn_problem_from_error(response, request, &error);
   } else {
     int64_t last = page.count > 0 ? page.rows[page.count - 1].id : 0;
@@ -153,5 +206,6 @@ void qn_query_results(qn_store *store, const qn_request *request, qn_response *r
     }
   }
   qn_result_page_fini(&page);
+  qn_filters_fini(&filters);
   qn_faults_fini(&faults);
 }

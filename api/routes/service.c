@@ -11,9 +11,9 @@
 
 void qn_get_index(qn_store *store, const qn_request *request, qn_response *response) {
   (void)store;
-  static const char *const collections[] = {"potentials", "simulations", "analysis-types", "analyses",
-                                            "results",    "jobs",        "trajectories",   "structures",
-                                            "workers",    "tokens",      "audit"};
+  static const char *const collections[] = {"potentials", "simulations", "analysis-types", "analyses",  "fits",
+                                            "results",    "jobs",        "trajectories",   "structures", "workers",
+                                            "tokens",     "audit"};
   json_t *links = json_object(), *index = json_object();
   for (size_t i = 0; i < sizeof collections / sizeof collections[0]; i++)
     json_object_set_new(links, collections[i], qn_link("%s", collections[i]));

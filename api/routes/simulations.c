@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/json.h"
 #include "api/problem.h"
@@ -8,6 +9,7 @@
 #include "api/reply.h"
 #include "api/routes/artifacts.h"
 #include "api/spec.h"
+#include "api/structure.h"
 
 static json_t *simulation_json(const qn_simulation_row *row, bool whole) {
   const long long id = row->id;
@@ -100,6 +102,30 @@ static bool resolve_snapshot(qn_store *store, const qn_request *request, qn_simu
   return status == QN_OK || status == QN_NOT_FOUND;
 }
 
+/* The structure's file itself is read: it says more than its row. */
+static bool resolve_structure(qn_store *store, const qn_request *request, qn_simulation_spec *spec,
+                              qn_structure_facts *facts, qn_faults *faults, qn_response *response) {
+  qn_artifact_row row = {0};
+  qn_error error;
+  char path[4096];
+  int descriptor = -1;
+  if (spec->initial != QN_INITIAL_STRUCTURE) return true;
+  qn_status status = qn_store_get_artifact(store, spec->structure, &row, &error);
+  bool known = status == QN_OK && strcmp(row.kind, "snapshot") == 0;
+  if (known) status = qn_store_open_artifact(store, &row, &descriptor, path, &error);
+  if (descriptor >= 0) close(descriptor); /* only its path was wanted */
+  if (known && status == QN_OK) status = qn_structure_facts_read(path, facts, &error);
+  if (known && status == QN_OK)
+    qn_spec_resolve_structure(spec, facts, row.sha256, faults);
+  else if (status == QN_OK || status == QN_NOT_FOUND)
+    qn_faults_add(faults, "/initial/structure", known ? "the file of structure %lld is gone" : "there is no structure %lld",
+                  (long long)spec->structure);
+  else
+    qn_problem_from_error(response, request, &error);
+  qn_artifact_row_fini(&row);
+  return status == QN_OK || status == QN_NOT_FOUND;
+}
+
 static void fault_unknown_potential(qn_store *store, const char *name, qn_faults *faults) {
   qn_potential_page page = {0};
   qn_error error;
@@ -112,8 +138,8 @@ static void fault_unknown_potential(qn_store *store, const char *name, qn_faults
   qn_potential_page_fini(&page);
 }
 
-static bool resolve_potential(qn_store *store, const qn_request *request, qn_simulation_spec *spec, qn_faults *faults,
-                              qn_response *response) {
+static bool resolve_potential(qn_store *store, const qn_request *request, qn_simulation_spec *spec,
+                              const qn_structure_facts *structure, qn_faults *faults, qn_response *response) {
   qn_potential_row row = {0};
   qn_potential_facts facts;
   qn_error error;
@@ -123,12 +149,23 @@ static bool resolve_potential(qn_store *store, const qn_request *request, qn_sim
     return true;
   }
   if (status == QN_OK) status = qn_potential_facts_of_row(&row, &facts, &error);
-  if (status == QN_OK)
-    qn_spec_resolve_potential(spec, &facts, faults);
-  else
+  if (status == QN_OK) qn_spec_resolve_potential(spec, &facts, faults);
+  if (status == QN_OK && spec->initial == QN_INITIAL_STRUCTURE)
+    qn_spec_resolve_structure_box(spec, structure, &facts, faults);
+  if (status != QN_OK)
     qn_problem_from_error(response, request, &error);
   qn_potential_row_fini(&row);
   return status == QN_OK;
+}
+
+/* What is needed by others comes first; it needs nothing itself. */
+static void sort_by_need(struct qn_child *children, int count) {
+  for (int i = 1; i < count; i++) {
+    struct qn_child child = children[i];
+    int to = i;
+    for (; child.needs.count == 0 && to > 0 && children[to - 1].needs.count > 0; to--) children[to] = children[to - 1];
+    children[to] = child;
+  }
 }
 
 static void submit(qn_store *store, const qn_request *request, const qn_simulation_spec *spec, qn_response *response) {
@@ -139,8 +176,10 @@ static void submit(qn_store *store, const qn_request *request, const qn_simulati
   for (int i = 0; i < spec->analysis_count; i++) {
     children[i].type = spec->analyses[i].type->name;
     children[i].spec = qn_spec_render_analysis(&spec->analyses[i], children[i].sha256);
+    qn_handler_needs(&spec->analyses[i], &children[i].needs);
     good = good && children[i].spec != NULL;
   }
+  sort_by_need(children, spec->analysis_count);
   if (good) {
     const qn_submission submission = {.kind = "simulation",
                                       .name = spec->name,
@@ -150,6 +189,7 @@ static void submit(qn_store *store, const qn_request *request, const qn_simulati
                                       .prioritised = spec->priority != QN_USUAL_PRIORITY,
                                       .priority = spec->priority,
                                       .parent = spec->initial == QN_INITIAL_SNAPSHOT ? spec->snapshot_simulation : 0,
+                                      .structure = spec->initial == QN_INITIAL_STRUCTURE ? spec->structure : 0,
                                       .child_count = spec->analysis_count,
                                       .children = children};
     qn_handler_submit(store, request, &submission, "simulations", response);
@@ -171,8 +211,12 @@ void qn_submit_simulation(qn_store *store, const qn_request *request, qn_respons
   }
   qn_spec_parse_simulation(request->body, request->body_size, spec, &faults);
   bool stored = true;
+  qn_structure_facts structure = {0};
   if (qn_faults_total(&faults) == 0) stored = resolve_snapshot(store, request, spec, &faults, response);
-  if (stored && qn_faults_total(&faults) == 0) stored = resolve_potential(store, request, spec, &faults, response);
+  if (stored && qn_faults_total(&faults) == 0)
+    stored = resolve_structure(store, request, spec, &structure, &faults, response);
+  if (stored && qn_faults_total(&faults) == 0)
+    stored = resolve_potential(store, request, spec, &structure, &faults, response);
   if (stored && qn_faults_total(&faults) > 0)
     qn_problem_from_faults(response, request, &faults);
   else if (stored)

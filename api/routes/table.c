@@ -5,10 +5,18 @@
   (const char *const[]) { __VA_ARGS__, NULL }
 #define PAGE "limit", "cursor"
 
-enum { JSON = QN_ROUTE_JSON, KEY = QN_ROUTE_KEY, EVENTS = QN_ROUTE_EVENTS };
+enum {
+  JSON = QN_ROUTE_JSON,
+  KEY = QN_ROUTE_KEY,
+  EVENTS = QN_ROUTE_EVENTS,
+  SPOOL = QN_ROUTE_SPOOL,
+  PARAMETERS = QN_ROUTE_PARAMETERS
+};
 
-/* Largest bodies: a setfl file of several elements with fine tables has tens of MB; a spec has a few kB, a command a few words. */
-enum { MOST_SETFL = 64 << 20, MOST_SPEC = 1 << 20, MOST_COMMAND = 1 << 14 };
+/* Largest bodies: a setfl file of several elements with fine tables has tens of MB; a spec has a few kB, a command a few words; two million atoms
+ * take 400 MB of text, and 16384 atoms through 10,000 frames 16 GB. */
+enum { MOST_SETFL = 64 << 20, MOST_SPEC = 1 << 20, MOST_COMMAND = 1 << 14, MOST_STRUCTURE = 1 << 30 };
+#define MOST_TRAJECTORY ((size_t)32 << 30)
 
 static const qn_route ROUTES[] = {
     {"GET", "/", "getIndex", QN_SCOPE_NONE, qn_get_index, NULL, 0, 0},
@@ -32,14 +40,20 @@ static const qn_route ROUTES[] = {
      0},
 
     {"GET", "/v1/analysis-types", "listAnalysisTypes", QN_SCOPE_READ, qn_list_analysis_types, NULL, 0, 0},
-    {"GET", "/v1/analyses", "listAnalyses", QN_SCOPE_READ, qn_list_analyses, NAMES("simulation", PAGE), 0, 0},
+    {"GET", "/v1/analyses", "listAnalyses", QN_SCOPE_READ, qn_list_analyses,
+     NAMES("simulation", "trajectory", PAGE), 0, 0},
     {"POST", "/v1/analyses", "submitAnalysis", QN_SCOPE_SUBMIT, qn_submit_analysis, NULL, MOST_SPEC, JSON | KEY},
     {"GET", "/v1/analyses/{id}", "getAnalysis", QN_SCOPE_READ, qn_get_analysis, NULL, 0, 0},
 
     {"GET", "/v1/results", "queryResults", QN_SCOPE_READ, qn_query_results,
-     NAMES("quantity", "species", "region", "status", "potential", "composition", "temperature_min_k",
-           "temperature_max_k", "simulation", "analysis", "format", PAGE),
-     0, 0},
+     NAMES("quantity", "type", "of", "species", "region", "status", "potential", "composition", "temperature_min_k",
+           "temperature_max_k", "simulation", "trajectory", "analysis", "fit", "stage", "format", PAGE),
+     0, PARAMETERS},
+
+    {"GET", "/v1/fits", "listFits", QN_SCOPE_READ, qn_list_fits,
+     NAMES("law", "status", "quantity", "species", "region", "composition", PAGE), 0, 0},
+    {"POST", "/v1/fits", "submitFit", QN_SCOPE_SUBMIT, qn_submit_fit, NULL, MOST_SPEC, JSON | KEY},
+    {"GET", "/v1/fits/{id}", "getFit", QN_SCOPE_READ, qn_get_fit, NULL, 0, 0},
 
     {"GET", "/v1/jobs", "listJobs", QN_SCOPE_READ, qn_list_jobs, NAMES("state", PAGE), 0, 0},
     {"GET", "/v1/jobs/{id}", "getJob", QN_SCOPE_READ, qn_get_job, NULL, 0, 0},
@@ -51,11 +65,15 @@ static const qn_route ROUTES[] = {
 
     {"GET", "/v1/trajectories", "listTrajectories", QN_SCOPE_READ, qn_list_trajectories, NAMES("simulation", PAGE), 0,
      0},
+    {"POST", "/v1/trajectories", "uploadTrajectory", QN_SCOPE_SUBMIT, qn_upload_trajectory,
+     NAMES("name", "temperature_k", "timestep_fs", "interval_ps", "species"), MOST_TRAJECTORY, SPOOL | KEY},
     {"GET", "/v1/trajectories/{id}", "getTrajectory", QN_SCOPE_READ, qn_get_trajectory, NULL, 0, 0},
     {"GET", "/v1/trajectories/{id}/data", "getTrajectoryData", QN_SCOPE_READ, qn_get_trajectory_data,
      NAMES("frames", "format"), 0, 0},
 
     {"GET", "/v1/structures", "listStructures", QN_SCOPE_READ, qn_list_structures, NAMES("simulation", PAGE), 0, 0},
+    {"POST", "/v1/structures", "uploadStructure", QN_SCOPE_SUBMIT, qn_upload_structure,
+     NAMES("name", "temperature_k", "species"), MOST_STRUCTURE, SPOOL | KEY},
     {"GET", "/v1/structures/{id}", "getStructure", QN_SCOPE_READ, qn_get_structure, NULL, 0, 0},
     {"GET", "/v1/structures/{id}/data", "getStructureData", QN_SCOPE_READ, qn_get_structure_data, NULL, 0, 0},
 

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include "api/reply.h"
 #include "api/routes/artifacts.h"
 #include "api/slice.h"
+#include "api/upload.h"
 
 /* A slice in NetCDF is made before it is sent; beyond this the whole file, or a stream of extended XYZ, is the better way. */
 static const double MOST_SLICE_BYTES = 2e9, BYTES_PER_ATOM = 12.0;
@@ -83,11 +85,37 @@ void qn_get_trajectory_data(qn_store *store, const qn_request *request, qn_respo
     return;
   }
   if (!qn_artifacts_find(store, request, "trajectory", &row, response)) return;
-  snprintf(name, sizeof name, "simulation-%lld-stage-%d", (long long)row.simulation, row.stage);
+  if (row.simulation == 0)
+    snprintf(name, sizeof name, "trajectory-%lld", (long long)row.id);
+  else
+    snprintf(name, sizeof name, "simulation-%lld-stage-%d", (long long)row.simulation, row.stage);
   snprintf(file, sizeof file, "%s.nc", name);
   if (format != 1 && qn_request_query(request, "frames") == NULL)
     qn_artifacts_send(store, request, &row, "application/x-netcdf", file, response);
   else
     send_slice(store, request, &row, format == 1, name, response);
   qn_artifact_row_fini(&row);
+}
+
+/* ---- POST: the file is kept, and a job reads it ---- */
+
+void qn_upload_trajectory(qn_store *store, const qn_request *request, qn_response *response) {
+  qn_faults faults = {0};
+  qn_upload_spec spec;
+  char hash[QN_HASH_SIZE];
+  qn_upload_of_request(&spec, request, true, &faults);
+  if (qn_faults_total(&faults) > 0) {
+    qn_problem_from_faults(response, request, &faults);
+  } else if (qn_artifacts_is_file(request, response)) {
+    char *canonical = qn_upload_render(&spec, "trajectory", hash);
+    const qn_submission submission = {
+        .kind = "import", .name = spec.name, .spec = canonical, .sha256 = hash, .upload = request->body_path};
+    const qn_error error = {QN_NO_MEMORY, "no memory for the spec"};
+    if (canonical != NULL)
+      qn_handler_submit(store, request, &submission, "trajectories", response);
+    else
+      qn_problem_from_error(response, request, &error);
+    free(canonical);
+  }
+  qn_faults_fini(&faults);
 }

@@ -83,7 +83,13 @@ void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_r
   if (root == NULL) return;
   qn_reader reader;
   qn_reader_begin(&reader, root, "", faults);
-  request->simulation = qn_reader_integer(&reader, "simulation", 1, QN_MOST_ID, NULL);
+  bool simulation = qn_reader_has(&reader, "simulation"), trajectory = qn_reader_has(&reader, "trajectory");
+  if (reader.object != NULL && simulation == trajectory)
+    qn_reader_fault(&reader, NULL, "has %s; exactly one of them is needed: the number of what is to be analysed",
+                    simulation ? "both simulation and trajectory" : "neither simulation nor trajectory");
+  static const int64_t none = 0;
+  request->trajectory = qn_reader_integer(&reader, "trajectory", 1, QN_MOST_ID, trajectory ? NULL : &none);
+  request->simulation = qn_reader_integer(&reader, "simulation", 1, QN_MOST_ID, simulation ? NULL : &none);
   request->priority = qn_spec_read_priority(&reader);
   qn_spec_read_analysis(&request->analysis, &reader);
   json_decref(root);
@@ -143,6 +149,14 @@ int qn_spec_stream(const qn_stage *stage, const qn_analysis_spec *analysis) {
 }
 
 /* The analysis itself says what it can do with the frames that will come. */
+void qn_spec_check_frames(const qn_analysis_spec *analysis, const qn_analysis_prospect *prospect, const char *pointer, qn_faults *faults) {
+  qn_error error;
+  if (analysis->type->summarise != NULL)
+    qn_faults_add(faults, pointer, "%s needs the thermo series of a simulation; a trajectory has none", analysis->type->name);
+  else if (qn_analysis_check(analysis->type, analysis->parameters, prospect, &error) != QN_OK)
+    qn_faults_add(faults, pointer, "%s", error.message);
+}
+
 static void check_parameters(const qn_simulation_spec *spec, const qn_analysis_spec *analysis, const char *pointer,
                              qn_faults *faults) {
   const qn_protocol *protocol = &spec->protocol;
@@ -163,9 +177,7 @@ static void check_parameters(const qn_simulation_spec *spec, const qn_analysis_s
       .box_changes = stage->ensemble == QN_ENSEMBLE_NPT,
       .surfaces = opened ? QN_YES : lattice ? QN_NO : QN_UNKNOWN,
       .potential = QN_YES};
-  qn_error error;
-  if (qn_analysis_check(analysis->type, analysis->parameters, &prospect, &error) != QN_OK)
-    qn_faults_add(faults, pointer, "%s", error.message);
+  qn_spec_check_frames(analysis, &prospect, pointer, faults);
 }
 
 /* The stage of an analysis of frames; false with a fault. */

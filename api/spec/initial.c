@@ -5,7 +5,8 @@
 
 #include "api/spec/parts.h"
 
-static const char *const TYPES[] = {"lattice", "snapshot", NULL};
+static const char *const TYPES[] = {"lattice", "snapshot", "structure", NULL};
+static const char *const VELOCITIES[] = {"keep", "draw", NULL}; /* in the order of qn_start_velocities, from 1 */
 static const char *const CRYSTALS[] = {"fcc", "bcc", "b2", NULL}; /* in the order of qn_crystal */
 static const int SITES[] = {4, 2, 2};
 static const qn_bounds CONSTANT = {1.0, 20.0, "A"};
@@ -155,6 +156,22 @@ static void parse_lattice(qn_lattice *lattice, qn_reader *reader) {
   qn_reader_end(reader, "a lattice");
 }
 
+static void parse_structure(qn_simulation_spec *spec, qn_reader *reader) {
+  char hash[QN_HASH_SIZE + 1];
+  spec->structure = qn_reader_integer(reader, "structure", 1, QN_MOST_ID, NULL);
+  qn_reader_text(reader, "structure_sha256", hash, sizeof hash, "");
+  if (hash[0] != '\0' && (strlen(hash) != QN_HASH_SIZE - 1 || strspn(hash, "0123456789abcdef") != QN_HASH_SIZE - 1))
+    qn_reader_fault(reader, "structure_sha256", "must be 64 lower-case hex digits, the sha256 of the structure");
+  else
+    memcpy(spec->structure_sha256, hash, QN_HASH_SIZE);
+  if (qn_reader_has(reader, "velocities"))
+    spec->velocities = (qn_start_velocities)(qn_reader_word(reader, "velocities", VELOCITIES, -1) + 1);
+  else
+    qn_reader_take(reader, "velocities");
+  spec->snapshot_temperature = qn_reader_number(reader, "temperature_k", qn_temperature_bounds, 0.0);
+  qn_reader_end(reader, "a structure");
+}
+
 bool qn_spec_parse_initial(qn_simulation_spec *spec, const json_t *value, const char *pointer, qn_faults *faults) {
   qn_reader reader;
   qn_reader_begin(&reader, value, pointer, faults);
@@ -171,6 +188,10 @@ bool qn_spec_parse_initial(qn_simulation_spec *spec, const json_t *value, const 
     spec->snapshot_stage = (int)qn_reader_integer(&reader, "stage", 0, QN_MAX_STAGES - 1, &any_stage);
     spec->snapshot_temperature = qn_reader_number(&reader, "temperature_k", qn_temperature_bounds, 0.0);
     qn_reader_end(&reader, "a snapshot");
+    return true;
+  case QN_INITIAL_STRUCTURE:
+    spec->initial = QN_INITIAL_STRUCTURE;
+    parse_structure(spec, &reader);
     return true;
   default:
     return false;
@@ -194,6 +215,16 @@ json_t *qn_spec_render_initial(const qn_simulation_spec *spec) {
   if (spec->initial == QN_INITIAL_SNAPSHOT) {
     json_object_set_new(object, "simulation", json_integer(spec->snapshot_simulation));
     if (spec->snapshot_stage >= 0) json_object_set_new(object, "stage", json_integer(spec->snapshot_stage));
+    if (spec->snapshot_temperature > 0.0)
+      json_object_set_new(object, "temperature_k", qn_json_number(spec->snapshot_temperature));
+    return object;
+  }
+  if (spec->initial == QN_INITIAL_STRUCTURE) {
+    json_object_set_new(object, "structure", json_integer(spec->structure));
+    if (spec->structure_sha256[0] != '\0')
+      json_object_set_new(object, "structure_sha256", json_string(spec->structure_sha256));
+    if (spec->velocities != QN_START_VELOCITIES_OPEN)
+      json_object_set_new(object, "velocities", json_string(VELOCITIES[spec->velocities - 1]));
     if (spec->snapshot_temperature > 0.0)
       json_object_set_new(object, "temperature_k", qn_json_number(spec->snapshot_temperature));
     return object;

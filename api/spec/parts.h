@@ -26,6 +26,9 @@ json_t *qn_spec_render_initial(const qn_simulation_spec *spec);
 /* "priority", which says when the work is done and not what it is. */
 int qn_spec_read_priority(qn_reader *reader);
 
+/* Frames of the whole run; the start must be resolved. */
+double qn_spec_count_frames(const qn_simulation_spec *spec);
+
 /* To twelve digits: undoes the rounding of fs to ps and back, so that what a spec states and what is read back from its canonical form is the
  * same double. */
 double qn_spec_round(double value);
@@ -34,7 +37,7 @@ double qn_spec_round(double value);
 typedef struct qn_stage_walk {
   double timestep;                       /* ps; NAN after a fault */
   double temperature;                    /* target, K; 0 when none came yet, NAN after a fault */
-  bool lattice;                          /* the simulation starts from a lattice */
+  bool bare;                             /* the start has neither velocities nor a temperature: they come with the first hold */
   bool mean_length;                      /* mean lengths of the box are known */
   bool open;                             /* a surface was cut */
   bool cut[3];                           /* along these axes */

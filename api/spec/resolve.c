@@ -44,10 +44,9 @@ static void resolve_temperature(qn_simulation_spec *spec, const qn_simulation_sp
     spec->snapshot_temperature = nearest;
 }
 
-/* Frames of the whole run. */
-static double count_frames(const qn_simulation_spec *spec) {
+double qn_spec_count_frames(const qn_simulation_spec *spec) {
   const qn_protocol *protocol = &spec->protocol;
-  double temperature = spec->snapshot_temperature, frames = 0.0;
+  double temperature = qn_spec_start_temperature(spec), frames = 0.0;
   for (int s = 0; s < protocol->stage_count; s++) {
     const qn_stage *stage = &protocol->stages[s];
     int64_t steps = qn_stage_steps(stage, temperature, protocol->timestep);
@@ -63,7 +62,7 @@ static void inherit_atoms(qn_simulation_spec *spec, const qn_simulation_spec *pa
   if (parent->initial != QN_INITIAL_LATTICE) return;
   spec->lattice.species_count = parent->lattice.species_count;
   memcpy(spec->lattice.species, parent->lattice.species, sizeof spec->lattice.species);
-  double heavy = count_frames(spec) * (double)qn_lattice_sites(&parent->lattice);
+  double heavy = qn_spec_count_frames(spec) * (double)qn_lattice_sites(&parent->lattice);
   if (heavy > QN_MOST_ATOM_FRAMES)
     qn_faults_add(faults, "/stages", "%.4g atoms x frames in all; at most %.12g are accepted", heavy,
                   QN_MOST_ATOM_FRAMES);
@@ -179,11 +178,13 @@ void qn_spec_resolve_potential(qn_simulation_spec *spec, const qn_potential_fact
     qn_faults_add(faults, "/potential_sha256", "%s has another text: its SHA-256 is %s", spec->potential,
                   potential->sha256);
   memcpy(spec->potential_sha256, potential->sha256, sizeof spec->potential_sha256);
-  if (spec->initial == QN_INITIAL_SNAPSHOT) {
+  if (spec->initial != QN_INITIAL_LATTICE) {
+    bool snapshot = spec->initial == QN_INITIAL_SNAPSHOT;
     for (int s = 0; s < spec->lattice.species_count; s++)
       if (find_species(potential, spec->lattice.species[s].symbol) < 0)
-        qn_faults_add(faults, "/potential", "%s does not know %s, which simulation %lld has", spec->potential,
-                      spec->lattice.species[s].symbol, (long long)spec->snapshot_simulation);
+        qn_faults_add(faults, "/potential", "%s does not know %s, which %s %lld has", spec->potential,
+                      spec->lattice.species[s].symbol, snapshot ? "simulation" : "structure",
+                      (long long)(snapshot ? spec->snapshot_simulation : spec->structure));
     return;
   }
   const int before = qn_faults_total(faults);

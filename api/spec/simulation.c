@@ -24,6 +24,13 @@ static void check_most(qn_faults *faults, double count, double most, const char 
   if (count > most) qn_faults_add(faults, "/stages", "%.4g %s in all; at most %.12g are accepted", count, what, most);
 }
 
+/* Do the atoms get velocities at the temperature of the first hold? A structure that may have none counts as one without. */
+static bool draws_velocities(const qn_simulation_spec *spec) {
+  if (spec->initial == QN_INITIAL_STRUCTURE)
+    return spec->velocities != QN_START_VELOCITIES_KEEP && spec->snapshot_temperature == 0.0;
+  return spec->initial == QN_INITIAL_LATTICE;
+}
+
 static void parse_stages(qn_simulation_spec *spec, qn_reader *reader, bool start_known) {
   qn_protocol *protocol = &spec->protocol;
   const json_t *list = qn_reader_take(reader, "stages");
@@ -42,7 +49,7 @@ static void parse_stages(qn_simulation_spec *spec, qn_reader *reader, bool start
                         .temperature = !start_known ? NAN
                                        : lattice    ? 0.0
                                                     : spec->snapshot_temperature,
-                        .lattice = lattice,
+                        .bare = draws_velocities(spec),
                         .mean_length = !lattice};
   for (size_t s = 0; s < count; s++) {
     char pointer[QN_POINTER_SIZE];
@@ -57,7 +64,7 @@ static void parse_stages(qn_simulation_spec *spec, qn_reader *reader, bool start
   if (lattice && spec->lattice.cells[0] > 0)
     check_most(reader->faults, walk.frames * (double)qn_lattice_sites(&spec->lattice), QN_MOST_ATOM_FRAMES,
                "atoms x frames");
-  if (lattice && walk.temperature == 0.0)
+  if (walk.bare && walk.temperature == 0.0)
     qn_reader_fault(
         reader, "stages",
         "no stage has a temperature; a hold is needed, at whose temperature_k the atoms get their velocities");
@@ -155,13 +162,13 @@ void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec 
 
   /* The engine's own check has the last word. A quench as first stage from a snapshot was refused above when its start is not known. */
   qn_error error;
-  if (qn_protocol_check(&spec->protocol, qn_spec_start_temperature(spec), spec->initial == QN_INITIAL_SNAPSHOT,
-                        &error) != QN_OK)
+  if (qn_protocol_check(&spec->protocol, qn_spec_start_temperature(spec), spec->initial != QN_INITIAL_LATTICE, &error) !=
+      QN_OK)
     qn_faults_add(faults, "/stages", "%s", error.message);
 }
 
 double qn_spec_start_temperature(const qn_simulation_spec *spec) {
-  if (spec->initial == QN_INITIAL_SNAPSHOT) return spec->snapshot_temperature;
+  if (spec->initial == QN_INITIAL_SNAPSHOT || spec->snapshot_temperature > 0.0) return spec->snapshot_temperature;
   for (int s = 0; s < spec->protocol.stage_count; s++)
     if (spec->protocol.stages[s].kind == QN_STAGE_HOLD && spec->protocol.stages[s].temperature > 0.0)
       return spec->protocol.stages[s].temperature;

@@ -72,7 +72,15 @@ int qn_spec_choose_source(const qn_parameter_source *source, int stage, const qn
 
 static void resolve_source(qn_source_spec *fed, const qn_analysis_spec *of, const qn_analysis_spec *analyses, int count,
                          const char *pointer, qn_faults *faults) {
-  if (fed->sha256[0] != '\0') return;
+  if (fed->sha256[0] != '\0') { /* the canonical form: the analysis stands beside it */
+    char hash[QN_HASH_SIZE] = "";
+    for (int i = 0; i < count; i++) {
+      free(qn_spec_render_analysis(&analyses[i], hash));
+      if (strcmp(hash, fed->sha256) == 0) return;
+    }
+    qn_faults_add(faults, pointer, "no analysis in the list has this spec_sha256");
+    return;
+  }
   if (fed->analysis != 0) {
     qn_faults_add(faults, pointer, "an analysis can be named by its id when one more is posted; in a list it must stand beside");
     return;

@@ -133,7 +133,7 @@ static void parse_hold(qn_stage *stage, qn_stage_walk *walk, qn_reader *reader) 
     stage->ensemble = QN_ENSEMBLE_NPT;
 
   /* A run at constant energy needs a temperature only to give its atoms velocities. */
-  bool needed = stage->ensemble != QN_ENSEMBLE_NVE || (walk->lattice && walk->temperature == 0.0);
+  bool needed = stage->ensemble != QN_ENSEMBLE_NVE || (walk->bare && walk->temperature == 0.0);
   stage->temperature = qn_reader_number(reader, "temperature_k", qn_temperature_bounds, needed ? QN_REQUIRED : 0.0);
   stage->duration = qn_reader_number(reader, "duration_ps", DURATION, QN_REQUIRED);
   if (stage->duration < walk->timestep)
@@ -156,7 +156,7 @@ static void parse_hold(qn_stage *stage, qn_stage_walk *walk, qn_reader *reader) 
 
 static void parse_quench(qn_stage *stage, qn_stage_walk *walk, qn_reader *reader) {
   if (walk->temperature == 0.0) {
-    if (walk->lattice)
+    if (walk->bare)
       qn_reader_fault(reader, NULL, "a quench needs a temperature to begin at; put a hold before it");
     else
       qn_reader_fault(reader, NULL,

@@ -239,7 +239,7 @@ static qn_status read_file(reader *in, qn_error *error) {
       if (count <= MAX_COLUMNS) status = read_header_line(in, words, count, error);
     }
   }
-  if (status == QN_OK && !in->atoms_read) status = qn_lines_fault(in->lines, error, "there is no section Atoms");
+  if (status == QN_OK && !in->atoms_read) status = qn_lines_fault(in->lines, error, "there is no section Atoms, as a LAMMPS data file has, and it is no extended XYZ");
   return status;
 }
 

@@ -3,6 +3,7 @@
 #define QN_SERVER_JOB_JOB_H
 
 #include "api/spec.h"
+#include "api/upload.h"
 #include "engine/trajectory/trajectory.h"
 
 /* A file that a simulation leaves in its directory. */
@@ -40,7 +41,7 @@ typedef struct qn_job_simulation {
   const char *directory;       /* made when absent; with a checkpoint of the same spec in it, the run goes on from there */
   const char *const *earlier;  /* folders of earlier attempts, newest first, NULL-terminated; NULL: none. When `directory` holds no checkpoint, the
                                 * first one found there is used, and their files are copied, never written: their owner may still live */
-  const char *snapshot_path;   /* extended XYZ to start from, when the spec's initial state is a snapshot; NULL otherwise */
+  const char *snapshot_path;   /* extended XYZ to start from, when the spec's initial state is a snapshot or a structure; NULL otherwise */
   int threads;
 } qn_job_simulation;
 
@@ -71,5 +72,29 @@ typedef struct qn_job_simulated {
 } qn_job_simulated;
 qn_status qn_job_analyse_simulation(const qn_job_simulated *simulated, qn_job_wanted *wanted, int count, int threads,
                                     const qn_job_control *control, qn_error *error);
+
+/* A trajectory made elsewhere, to be brought into the form in which trajectories are kept. */
+typedef struct qn_job_import {
+  const char *path;      /* the file that came */
+  const qn_upload_spec *spec;
+  const char *directory; /* made when absent */
+} qn_job_import;
+
+typedef struct qn_job_imported {
+  char path[64];         /* of the NetCDF file, relative to the directory */
+  char sha256[65], composition[64];
+  int64_t size, frames, atoms;
+  double interval_ps;
+  char *details;         /* JSON object, for people: malloc'ed */
+} qn_job_imported;
+void qn_job_imported_fini(qn_job_imported *imported);
+
+/* What a file made elsewhere may unpack to, and how much of it is kept. */
+#define QN_MOST_IMPORT_BYTES (INT64_C(256) << 30)
+#define QN_MOST_IMPORT_ATOM_FRAMES 2e10
+
+/* Read every frame and write it as NetCDF, atoms in the order of their ids. Refused, with the reason: what the reader refuses; a file without times, or unevenly
+ * spaced ones; fewer than two frames; species that nothing names. The caller owns `imported`: qn_job_imported_fini. */
+qn_status qn_job_import_run(const qn_job_import *job, const qn_job_control *control, qn_job_imported *imported, qn_error *error);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/structure.h"
 #include "engine/model/velocities.h"
 #include "engine/trajectory/checkpoint.h"
 #include "engine/trajectory/extxyz.h"
@@ -47,11 +48,14 @@ static qn_status begin(const qn_job_simulation *job, start *s, qn_error *error) 
     qn_status status = qn_lattice_build(&lattice, spec->protocol.seed, &s->atoms, &s->box, error);
     return status == QN_OK ? qn_velocities_maxwell(&s->atoms, s->temperature, spec->protocol.seed, error) : status;
   }
-  if (job->snapshot_path == NULL) return qn_error_set(error, QN_INVALID, "the simulation starts from a snapshot, and none was given");
+  if (job->snapshot_path == NULL) return qn_error_set(error, QN_INVALID, "the simulation starts from a structure, and none was given");
   qn_extxyz structure = {0};
   qn_status status =
       qn_extxyz_read(&structure, job->snapshot_path, job->potential->species, job->potential->species_count, error);
-  if (status == QN_OK && !structure.has_velocities)
+  bool draws = spec->initial == QN_INITIAL_STRUCTURE && spec->velocities == QN_START_VELOCITIES_DRAW;
+  if (status == QN_OK && draws)
+    status = qn_velocities_maxwell(&structure.atoms, s->temperature, spec->protocol.seed, error);
+  else if (status == QN_OK && !structure.has_velocities)
     status = qn_error_set(error, QN_INVALID, "%s has no velocities", job->snapshot_path);
   if (status == QN_OK) {
     s->has_mean = qn_extxyz_numbers(&structure, "Mean_lengths", 3, s->mean_length);
@@ -63,19 +67,10 @@ static qn_status begin(const qn_job_simulation *job, start *s, qn_error *error) 
   return status;
 }
 
-/* "Cu50Zr50": per cent of atoms, to a tenth where it is not whole. */
 static void label(const qn_atoms *atoms, char text[64]) {
   int64_t count[QN_MAX_SPECIES] = {0};
   for (int64_t i = 0; i < atoms->count; i++) count[atoms->type[i]]++;
-  size_t used = 0;
-  text[0] = '\0';
-  for (int s = 0; s < atoms->species_count && used < 64; s++) {
-    if (count[s] == 0) continue;
-    double tenths = round(1000.0 * (double)count[s] / (double)atoms->count);
-    int written = fmod(tenths, 10) == 0 ? snprintf(text + used, 64 - used, "%s%.0f", atoms->species[s].symbol, tenths / 10)
-                                        : snprintf(text + used, 64 - used, "%s%.1f", atoms->species[s].symbol, tenths / 10);
-    used += (size_t)written;
-  }
+  qn_structure_composition(atoms->species_count, atoms->species, count, text);
 }
 
 typedef struct progress {

@@ -12,8 +12,9 @@ static const qn_statement claim_next = {
     " started_at = coalesce(j.started_at, now()), worker = $1::text FROM next WHERE j.id = next.id"
     " RETURNING j.id, j.attempt, j.lease_token, j.kind),"
     " history AS (INSERT INTO job_attempts (job_id, attempt, worker, lease_token) SELECT id, attempt, $1::text, lease_token FROM claimed)"
-    " SELECT c.id, c.attempt, c.lease_token, c.kind = 'analysis', coalesce(s.id, a.id) FROM claimed c"
-    " LEFT JOIN simulations s ON s.job_id = c.id LEFT JOIN analyses a ON a.job_id = c.id"};
+    " SELECT c.id, c.attempt, c.lease_token, c.kind, coalesce(s.id, a.id, f.id, u.id) FROM claimed c"
+    " LEFT JOIN simulations s ON s.job_id = c.id LEFT JOIN analyses a ON a.job_id = c.id"
+    " LEFT JOIN fits f ON f.job_id = c.id LEFT JOIN uploads u ON u.job_id = c.id"};
 /* A ready job that was not to be had was in another transaction's hands, which may well leave it as it is: it is asked for again soon. */
 static const qn_statement next_time = {
     "queue_next",
@@ -101,7 +102,7 @@ qn_status qn_queue_claim(qn_connection *connection, const char *worker, double l
     claim->lease.job = qn_field_int(result, 0, 0);
     claim->lease.attempt = (int)qn_field_int(result, 0, 1);
     snprintf(claim->lease.token, sizeof claim->lease.token, "%s", qn_field(result, 0, 2));
-    claim->analysis = qn_field_bool(result, 0, 3);
+    snprintf(claim->kind, sizeof claim->kind, "%s", qn_field(result, 0, 3));
     claim->resource = qn_field_int(result, 0, 4);
   }
   PQclear(result);

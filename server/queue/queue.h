@@ -15,8 +15,8 @@ typedef struct qn_lease {
 
 typedef struct qn_claim {
   qn_lease lease;
-  bool analysis;            /* else a simulation */
-  int64_t resource;         /* id of the simulation or analysis */
+  char kind[16];            /* "simulation", "analysis", "fit", "import" */
+  int64_t resource;         /* id of the simulation, analysis, fit or trajectory */
 } qn_claim;
 
 /* Take the next job in the order of migrations/005: users share, within a share the highest priority, then the oldest. *found is false when

@@ -16,7 +16,7 @@ typedef struct qn_statement {
   const char *name, *sql;
 } qn_statement;
 
-enum { QN_MAX_STATEMENTS = 128, QN_MAX_PARAMS = 24, QN_MAX_DEFERRED = 16 };
+enum { QN_MAX_STATEMENTS = 192, QN_MAX_PARAMS = 24, QN_MAX_DEFERRED = 16 };
 
 /* How long an answer is waited for, s, unless a connection is opened with another time. */
 #define QN_ANSWER_S 25.0

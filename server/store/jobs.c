@@ -6,13 +6,15 @@
 
 /* How long a job still needs is read off how far its present attempt came since it was claimed. */
 #define COLUMNS(counted)                                                                                                        \
-  "j.id, j.kind, coalesce(s.id, a.id), j.state, j.attempt, j.max_attempts, j.priority, j.progress,"                             \
+  "j.id, j.kind, coalesce(s.id, a.id, f.id, u.id), j.state, j.attempt, j.max_attempts, j.priority, j.progress,"                             \
   " CASE WHEN j.state = 'running' AND j.progress > j.claimed_progress + 0.001"                                                  \
   " THEN greatest(extract(epoch FROM j.heartbeat_at - j.claimed_at) * (1 - j.progress) / (j.progress - j.claimed_progress), 0) END," \
   " rfc3339(j.cancel_requested_at), job_waiting(j, " counted "), j.error, j.worker, j.submitted_by,"                            \
   " rfc3339(j.created_at), rfc3339(j.started_at), rfc3339(j.finished_at), j.failures, coalesce(j.failed_by, 0),"                \
   " coalesce((SELECT json_agg(d.parent_id ORDER BY d.parent_id) FROM job_dependencies d WHERE d.job_id = j.id)::text, '[]')"
-#define FROM " FROM jobs j LEFT JOIN simulations s ON s.job_id = j.id LEFT JOIN analyses a ON a.job_id = j.id"
+#define FROM                                                                                                                  \
+  " FROM jobs j LEFT JOIN simulations s ON s.job_id = j.id LEFT JOIN analyses a ON a.job_id = j.id"                           \
+  " LEFT JOIN fits f ON f.job_id = j.id LEFT JOIN uploads u ON u.job_id = j.id"
 
 static const qn_statement list = {
     "job_list", "SELECT " COLUMNS("false") FROM " WHERE j.id < $1::bigint ORDER BY j.id DESC LIMIT $2::integer"};

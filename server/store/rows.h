@@ -34,4 +34,36 @@ static inline qn_status qn_rows_collect(const PGresult *result, int limit, size_
   return whole ? QN_OK : qn_error_set(error, QN_NO_MEMORY, "no memory for %d rows", found);
 }
 
+/* One row by its id. On failure `row` may hold texts: the caller releases it. */
+static inline qn_status qn_rows_one(qn_store *store, const qn_statement *statement, int64_t id, const char *what, qn_rows_fill *fill, void *row,
+                     qn_error *error) {
+  qn_params params = {0};
+  qn_params_int(&params, id);
+  PGresult *result;
+  qn_status status = qn_pool_run(store, statement, &params, &result, error);
+  if (status != QN_OK) return status;
+  if (PQntuples(result) == 0) status = qn_error_set(error, QN_NOT_FOUND, "there is no %s %lld", what, (long long)id);
+  else if (!fill(result, 0, row)) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a row");
+  PQclear(result);
+  return status;
+}
+
+/* A page of rows: one more than `limit` is asked for. */
+static inline qn_status qn_rows_many(qn_store *store, const qn_statement *statement, const qn_params *params, int limit, size_t size, qn_rows_fill *fill,
+                      void **rows, int *count, bool *more, qn_error *error) {
+  PGresult *result;
+  qn_status status = qn_pool_run(store, statement, params, &result, error);
+  if (status != QN_OK) return status;
+  status = qn_rows_collect(result, limit, size, fill, rows, count, more, error);
+  PQclear(result);
+  return status;
+}
+
+/* The enum of the schema has the names of the API. */
+static inline qn_job_state qn_rows_state(const PGresult *result, int row, int column) {
+  qn_job_state state = QN_JOB_BLOCKED;
+  qn_job_state_parse(qn_field(result, row, column), &state);
+  return state;
+}
+
 #endif

@@ -12,14 +12,15 @@ static const qn_statement describe = {
     "UPDATE simulations SET atoms = $2::bigint, composition = $3, engine_version = $4 WHERE id = $1::bigint"};
 static const qn_statement artifact = {
     "rows_artifact",
-    "INSERT INTO artifacts (simulation_id, kind, stage, temperature_k, path, size, frames, interval_ps, sha256)"
-    " VALUES ($1::bigint, $2, $3::integer, $4::float8, $5, $6::bigint, $7::bigint, $8::float8, $9)"};
+    "INSERT INTO artifacts (simulation_id, kind, stage, temperature_k, path, size, frames, interval_ps, sha256, sampling)"
+    " VALUES ($1::bigint, $2, $3::integer, $4::float8, $5, $6::bigint, $7::bigint, $8::float8, $9, nullif($10::integer, -1))"};
 static const qn_statement value = {
     "rows_result",
-    "INSERT INTO results (analysis_id, ordinal, simulation_id, potential_id, quantity, species, region, unit, status, value,"
-    " standard_error, temperature_k, composition, atoms, window_start_ps, window_end_ps, samples, engine_version)"
-    " SELECT a.id, $2::integer, s.id, s.potential_id, $3, $4, $5, $6, $7, $8::float8, $9::float8, $10::float8, s.composition, s.atoms,"
-    " $11::float8, $12::float8, $13::bigint, $14 FROM analyses a JOIN simulations s ON s.id = a.simulation_id WHERE a.id = $1::bigint"};
+    "INSERT INTO results (analysis_id, ordinal, simulation_id, trajectory_id, potential_id, type, quantity, species, region, unit, status, value,"
+    " standard_error, temperature_k, composition, atoms, window_start_ps, window_end_ps, samples, engine_version, parameters, inputs)"
+    " SELECT a.id, $2::integer, a.simulation_id, a.trajectory_id, s.potential_id, a.type, $3, $4, $5, $6, $7, $8::float8, $9::float8, $10::float8,"
+    " coalesce(s.composition, u.composition), coalesce(s.atoms, u.atoms), $11::float8, $12::float8, $13::bigint, $14, $15::jsonb, $16::jsonb"
+    " FROM analyses a LEFT JOIN simulations s ON s.id = a.simulation_id LEFT JOIN uploads u ON u.id = a.trajectory_id WHERE a.id = $1::bigint"};
 static const qn_statement curve = {
     "rows_curve",
     "INSERT INTO curves (analysis_id, ordinal, name, species, region, columns, data)"
@@ -47,6 +48,7 @@ qn_status qn_rows_of_output(qn_connection *connection, int64_t simulation, const
     qn_params_int(&row, a->frames);
     qn_params_real(&row, a->interval_ps);
     qn_params_text(&row, a->sha256);
+    qn_params_int(&row, a->sampling);
     status = qn_connection_run(connection, &artifact, &row, NULL, error);
   }
   return status;
@@ -110,12 +112,12 @@ static qn_status write_curve(qn_connection *connection, int64_t analysis, int or
 
 static double finite_or_nan(double x) { return isfinite(x) ? x : (double)NAN; }
 
-qn_status qn_rows_of_report(qn_connection *connection, int64_t analysis, const qn_report *report, double temperature_k, qn_error *error) {
+qn_status qn_rows_of_report(qn_connection *connection, const qn_rows_analysis *analysis, const qn_report *report, qn_error *error) {
   qn_status status = QN_OK;
   for (int i = 0; status == QN_OK && i < report->value_count; i++) {
     const qn_value *v = &report->values[i];
     qn_params row = {0};
-    qn_params_int(&row, analysis);
+    qn_params_int(&row, analysis->id);
     qn_params_int(&row, i);
     qn_params_text(&row, v->quantity);
     qn_params_text(&row, v->species);
@@ -124,14 +126,16 @@ qn_status qn_rows_of_report(qn_connection *connection, int64_t analysis, const q
     qn_params_text(&row, qn_value_status_name(v->status));
     qn_params_real(&row, finite_or_nan(v->value));
     qn_params_real(&row, finite_or_nan(v->standard_error));
-    qn_params_real(&row, isnan(v->temperature_k) ? temperature_k : v->temperature_k);
+    qn_params_real(&row, isnan(v->temperature_k) ? analysis->temperature_k : v->temperature_k);
     qn_params_real(&row, finite_or_nan(v->window_start_ps));
     qn_params_real(&row, finite_or_nan(v->window_end_ps));
     qn_params_int(&row, v->samples);
     qn_params_text(&row, qn_api_version());
+    qn_params_text(&row, analysis->parameters);
+    qn_params_text(&row, analysis->inputs);
     status = qn_connection_run(connection, &value, &row, NULL, error);
   }
   for (int i = 0; status == QN_OK && i < report->curve_count; i++)
-    status = write_curve(connection, analysis, i, &report->curves[i], error);
+    status = write_curve(connection, analysis->id, i, &report->curves[i], error);
   return status;
 }

@@ -1,4 +1,4 @@
-#include "server/worker/work.h"
+#include "server/worker/work_parts.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -13,14 +13,6 @@
 
 enum { EARLIER = 16 };
 
-struct qn_work_result {
-  const qn_claim *claim;
-  qn_job_output output;      /* of a simulation */
-  char folder[128];          /* where its files are, relative to the data directory */
-  qn_report report;          /* of an analysis */
-  double temperature_k;
-};
-
 static const qn_statement read_simulation = {
     "work_simulation",
     "SELECT s.spec_text, p.content, p.sha256 FROM simulations s JOIN potentials p ON p.id = s.potential_id WHERE s.id = $1::bigint"};
@@ -28,21 +20,14 @@ static const qn_statement find_snapshot = {
     "work_snapshot",
     "SELECT path FROM artifacts WHERE simulation_id = $1::bigint AND kind = 'snapshot' AND stage = $2::integer"
     " ORDER BY abs(temperature_k - $3::float8), id DESC LIMIT 1"};
-static const qn_statement read_analysis = {
-    "work_analysis",
-    "SELECT a.spec_text, a.simulation_id, s.atoms FROM analyses a JOIN simulations s ON s.id = a.simulation_id WHERE a.id = $1::bigint"};
-/* A file of the simulation that the analysis needs: the others lie beside it. */
-static const qn_statement find_files = {
-    "work_files",
-    "SELECT path, temperature_k FROM artifacts WHERE simulation_id = $1::bigint AND kind = $2 AND ($3::integer < 0 OR stage = $3::integer)"
-    " ORDER BY id LIMIT 1"};
+static const qn_statement find_structure = {"work_structure",
+                                            "SELECT path FROM artifacts WHERE id = $1::bigint AND kind = 'snapshot'"};
 
-static qn_status no_row(const PGresult *result, const char *what, qn_error *error) {
+qn_status qn_work_row(const PGresult *result, const char *what, qn_error *error) {
   return PQntuples(result) > 0 ? QN_OK : qn_error_set(error, QN_CORRUPT, "%s is not in the database", what);
 }
 
-/* The first fault of a stored spec: it was checked when it came in, so this program is another than the one that took it. */
-static qn_status judge(const qn_faults *faults, qn_error *error) {
+qn_status qn_work_judge(const qn_faults *faults, qn_error *error) {
   if (qn_faults_total(faults) == 0) return QN_OK;
   return qn_error_set(error, QN_INVALID, "this quenchd does not take the stored spec: %s: %s", faults->count > 0 ? faults->items[0].pointer : "",
                       faults->count > 0 ? faults->items[0].detail : "no memory");
@@ -80,15 +65,20 @@ static void list_earlier(const char *folder, int attempt, char *names[EARLIER + 
   names[kept] = NULL;
 }
 
-static qn_status snapshot_path(const qn_work *work, const qn_simulation_spec *spec, char path[QN_PATH_SIZE], qn_error *error) {
+static qn_status start_path(const qn_work *work, const qn_simulation_spec *spec, char path[QN_PATH_SIZE], qn_error *error) {
   qn_params params = {0};
-  qn_params_int(&params, spec->snapshot_simulation);
-  qn_params_int(&params, spec->snapshot_stage);
-  qn_params_real(&params, spec->snapshot_temperature);
+  bool snapshot = spec->initial == QN_INITIAL_SNAPSHOT;
+  if (snapshot) {
+    qn_params_int(&params, spec->snapshot_simulation);
+    qn_params_int(&params, spec->snapshot_stage);
+    qn_params_real(&params, spec->snapshot_temperature);
+  } else {
+    qn_params_int(&params, spec->structure);
+  }
   PGresult *row;
-  qn_status status = qn_pool_run(work->store, &find_snapshot, &params, &row, error);
+  qn_status status = qn_pool_run(work->store, snapshot ? &find_snapshot : &find_structure, &params, &row, error);
   if (status != QN_OK) return status;
-  status = no_row(row, "the snapshot to start from", error);
+  status = qn_work_row(row, snapshot ? "the snapshot to start from" : "the structure to start from", error);
   if (status == QN_OK) status = qn_durable_join(path, qn_store_data_directory(work->store), qn_field(row, 0, 0), error);
   PQclear(row);
   return status;
@@ -102,8 +92,8 @@ static qn_status run_simulation(const qn_work *work, const qn_simulation_spec *s
   snprintf(result->folder, sizeof result->folder, "%s/%d", name, work->claim->lease.attempt);
   qn_status status = qn_durable_join(base, qn_store_data_directory(work->store), name, error);
   if (status == QN_OK) status = qn_durable_join(folder, qn_store_data_directory(work->store), result->folder, error);
-  if (status == QN_OK && spec->initial == QN_INITIAL_SNAPSHOT) {
-    status = snapshot_path(work, spec, snapshot, error);
+  if (status == QN_OK && spec->initial != QN_INITIAL_LATTICE) {
+    status = start_path(work, spec, snapshot, error);
     job.snapshot_path = snapshot;
   }
   if (status == QN_OK) status = qn_durable_make(folder, error);
@@ -117,8 +107,7 @@ static qn_status run_simulation(const qn_work *work, const qn_simulation_spec *s
   return status;
 }
 
-/* Spec and potential of a simulation, as they are stored. */
-static qn_status load_simulation(const qn_work *work, int64_t id, qn_simulation_spec *spec, qn_eam *potential, qn_error *error) {
+qn_status qn_work_load_simulation(const qn_work *work, int64_t id, qn_simulation_spec *spec, qn_eam *potential, qn_error *error) {
   qn_params params = {0};
   qn_params_int(&params, id);
   PGresult *row;
@@ -127,10 +116,10 @@ static qn_status load_simulation(const qn_work *work, int64_t id, qn_simulation_
   qn_faults faults = {0};
   unsigned char *setfl = NULL;
   size_t size = 0;
-  status = no_row(row, "the simulation", error);
+  status = qn_work_row(row, "the simulation", error);
   if (status == QN_OK) {
     qn_spec_parse_simulation(qn_field(row, 0, 0), strlen(qn_field(row, 0, 0)), spec, &faults);
-    status = judge(&faults, error);
+    status = qn_work_judge(&faults, error);
   }
   if (status == QN_OK && strcmp(spec->potential_sha256, qn_field(row, 0, 2)) != 0)
     status = qn_error_set(error, QN_CORRUPT, "the potential is not the one that the spec was made for");
@@ -149,110 +138,18 @@ static qn_status simulate(const qn_work *work, qn_work_result *result, qn_error 
   qn_simulation_spec *spec = calloc(1, sizeof *spec);
   if (spec == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a spec");
   qn_eam potential = {0};
-  qn_status status = load_simulation(work, work->claim->resource, spec, &potential, error);
+  qn_status status = qn_work_load_simulation(work, work->claim->resource, spec, &potential, error);
   if (status == QN_OK) status = run_simulation(work, spec, &potential, result, error);
   qn_eam_fini(&potential);
   free(spec);
   return status;
 }
 
-/* ---- analyses ---- */
-
-/* The folder of the simulation's files, and the temperature of the stage that is analysed. */
-static qn_status locate_files(const qn_work *work, int64_t simulation, const qn_analysis_spec *spec, char folder[QN_PATH_SIZE], double *temperature_k,
-                              qn_error *error) {
-  qn_params which = {0};
-  qn_params_int(&which, simulation);
-  qn_params_text(&which, spec->type->summarise != NULL ? "thermo" : "trajectory");
-  qn_params_int(&which, spec->type->summarise != NULL ? -1 : spec->stage);
-  PGresult *row;
-  qn_status status = qn_pool_run(work->store, &find_files, &which, &row, error);
-  if (status != QN_OK) return status;
-  if (PQntuples(row) == 0) {
-    status = spec->type->summarise != NULL ? qn_error_set(error, QN_NOT_FOUND, "the simulation left no thermo series")
-                                           : qn_error_set(error, QN_NOT_FOUND, "stage %d of the simulation left no trajectory", spec->stage);
-  } else {
-    *temperature_k = qn_field_real(row, 0, 1);
-    status = qn_durable_join(folder, qn_store_data_directory(work->store), qn_field(row, 0, 0), error);
-    char *slash = status == QN_OK ? strrchr(folder, '/') : NULL;
-    if (slash != NULL) *slash = '\0';
-  }
-  PQclear(row);
-  return status;
+static qn_status write_simulation(qn_connection *connection, const qn_work_result *result, qn_error *error) {
+  return qn_rows_of_output(connection, result->claim->resource, &result->output, result->folder, error);
 }
 
-static qn_status run_analysis(const qn_work *work, int64_t simulation, int64_t atoms, const qn_analysis_spec *spec, qn_simulation_spec *of,
-                              qn_work_result *result, qn_error *error) {
-  char folder[QN_PATH_SIZE];
-  qn_eam potential = {0};
-  qn_status status = load_simulation(work, simulation, of, &potential, error);
-  if (status == QN_OK) status = locate_files(work, simulation, spec, folder, &result->temperature_k, error);
-  if (status == QN_OK) {
-    const qn_job_simulated simulated = {.spec = of, .directory = folder, .atoms = atoms, .potential = &potential};
-    qn_job_wanted wanted = {.spec = spec};
-    status = qn_job_analyse_simulation(&simulated, &wanted, 1, work->threads, work->control, error);
-    if (status == QN_OK && wanted.status != QN_OK) *error = wanted.error;
-    if (status == QN_OK) status = wanted.status;
-    result->report = wanted.report;
-  }
-  qn_eam_fini(&potential);
-  return status;
-}
-
-static qn_status analyse(const qn_work *work, qn_work_result *result, qn_error *error) {
-  qn_params params = {0};
-  qn_params_int(&params, work->claim->resource);
-  PGresult *row;
-  qn_status status = qn_pool_run(work->store, &read_analysis, &params, &row, error);
-  if (status != QN_OK) return status;
-  qn_analysis_spec spec = {0};
-  qn_faults faults = {0};
-  int64_t simulation = 0, atoms = 0;
-  status = no_row(row, "the analysis", error);
-  if (status == QN_OK) {
-    qn_spec_parse_analysis(qn_field(row, 0, 0), strlen(qn_field(row, 0, 0)), &spec, &faults);
-    status = judge(&faults, error);
-    simulation = qn_field_int(row, 0, 1);
-    atoms = qn_field_int(row, 0, 2);
-  }
-  PQclear(row);
-  qn_faults_fini(&faults);
-  qn_simulation_spec *of = status == QN_OK ? calloc(1, sizeof *of) : NULL;
-  if (status == QN_OK && of == NULL) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a spec");
-  if (status == QN_OK) status = run_analysis(work, simulation, atoms, &spec, of, result, error);
-  free(of);
-  return status;
-}
-
-/* ---- both ---- */
-
-qn_status qn_work_run(const qn_work *work, qn_work_result **result, qn_error *error) {
-  *result = calloc(1, sizeof **result);
-  if (*result == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a job");
-  (*result)->claim = work->claim;
-  qn_status status = work->claim->analysis ? analyse(work, *result, error) : simulate(work, *result, error);
-  if (status == QN_OK) return QN_OK;
-  qn_work_result_free(*result);
-  *result = NULL;
-  return status;
-}
-
-void qn_work_result_free(qn_work_result *result) {
-  if (result == NULL) return;
-  qn_job_output_fini(&result->output);
-  qn_report_fini(&result->report);
-  free(result);
-}
-
-qn_status qn_work_write(qn_connection *connection, void *context, qn_error *error) {
-  const qn_work_result *result = context;
-  int64_t id = result->claim->resource;
-  return result->claim->analysis ? qn_rows_of_report(connection, id, &result->report, result->temperature_k, error)
-                                 : qn_rows_of_output(connection, id, &result->output, result->folder, error);
-}
-
-void qn_work_tidy(const qn_work *work, qn_ending ending) {
-  if (work->claim->analysis || (ending != QN_ENDING_SUCCEEDED && ending != QN_ENDING_CANCELLED)) return;
+static void tidy_simulation(const qn_work *work, qn_ending ending) {
   char base[QN_PATH_SIZE];
   qn_error error;
   snprintf(base, sizeof base, "%s/simulations/%lld", qn_store_data_directory(work->store), (long long)work->claim->resource);
@@ -260,6 +157,7 @@ void qn_work_tidy(const qn_work *work, qn_ending ending) {
     if (qn_durable_remove(base, &error) != QN_OK) qn_log("warning", "%s", error.message);
     return;
   }
+  if (ending != QN_ENDING_SUCCEEDED) return;
   char *earlier[EARLIER + 1];
   list_earlier(base, work->claim->lease.attempt, earlier);
   for (int i = 0; earlier[i] != NULL; i++) {
@@ -272,4 +170,52 @@ void qn_work_tidy(const qn_work *work, qn_ending ending) {
     snprintf(path, sizeof path, "%s/%d/%s", base, work->claim->lease.attempt, leftovers[i]);
     unlink(path);
   }
+}
+
+/* ---- every kind ---- */
+
+static const qn_work_kind *kind_of(const qn_claim *claim) {
+  static const qn_work_kind kinds[] = {
+      {"simulation", simulate, write_simulation, tidy_simulation},
+      {"analysis", qn_work_analyse, qn_work_write_analysis, NULL},
+      {"fit", qn_work_fit, qn_work_write_fit, NULL},
+      {"import", qn_work_import, qn_work_write_import, qn_work_tidy_import},
+  };
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+    if (strcmp(kinds[i].name, claim->kind) == 0) return &kinds[i];
+  return NULL;
+}
+
+qn_status qn_work_run(const qn_work *work, qn_work_result **result, qn_error *error) {
+  *result = calloc(1, sizeof **result);
+  if (*result == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a job");
+  (*result)->claim = work->claim;
+  const qn_work_kind *kind = kind_of(work->claim);
+  qn_status status = kind != NULL ? kind->run(work, *result, error)
+                                  : qn_error_set(error, QN_UNSUPPORTED, "this quenchd knows no jobs of the kind %s", work->claim->kind);
+  if (status == QN_OK) return QN_OK;
+  qn_work_result_free(*result);
+  *result = NULL;
+  return status;
+}
+
+void qn_work_result_free(qn_work_result *result) {
+  if (result == NULL) return;
+  qn_job_output_fini(&result->output);
+  qn_report_fini(&result->report);
+  qn_job_imported_fini(&result->imported);
+  qn_fit_spec_fini(&result->fit_spec);
+  free(result->parameters);
+  free(result->inputs);
+  free(result);
+}
+
+qn_status qn_work_write(qn_connection *connection, void *context, qn_error *error) {
+  const qn_work_result *result = context;
+  return kind_of(result->claim)->write(connection, result, error);
+}
+
+void qn_work_tidy(const qn_work *work, qn_ending ending) {
+  const qn_work_kind *kind = kind_of(work->claim);
+  if (kind != NULL && kind->tidy != NULL) kind->tidy(work, ending);
 }

@@ -21,7 +21,7 @@ qn_status qn_work_run(const qn_work *work, qn_work_result **result, qn_error *er
 qn_transaction qn_work_write;
 void qn_work_result_free(qn_work_result *result);
 
-/* Afterwards: drop what earlier attempts left, and checkpoints, once a simulation has succeeded; everything when it was cancelled. */
+/* Afterwards: drop what earlier attempts left, and checkpoints or the file that came, once a job has succeeded; everything when it was cancelled. */
 void qn_work_tidy(const qn_work *work, qn_ending ending);
 
 #endif

@@ -142,7 +142,7 @@ static qn_status end_job(slot *s, qn_ending ending, const char *why, qn_work_res
 }
 
 static void conclude(slot *s, const qn_work *work, qn_status status, qn_work_result *result, const qn_error *why, double took) {
-  const char *kind = s->claim.analysis ? "analysis" : "simulation";
+  const char *kind = s->claim.kind;
   long long job = s->claim.lease.job, resource = s->claim.resource;
   qn_ending ending = status == QN_OK          ? QN_ENDING_SUCCEEDED
                      : status == QN_CANCELLED ? QN_ENDING_CANCELLED
@@ -175,7 +175,7 @@ static void run_claim(slot *s) {
   worker *w = s->worker;
   const qn_job_control control = {.context = s, .check = on_check, .checkpoint_s = w->options.checkpoint_s};
   const qn_work work = {.store = w->store, .claim = &s->claim, .threads = w->options.threads, .control = &control};
-  qn_log("info", "job %lld (%s %lld) started, attempt %d", (long long)s->claim.lease.job, s->claim.analysis ? "analysis" : "simulation",
+  qn_log("info", "job %lld (%s %lld) started, attempt %d", (long long)s->claim.lease.job, s->claim.kind,
          (long long)s->claim.resource, s->claim.lease.attempt);
   double began = now();
   qn_work_result *result;

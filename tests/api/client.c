@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "api/hash.h"
 #include "api/route.h"
 
 typedef struct headers {
@@ -81,6 +82,23 @@ static void take_body(client_answer *answer, const qn_response *response) {
   fclose(file);
 }
 
+/* As the server does with the body of a route that wants a file. */
+static void spool(qn_request *request, char path[64], char hash[QN_HASH_SIZE]) {
+  char buffer[512], allow[64];
+  const char *parameters[QN_MAX_PATH_PARAMETERS];
+  int status;
+  const qn_route *route = qn_route_find(request->method, request->path, buffer, parameters, &status, allow);
+  if (route == NULL || (route->traits & QN_ROUTE_SPOOL) == 0 || request->body == NULL) return;
+  strcpy(path, "/tmp/quenchd-test-body-XXXXXX");
+  int file = mkstemp(path);
+  assert_true(file >= 0 && write(file, request->body, request->body_size) == (ssize_t)request->body_size);
+  close(file);
+  qn_hash_hex(request->body, request->body_size, hash);
+  request->body_path = path;
+  request->body_sha256 = hash;
+  request->body = NULL;
+}
+
 client_answer client_send(qn_store *store, qn_scope scope, const char *method, const char *target, const char *lines,
                           const char *body, size_t size) {
   char copy[4096];
@@ -103,9 +121,12 @@ client_answer client_send(qn_store *store, qn_scope scope, const char *method, c
                         .request_id = "r-1",
                         .header = find_header,
                         .header_context = &all};
+  char path[64] = "", hash[QN_HASH_SIZE];
+  spool(&request, path, hash);
   qn_response response;
   qn_response_init(&response);
   qn_api_answer(store, &request, &response);
+  if (path[0] != '\0') unlink(path);
 
   client_answer answer = {.status = response.status,
                           .kind = response.kind,

@@ -71,6 +71,7 @@ void fake_store_free(qn_store *store) {
   for (int i = 0; i < store->artifact_count; i++) qn_artifact_row_fini(&store->artifacts[i]);
   for (int i = 0; i < store->key_count; i++) free(store->keys[i].answer.body);
   for (int i = 0; i < store->token_count; i++) qn_token_row_fini(&store->tokens[i]);
+  for (int i = 0; i < store->fit_count; i++) qn_fit_row_fini(&store->fits[i]);
   qn_result_page page = {store->result_count, malloc(sizeof store->results), false};
   memcpy(page.rows, store->results, sizeof store->results);
   qn_result_page_fini(&page);
@@ -236,19 +237,22 @@ static int64_t add_job(qn_store *store, const char *kind, int64_t resource, cons
   return job->id;
 }
 
-static void add_analysis(qn_store *store, int64_t simulation, const char *type, const char *spec, const char *sha256,
+static void add_analysis(qn_store *store, int64_t simulation, int64_t trajectory, const struct qn_child *analysis,
                          const char *by, qn_submitted *submitted) {
   for (int i = 0; i < store->analysis_count; i++)
-    if (store->analyses[i].simulation == simulation && strcmp(store->analyses[i].sha256, sha256) == 0) {
+    if (store->analyses[i].simulation == simulation && store->analyses[i].trajectory == trajectory &&
+        strcmp(store->analyses[i].sha256, analysis->sha256) == 0) {
       *submitted = (qn_submitted){.id = store->analyses[i].id, .job = store->analyses[i].job};
       return;
     }
+  store->last_needs[store->analysis_count] = analysis->needs;
   qn_analysis_row *row = &store->analyses[store->analysis_count++];
   *row = (qn_analysis_row){.id = ++store->last_id,
                            .simulation = simulation,
-                           .type = copy(type),
-                           .spec = copy(spec),
-                           .sha256 = copy(sha256),
+                           .trajectory = trajectory,
+                           .type = copy(analysis->type),
+                           .spec = copy(analysis->spec),
+                           .sha256 = copy(analysis->sha256),
                            .created_at = copy("2026-01-02T03:04:05Z"),
                            .state = QN_JOB_QUEUED};
   row->job = add_job(store, "analysis", row->id, by);
@@ -275,6 +279,51 @@ static void add_simulation(qn_store *store, const qn_submission *submission, con
   *submitted = (qn_submitted){.id = row->id, .job = row->job, .created = true};
 }
 
+static void add_fit(qn_store *store, const qn_submission *submission, const char *by, qn_submitted *submitted) {
+  for (int i = 0; i < store->fit_count; i++)
+    if (strcmp(store->fits[i].sha256, submission->sha256) == 0) {
+      *submitted = (qn_submitted){.id = store->fits[i].id, .job = store->fits[i].job};
+      return;
+    }
+  qn_fit_row *row = &store->fits[store->fit_count++];
+  *row = (qn_fit_row){.id = ++store->last_id,
+                      .name = copy(submission->name),
+                      .law = copy(submission->type),
+                      .sha256 = copy(submission->sha256),
+                      .spec = copy(submission->spec),
+                      .outcome = copy(""),
+                      .result = copy(""),
+                      .engine_version = copy(""),
+                      .created_at = copy("2026-01-02T03:04:05Z"),
+                      .state = QN_JOB_QUEUED};
+  row->job = add_job(store, "fit", row->id, by);
+  *submitted = (qn_submitted){.id = row->id, .job = row->job, .created = true};
+}
+
+static void read_file(const char *path, char *text, size_t size) {
+  FILE *file = fopen(path, "r");
+  assert_non_null(file);
+  text[fread(text, 1, size - 1, file)] = '\0';
+  fclose(file);
+}
+
+/* An artifact under way: it has no path yet. */
+static void add_import(qn_store *store, const qn_submission *submission, const char *by, qn_submitted *submitted) {
+  for (int i = 0; i < store->artifact_count; i++)
+    if (strcmp(store->artifacts[i].sha256, submission->sha256) == 0) {
+      *submitted = (qn_submitted){.id = store->artifacts[i].id, .job = store->artifacts[i].job};
+      return;
+    }
+  qn_artifact_row *row = &store->artifacts[store->artifact_count];
+  int64_t id = fake_store_add_artifact(store, "trajectory", "", submission->sha256, 0);
+  row->simulation = 0;
+  row->stage = -1;
+  row->state = QN_JOB_QUEUED;
+  fake_store_set(&row->name, submission->name);
+  row->job = add_job(store, "import", id, by);
+  *submitted = (qn_submitted){.id = id, .job = row->job, .created = true};
+}
+
 qn_status qn_store_submit(qn_store *store, const qn_submission *submission, qn_idempotency *idempotency,
                           const qn_principal *principal, qn_submitted *submitted, qn_error *error) {
   FAIL_WHEN_BROKEN(store);
@@ -284,15 +333,21 @@ qn_status qn_store_submit(qn_store *store, const qn_submission *submission, qn_i
   snprintf(store->last_request_id, sizeof store->last_request_id, "%s", principal->request_id);
   store->last_prioritised = submission->prioritised;
   store->last_priority = submission->priority;
+  store->last = *submission;
+  if (submission->upload != NULL) read_file(submission->upload, store->last_upload, sizeof store->last_upload);
   if (strcmp(submission->kind, "simulation") == 0) {
     qn_submitted child;
     add_simulation(store, submission, principal->name, submitted);
     for (int i = 0; i < submission->child_count; i++)
-      add_analysis(store, submitted->id, submission->children[i].type, submission->children[i].spec,
-                   submission->children[i].sha256, principal->name, &child);
+      add_analysis(store, submitted->id, 0, &submission->children[i], principal->name, &child);
+  } else if (strcmp(submission->kind, "fit") == 0) {
+    add_fit(store, submission, principal->name, submitted);
+  } else if (strcmp(submission->kind, "import") == 0) {
+    add_import(store, submission, principal->name, submitted);
   } else {
-    add_analysis(store, submission->parent, submission->type, submission->spec, submission->sha256, principal->name,
-                 submitted);
+    struct qn_child analysis = {.type = submission->type, .spec = (char *)submission->spec, .needs = submission->needs};
+    snprintf(analysis.sha256, sizeof analysis.sha256, "%s", submission->sha256);
+    add_analysis(store, submission->parent, submission->trajectory, &analysis, principal->name, submitted);
   }
   for (int i = 0; i < store->job_count; i++)
     if (store->jobs[i].id == submitted->job) submitted->state = store->jobs[i].state;
@@ -449,17 +504,61 @@ int64_t fake_store_add_artifact(qn_store *store, const char *kind, const char *p
                            .interval_ps = frames > 0 ? 0.05 : 0,
                            .sha256 = copy(sha256),
                            .created_at = copy("2026-01-02T03:04:05Z"),
+                           .name = copy(""),
+                           .composition = copy("Cu50Zr50"),
+                           .details = copy(""),
+                           .error = copy(""),
+                           .atoms = 500,
                            .removed_at = copy(""),
-                           .removed_by = copy("")};
+                           .removed_by = copy(""),
+                           .state = QN_JOB_SUCCEEDED};
   return row->id;
+}
+
+void fake_store_set(char **text, const char *value) {
+  free(*text);
+  *text = copy(value);
 }
 
 static qn_artifact_row clone_artifact(const qn_artifact_row *row) {
   qn_artifact_row made = *row;
+  made.name = copy(row->name), made.composition = copy(row->composition), made.details = copy(row->details),
+  made.error = copy(row->error);
   made.kind = copy(row->kind), made.path = copy(row->path), made.sha256 = copy(row->sha256),
   made.created_at = copy(row->created_at);
   made.removed_at = copy(row->removed_at), made.removed_by = copy(row->removed_by);
   return made;
+}
+
+qn_status qn_store_add_structure(qn_store *store, const qn_artifact_row *row, const char *spec, const char *work,
+                                 const char *path, qn_idempotency *idempotency, const qn_principal *principal,
+                                 qn_added_structure *added, qn_error *error) {
+  (void)principal;
+  FAIL_WHEN_BROKEN(store);
+  qn_status status;
+  if (!begin_key(store, idempotency, &status, error)) return status;
+  qn_artifact_row *made = NULL;
+  for (int i = 0; i < store->artifact_count && made == NULL; i++)
+    if (store->artifacts[i].simulation == 0 && strcmp(store->structure_work[i], work) == 0) made = &store->artifacts[i];
+  added->created = made == NULL;
+  if (made == NULL) {
+    made = &store->artifacts[store->artifact_count];
+    snprintf(store->last_spec, sizeof store->last_spec, "%s", spec);
+    read_file(path, store->last_upload, sizeof store->last_upload);
+    snprintf(store->structure_work[store->artifact_count], sizeof store->structure_work[0], "%s", work);
+    fake_store_add_artifact(store, "snapshot", path, row->sha256, 1);
+    made->simulation = 0;
+    made->stage = -1;
+    made->temperature_k = row->temperature_k;
+    made->atoms = row->atoms;
+    made->size = row->size;
+    fake_store_set(&made->name, row->name);
+    fake_store_set(&made->composition, row->composition);
+    fake_store_set(&made->details, row->details);
+  }
+  added->row = clone_artifact(made);
+  end_key(store, idempotency, added);
+  return QN_OK;
 }
 
 qn_status qn_store_list_artifacts(qn_store *store, int64_t simulation, const char *kind, qn_page_query query,
@@ -495,10 +594,11 @@ static qn_analysis_row clone_analysis(const qn_analysis_row *row) {
   return made;
 }
 
-qn_status qn_store_list_analyses(qn_store *store, int64_t simulation, qn_page_query query, qn_analysis_page *page,
-                                 qn_error *error) {
+qn_status qn_store_list_analyses(qn_store *store, int64_t simulation, int64_t trajectory, qn_page_query query,
+                                 qn_analysis_page *page, qn_error *error) {
   FAIL_WHEN_BROKEN(store);
-  LIST(store->analyses, store->analysis_count, qn_analysis_row, simulation == 0 || row->simulation == simulation,
+  LIST(store->analyses, store->analysis_count, qn_analysis_row,
+       (simulation == 0 || row->simulation == simulation) && (trajectory == 0 || row->trajectory == trajectory),
        clone_analysis);
 }
 
@@ -521,6 +621,32 @@ qn_status qn_store_get_curves(qn_store *store, int64_t analysis, qn_curve_page *
   return QN_OK;
 }
 
+/* ---- fits ---- */
+
+static qn_fit_row clone_fit(const qn_fit_row *row) {
+  qn_fit_row made = *row;
+  made.name = copy(row->name), made.law = copy(row->law), made.sha256 = copy(row->sha256), made.spec = copy(row->spec);
+  made.outcome = copy(row->outcome), made.result = copy(row->result), made.engine_version = copy(row->engine_version);
+  made.created_at = copy(row->created_at);
+  return made;
+}
+
+qn_status qn_store_list_fits(qn_store *store, const qn_fit_query *wanted, qn_fit_page *page, qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  const qn_page_query query = wanted->page;
+  LIST(store->fits, store->fit_count, qn_fit_row, wanted->law == NULL || strcmp(wanted->law, row->law) == 0, clone_fit);
+}
+
+qn_status qn_store_get_fit(qn_store *store, int64_t id, qn_fit_row *row, qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  for (int i = 0; i < store->fit_count; i++)
+    if (store->fits[i].id == id) {
+      *row = clone_fit(&store->fits[i]);
+      return QN_OK;
+    }
+  return qn_error_set(error, QN_NOT_FOUND, "there is no fit %lld", (long long)id);
+}
+
 /* ---- results ---- */
 
 int64_t fake_store_add_result(qn_store *store, const char *quantity, double value, const char *simulation_name) {
@@ -529,6 +655,10 @@ int64_t fake_store_add_result(qn_store *store, const char *quantity, double valu
                          .simulation = 1,
                          .analysis = 2,
                          .quantity = copy(quantity),
+                         .type = copy("diffusion"),
+                         .parameters = copy("{\"stage\":1,\"start_ps\":null,\"end_ps\":null}"),
+                         .inputs = copy("{}"),
+                         .trajectory_name = copy(""),
                          .species = copy("Cu"),
                          .region = copy("bulk"),
                          .unit = copy("m2/s"),
@@ -559,6 +689,8 @@ static qn_result_row clone_result(const qn_result_row *row) {
   made.potential = copy(row->potential), made.potential_sha256 = copy(row->potential_sha256),
   made.engine_version = copy(row->engine_version);
   made.spec_sha256 = copy(row->spec_sha256), made.created_at = copy(row->created_at);
+  made.type = copy(row->type), made.parameters = copy(row->parameters), made.inputs = copy(row->inputs),
+  made.trajectory_name = copy(row->trajectory_name);
   return made;
 }
 
@@ -567,7 +699,12 @@ qn_status qn_store_query_results(qn_store *store, const qn_result_query *wanted,
   FAIL_WHEN_BROKEN(store);
   const qn_page_query query = wanted->page;
   store->last_query = *wanted;
-  snprintf(store->last_quantity, sizeof store->last_quantity, "%s", wanted->quantity != NULL ? wanted->quantity : "");
+#define KEEP(field)                                                                                                    \
+  snprintf(store->last_##field, sizeof store->last_##field, "%s", wanted->field != NULL ? wanted->field : "")
+  KEEP(quantity);
+  KEEP(parameters);
+  KEEP(inputs);
+#undef KEEP
   LIST(store->results, store->result_count, qn_result_row,
        (wanted->quantity == NULL || strcmp(wanted->quantity, row->quantity) == 0) &&
            (wanted->analysis == 0 || wanted->analysis == row->analysis) &&

@@ -7,6 +7,7 @@
 
 #include "api/client.h"
 #include "api/csv.h"
+#include "engine/analysis/analysis.h"
 
 static int set_up(void **state) {
   *state = fake_store_alloc();
@@ -69,7 +70,7 @@ static void test_next_keeps_odd_filters(void **state) {
 
 static void test_empty_lists(void **state) {
   static const char *const lists[] = {"/v1/simulations", "/v1/analyses",     "/v1/results",
-                                      "/v1/jobs",        "/v1/trajectories", "/v1/structures"};
+                                      "/v1/jobs",        "/v1/trajectories", "/v1/structures", "/v1/fits"};
   for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
     client_answer answer = client_get(*state, lists[i]);
     assert_int_equal(answer.status, 200);
@@ -143,6 +144,7 @@ static void test_a_result_carries_everything(void **state) {
   assert_int_equal(store->last_query.page.limit, 50);
   json_t *row = json_array_get(json_object_get(answer.json, "items"), 0);
   static const char *const keys[] = {
+      "type",           "parameters",     "inputs",
       "value",          "standard_error", "unit",   "temperature_k", "species",  "region",    "window_start_ps",
       "window_end_ps",  "samples",        "status", "simulation",    "analysis", "potential", "potential_sha256",
       "engine_version", "composition",    "atoms",  "spec_sha256",   "links"};
@@ -186,12 +188,21 @@ static void test_csv(void **state) {
   static const char header[] = "id,quantity,value,standard_error,unit,status,temperature_k,species,region,window_start_"
                                "ps,window_end_ps,samples,atoms,composition,simulation,"
                                "simulation_name,analysis,potential,potential_sha256,engine_version,spec_sha256,created_"
-                               "at,simulation_url,analysis_url\r\n";
+                               "at,simulation_url,analysis_url,type,trajectory,trajectory_name,fit,of,stage,";
   assert_memory_equal(answer.text, header, strlen(header));
   assert_non_null(strstr(answer.text, ",0.3333333333333333,"));
   assert_non_null(strstr(answer.text, ",\"a \"\"name\"\", with\nall\","));
   assert_non_null(strstr(answer.text, ",2.5e-09,"));
-  assert_non_null(strstr(answer.text, ",/v1/simulations/1,/v1/analyses/2\r\n"));
+  assert_non_null(strstr(answer.text, ",/v1/simulations/1,/v1/analyses/2,diffusion,,,,,1,"));
+  /* Behind these comes a column for each parameter of an analysis. */
+  const char *end = strstr(answer.text, "\r\n");
+  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++)
+    for (int p = 0; p < (*type)->parameter_count; p++) {
+      char column[80];
+      snprintf(column, sizeof column, ",%s", (*type)->parameters[p].name);
+      const char *found = strstr(answer.text, column);
+      assert_true(found != NULL && found < end);
+    }
   client_fini(&answer);
   answer = client_get(store, "/v1/results?format=csv&limit=1");
   assert_non_null(strstr(client_header(&answer, "Link"), "format=csv"));

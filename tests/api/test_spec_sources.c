@@ -90,6 +90,9 @@ static void test_faults(void **state) {
       {"[{\"type\": \"relaxation\", \"q_inv_a\": {\"analysis\": 3, \"x\": 1}}]", "/analyses/0/q_inv_a/x", "unknown key"},
       {"[{\"type\": \"relaxation\", \"q_inv_a\": {\"from\": \"diffusion\", \"spec_sha256\": \"x\"}}]", "/analyses/0/q_inv_a/from", "structure_factor"},
       {"[{\"type\": \"relaxation\", \"q_inv_a\": {\"from\": \"structure_factor\", \"spec_sha256\": \"x\"}}]", "/analyses/0/q_inv_a/spec_sha256", "64"},
+      {"[{\"type\": \"relaxation\", \"q_inv_a\": {\"from\": \"structure_factor\","
+       " \"spec_sha256\": \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}}]",
+       "/analyses/0/q_inv_a", "no analysis in the list has this"},
       {"[{\"type\": \"relaxation\", \"q_inv_a\": true}]", "/analyses/0/q_inv_a", "must be a number"},
       {"[{\"type\": \"relaxation\", \"max_lag_ps\": \"structure_factor\"}]", "/analyses/0/max_lag_ps", "must be a number"},
       {"[{\"type\": \"structure_factor\"}, {\"type\": \"structure_factor\", \"vectors\": 50},"

@@ -36,7 +36,7 @@ static void takes_good_values_only(void **state) {
   qn_error error;
   const qn_value *taken;
   const qn_parameter_source *source = qn_parameter_source_find("q_inv_a");
-  const qn_parameter parameter = {"q_inv_a", "", 2.7, 0.01, 100, false};
+  const qn_parameter parameter = {"q_inv_a", "", 2.7, 0.01, 100, false, NULL};
   assert_int_equal(qn_parameter_source_take(source, &parameter, &report, &taken, &error), QN_UNSUPPORTED);
   assert_non_null(strstr(error.message, "gave no structure_factor_peak_wave_number"));
   qn_value *pair = qn_report_add_value(&report, source->quantity, "1/A", "Cu-Zr", "bulk", &error);

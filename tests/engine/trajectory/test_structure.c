@@ -117,7 +117,7 @@ static void refuses_faults(void **state) {
     qn_status status;
   } cases[] = {
       {"", "empty", QN_PARSE},
-      {"title\n", "no section Atoms", QN_PARSE},
+      {"title\n", "no section Atoms, as a LAMMPS data file has", QN_PARSE},
       {"t\n-1 atoms\n", "no positive integer", QN_PARSE},
       {"t\n2 atoms\n17 atom types\n", "more than 16", QN_UNSUPPORTED},
       {"t\n2 atoms\n1 atom types\nAtoms\n\n1 1 1 1 1\n", "come before", QN_PARSE},

@@ -127,14 +127,14 @@ static void test_order(void **state) {
   qn_claim got;
   assert_true(claim(5, &got));
   assert_int_equal(got.lease.job, c);
-  assert_false(got.analysis);
+  assert_string_equal(got.kind, "simulation");
   assert_int_equal(got.resource, fixture_number(&f, "SELECT id FROM simulations WHERE job_id = %lld", c));
   assert_true(claim(5, &got));
   assert_int_equal(got.lease.job, a);
   assert_int_equal(end(&got.lease, QN_ENDING_SUCCEEDED, NULL), QN_OK);
   assert_true(claim(5, &got)); /* the analysis of a goes before b */
   assert_int_equal(got.lease.job, child_of(a));
-  assert_true(got.analysis);
+  assert_string_equal(got.kind, "analysis");
   assert_true(claim(5, &got));
   assert_int_equal(got.lease.job, b);
   assert_false(claim(5, &got));

@@ -19,12 +19,14 @@ static const char *const rows[] = {
     " CASE WHEN i % 3 = 0 THEN 'Cu64Zr36' ELSE 'Cu50Zr50' END, '0.1.0' FROM generate_series(1, 40) i",
     "INSERT INTO analyses (job_id, simulation_id, type, sha256, spec, spec_text) SELECT 40 + i, (i + 1) / 2,"
     " CASE WHEN i % 2 = 0 THEN 'diffusion' ELSE 'relaxation' END, lpad(i::text, 64, '0'), '{}', '{}' FROM generate_series(1, 80) i",
-    "INSERT INTO results (analysis_id, ordinal, simulation_id, potential_id, quantity, species, region, unit, status, value, standard_error,"
-    " temperature_k, composition, atoms, window_start_ps, window_end_ps, samples, engine_version)"
-    " SELECT a.id, o, s.id, s.potential_id, CASE WHEN o < 3 THEN 'diffusion_coefficient' ELSE 'relaxation_time' END,"
+    "INSERT INTO results (analysis_id, ordinal, simulation_id, potential_id, type, quantity, species, region, unit, status, value, standard_error,"
+    " temperature_k, composition, atoms, window_start_ps, window_end_ps, samples, engine_version, parameters, inputs)"
+    " SELECT a.id, o, s.id, s.potential_id, a.type, CASE WHEN o < 3 THEN 'diffusion_coefficient' ELSE 'relaxation_time' END,"
     " (ARRAY['all','Cu','Zr'])[1 + o % 3], CASE WHEN s.id % 5 = 0 THEN 'surface' ELSE 'bulk' END, 'm2/s',"
     " CASE WHEN s.id % 7 = 0 THEN 'not_diffusive' ELSE 'ok' END, CASE WHEN s.id % 7 = 0 THEN NULL ELSE 1e-9 * s.id + o END,"
-    " CASE WHEN s.id % 7 = 0 THEN NULL ELSE 1e-11 END, 600 + 100 * (s.id % 10), s.composition, 500, 0.5, 12.25, 10, '0.1.0'"
+    " CASE WHEN s.id % 7 = 0 THEN NULL ELSE 1e-11 END, 600 + 100 * (s.id % 10), s.composition, 500, 0.5, 12.25, 10, '0.1.0',"
+    " jsonb_build_object('stage', 1, 'q_inv_a', CASE WHEN s.id % 4 = 0 THEN NULL ELSE s.id / 10.0 END),"
+    " CASE WHEN s.id % 6 = 0 THEN jsonb_build_object('q_inv_a', jsonb_build_object('type', 'structure_factor', 'analysis', a.id)) ELSE '{}' END"
     " FROM analyses a JOIN simulations s ON s.id = a.simulation_id, generate_series(0, 5) o",
     "INSERT INTO curves (analysis_id, ordinal, name, species, region, columns, data)"
     " VALUES (1, 0, 'msd', 'all', 'bulk', '[\"lag_ps\",\"msd_a2\"]', '[[0,0],[0.1,2.5e-3],[0.2,null]]')",
@@ -137,12 +139,12 @@ static void test_lists(void **state) {
   assert_true(simulations.more);
   qn_simulation_page_fini(&simulations);
   qn_analysis_page analyses;
-  assert_status(QN_OK, qn_store_list_analyses(f.store, 3, (qn_page_query){0, 5}, &analyses, &error), error);
+  assert_status(QN_OK, qn_store_list_analyses(f.store, 3, 0, (qn_page_query){0, 5}, &analyses, &error), error);
   assert_int_equal(analyses.count, 2);
   assert_false(analyses.more);
   assert_int_equal(analyses.rows[0].simulation, 3);
   qn_analysis_page_fini(&analyses);
-  assert_status(QN_OK, qn_store_list_analyses(f.store, 0, (qn_page_query){0, 80}, &analyses, &error), error);
+  assert_status(QN_OK, qn_store_list_analyses(f.store, 0, 0, (qn_page_query){0, 80}, &analyses, &error), error);
   assert_int_equal(analyses.count, 80);
   assert_false(analyses.more);
   qn_analysis_page_fini(&analyses);

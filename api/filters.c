@@ -1,0 +1,177 @@
+#include "api/filters.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json.h"
+#include "api/query.h"
+#include "engine/analysis/sources.h"
+
+void qn_filters_list(qn_filter_list *list) {
+  list->count = 0;
+  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++)
+    for (int p = 0; p < (*type)->parameter_count; p++) {
+      bool known = list->count == QN_MOST_FILTERS;
+      for (int k = 0; k < list->count && !known; k++)
+        known = strcmp(list->parameter[k]->name, (*type)->parameters[p].name) == 0;
+      if (!known) list->parameter[list->count++] = &(*type)->parameters[p];
+    }
+}
+
+void qn_filters_fini(qn_filters *filters) {
+  free(filters->parameters);
+  free(filters->inputs);
+  *filters = (qn_filters){0};
+}
+
+/* What a result must contain: collected, then written into the query. */
+typedef struct wanted {
+  json_t *parameters, *inputs;
+} wanted;
+
+static bool is_word_of(const qn_parameter *parameter, const char *word) {
+  for (const char *const *known = parameter->words; known != NULL && *known != NULL; known++)
+    if (word != NULL && strcmp(*known, word) == 0) return true;
+  return false;
+}
+
+/* One filter: a number, or one of its words; "auto" for a value that the analysis chose by its rule; the analysis that gave it. False: none of these. */
+static bool want(wanted *all, const qn_parameter *parameter, const json_t *value) {
+  const qn_parameter_source *source = qn_parameter_source_find(parameter->name);
+  const char *word = json_string_value(value);
+  if (parameter->words != NULL) {
+    if (!is_word_of(parameter, word)) return false;
+    json_object_set_new(all->parameters, parameter->name, json_string(word));
+  } else if (json_is_number(value)) {
+    json_object_set_new(all->parameters, parameter->name, json_real(json_number_value(value)));
+  } else if (word != NULL && source != NULL && strcmp(word, source->type) == 0) {
+    json_object_set_new(all->inputs, parameter->name, json_pack("{s:s}", "type", source->type));
+  } else if (word != NULL && parameter->automatic && strcmp(word, "auto") == 0) {
+    json_object_set_new(all->parameters, parameter->name, json_null());
+  } else {
+    return false;
+  }
+  return true;
+}
+
+static void describe(const qn_parameter *parameter, char text[QN_DETAIL_SIZE]) {
+  const qn_parameter_source *source = qn_parameter_source_find(parameter->name);
+  if (parameter->words != NULL) {
+    size_t used = (size_t)snprintf(text, QN_DETAIL_SIZE, "must be one of");
+    for (const char *const *word = parameter->words; *word != NULL && used < QN_DETAIL_SIZE; word++)
+      used += (size_t)snprintf(text + used, QN_DETAIL_SIZE - used, "%s %s", word > parameter->words ? "," : "", *word);
+    return;
+  }
+  snprintf(text, QN_DETAIL_SIZE, "must be a number%s%s%s%s", parameter->automatic ? ", or auto for what the analysis chose" : "",
+           source != NULL ? ", or " : "", source != NULL ? source->type : "",
+           source != NULL ? " for what such an analysis gave" : "");
+}
+
+static void finish(qn_filters *filters, const wanted *all) {
+  if (json_object_size(all->parameters) > 0) filters->parameters = qn_json_write(all->parameters, true);
+  if (json_object_size(all->inputs) > 0) filters->inputs = qn_json_write(all->inputs, true);
+  filters->query.parameters = filters->parameters;
+  filters->query.inputs = filters->inputs;
+  json_decref(all->parameters);
+  json_decref(all->inputs);
+}
+
+void qn_filters_of_request(qn_filters *filters, const qn_request *request, qn_faults *faults) {
+  *filters = (qn_filters){.query = {
+                              .quantity = qn_query_text(request, "quantity", faults),
+                              .type = qn_query_text(request, "type", faults),
+                              .species = qn_query_text(request, "species", faults),
+                              .region = qn_query_text(request, "region", faults),
+                              .status = qn_query_text(request, "status", faults),
+                              .potential = qn_query_text(request, "potential", faults),
+                              .composition = qn_query_text(request, "composition", faults),
+                              .temperature_min_k = qn_query_number(request, "temperature_min_k", NAN, faults),
+                              .temperature_max_k = qn_query_number(request, "temperature_max_k", NAN, faults),
+                              .simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, faults),
+                              .trajectory = qn_query_integer(request, "trajectory", 1, INT64_MAX, 0, faults),
+                              .analysis = qn_query_integer(request, "analysis", 1, INT64_MAX, 0, faults),
+                              .fit = qn_query_integer(request, "fit", 1, INT64_MAX, 0, faults),
+                              .page = qn_query_page(request, faults),
+                          }};
+  wanted all = {json_object(), json_object()};
+  const char *of = qn_query_text(request, "of", faults);
+  if (of != NULL) json_object_set_new(all.parameters, "quantity", qn_json_text(of));
+  int64_t stage = qn_query_integer(request, "stage", 0, INT32_MAX, -1, faults);
+  if (stage >= 0) json_object_set_new(all.parameters, "stage", json_integer(stage));
+  qn_filter_list list;
+  qn_filters_list(&list);
+  for (int i = 0; i < list.count; i++) {
+    const char *name = list.parameter[i]->name, *text = qn_request_query(request, name);
+    if (text == NULL) continue;
+    qn_faults tried = {0};
+    double number = qn_query_number(request, name, NAN, &tried);
+    json_t *value = qn_faults_total(&tried) == 0 ? json_real(number) : qn_json_text(text);
+    char detail[QN_DETAIL_SIZE], pointer[QN_POINTER_SIZE];
+    if (!want(&all, list.parameter[i], value)) {
+      snprintf(pointer, sizeof pointer, "?%s", name);
+      describe(list.parameter[i], detail);
+      qn_faults_add(faults, pointer, "%s", detail);
+    }
+    json_decref(value);
+    qn_faults_fini(&tried);
+  }
+  finish(filters, &all);
+}
+
+/* A text of 1 to 64 bytes that lives in the object; NULL when absent. */
+static const char *take_text(qn_reader *reader, const char *key) {
+  const json_t *value = qn_reader_take(reader, key);
+  if (value == NULL) return NULL;
+  size_t length = json_string_length(value);
+  if (json_is_string(value) && length >= 1 && length < QN_QUERY_TEXT_SIZE) return json_string_value(value);
+  qn_reader_fault(reader, key, "must be a text of 1 to 64 bytes");
+  return NULL;
+}
+
+static int64_t take_id(qn_reader *reader, const char *key) {
+  static const int64_t none = 0;
+  return qn_reader_has(reader, key) ? qn_reader_integer(reader, key, 1, INT64_C(9007199254740991), NULL)
+                                    : qn_reader_integer(reader, key, 1, INT64_C(9007199254740991), &none);
+}
+
+static double take_temperature(qn_reader *reader, const char *key) {
+  static const qn_bounds bounds = {0.0, 1e6, "K"};
+  double number = qn_reader_number(reader, key, bounds, -1.0);
+  return number >= 0.0 ? number : NAN;
+}
+
+void qn_filters_of_json(qn_filters *filters, qn_reader *reader) {
+  *filters = (qn_filters){.query = {
+                              .quantity = take_text(reader, "quantity"),
+                              .type = take_text(reader, "type"),
+                              .species = take_text(reader, "species"),
+                              .region = take_text(reader, "region"),
+                              .potential = take_text(reader, "potential"),
+                              .composition = take_text(reader, "composition"),
+                              .temperature_min_k = take_temperature(reader, "temperature_min_k"),
+                              .temperature_max_k = take_temperature(reader, "temperature_max_k"),
+                              .simulation = take_id(reader, "simulation"),
+                              .trajectory = take_id(reader, "trajectory"),
+                              .analysis = take_id(reader, "analysis"),
+                              .fit = take_id(reader, "fit"),
+                          }};
+  wanted all = {json_object(), json_object()};
+  const char *of = take_text(reader, "of");
+  if (of != NULL) json_object_set_new(all.parameters, "quantity", qn_json_text(of));
+  if (qn_reader_has(reader, "stage"))
+    json_object_set_new(all.parameters, "stage", json_integer(qn_reader_integer(reader, "stage", 0, INT32_MAX, NULL)));
+  else
+    qn_reader_take(reader, "stage");
+  qn_filter_list list;
+  qn_filters_list(&list);
+  for (int i = 0; i < list.count; i++) {
+    const json_t *value = qn_reader_take(reader, list.parameter[i]->name);
+    char detail[QN_DETAIL_SIZE];
+    if (value == NULL || want(&all, list.parameter[i], value)) continue;
+    describe(list.parameter[i], detail);
+    qn_reader_fault(reader, list.parameter[i]->name, "%s, is %s", detail, qn_reader_type_name(value));
+  }
+  finish(filters, &all);
+}

@@ -1,0 +1,92 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/version.h"
+#include "server/job/durable.h"
+#include "server/log.h"
+#include "server/worker/work_parts.h"
+
+static const qn_statement read_upload = {"work_upload", "SELECT spec_text FROM uploads WHERE id = $1::bigint"};
+static const qn_statement describe = {
+    "rows_upload",
+    "UPDATE uploads SET atoms = $2::bigint, composition = $3, details = $4::json, engine_version = $5 WHERE id = $1::bigint"};
+static const qn_statement insert_artifact = {
+    "rows_upload_artifact",
+    "INSERT INTO artifacts (id, upload_id, kind, stage, temperature_k, path, size, frames, interval_ps, sha256) OVERRIDING SYSTEM VALUE"
+    " SELECT u.id, u.id, 'trajectory', -1, (u.spec->>'temperature_k')::float8, $2, $3::bigint, $4::bigint, $5::float8, $6 FROM uploads u"
+    " WHERE u.id = $1::bigint"};
+
+static void base_of(const qn_work *work, char base[QN_PATH_SIZE]) {
+  snprintf(base, QN_PATH_SIZE, "%s/imports/%lld", qn_store_data_directory(work->store), (long long)work->claim->resource);
+}
+
+qn_status qn_work_import(const qn_work *work, qn_work_result *result, qn_error *error) {
+  qn_params params = {0};
+  qn_params_int(&params, work->claim->resource);
+  PGresult *row;
+  qn_status status = qn_pool_run(work->store, &read_upload, &params, &row, error);
+  if (status != QN_OK) return status;
+  qn_upload_spec spec;
+  qn_faults faults = {0};
+  status = qn_work_row(row, "the upload", error);
+  if (status == QN_OK) {
+    qn_upload_parse(qn_field(row, 0, 0), &spec, &faults);
+    status = qn_work_judge(&faults, error);
+  }
+  PQclear(row);
+  qn_faults_fini(&faults);
+  if (status != QN_OK) return status;
+
+  /* An attempt has a folder of its own: one whose lease was lost writes where nobody looks. */
+  char base[QN_PATH_SIZE], folder[QN_PATH_SIZE + 16], upload[QN_PATH_SIZE + 16];
+  base_of(work, base);
+  snprintf(folder, sizeof folder, "%s/%d", base, work->claim->lease.attempt);
+  snprintf(upload, sizeof upload, "%s/upload", base);
+  snprintf(result->folder, sizeof result->folder, "imports/%lld/%d", (long long)work->claim->resource, work->claim->lease.attempt);
+  if (access(upload, R_OK) != 0)
+    return qn_error_set(error, QN_NOT_FOUND, "the file that was uploaded is gone: post it again, then retry this job");
+  const qn_job_import job = {.path = upload, .spec = &spec, .directory = folder};
+  return qn_job_import_run(&job, work->control, &result->imported, error);
+}
+
+qn_status qn_work_write_import(qn_connection *connection, const qn_work_result *result, qn_error *error) {
+  const qn_job_imported *found = &result->imported;
+  char path[256];
+  snprintf(path, sizeof path, "%s/%s", result->folder, found->path);
+  qn_params about = {0}, artifact = {0};
+  qn_params_int(&about, result->claim->resource);
+  qn_params_int(&about, found->atoms);
+  qn_params_text(&about, found->composition);
+  qn_params_text(&about, found->details);
+  qn_params_text(&about, qn_api_version());
+  qn_params_int(&artifact, result->claim->resource);
+  qn_params_text(&artifact, path);
+  qn_params_int(&artifact, found->size);
+  qn_params_int(&artifact, found->frames);
+  qn_params_real(&artifact, found->interval_ps);
+  qn_params_text(&artifact, found->sha256);
+  qn_status status = qn_connection_run(connection, &describe, &about, NULL, error);
+  return status == QN_OK ? qn_connection_run(connection, &insert_artifact, &artifact, NULL, error) : status;
+}
+
+/* What came is kept while it may be wanted again: after a failure. */
+void qn_work_tidy_import(const qn_work *work, qn_ending ending) {
+  char base[QN_PATH_SIZE], path[QN_PATH_SIZE + 16];
+  qn_error error;
+  base_of(work, base);
+  if (ending == QN_ENDING_CANCELLED) {
+    if (qn_durable_remove(base, &error) != QN_OK) qn_log("warning", "%s", error.message);
+    return;
+  }
+  int keep = ending == QN_ENDING_SUCCEEDED ? work->claim->lease.attempt : 0;
+  for (int attempt = 1; attempt <= work->claim->lease.attempt; attempt++) {
+    if (attempt == keep) continue;
+    snprintf(path, sizeof path, "%s/%d", base, attempt);
+    if (qn_durable_remove(path, &error) != QN_OK) qn_log("warning", "%s", error.message);
+  }
+  if (ending != QN_ENDING_SUCCEEDED) return;
+  snprintf(path, sizeof path, "%s/upload", base);
+  unlink(path);
+}
