@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "api/hash.h"
+#include "server/store/embedded.h"
 #include "server/store/migrate.h"
 
 static int setup(void **state) {
@@ -114,6 +116,45 @@ static void test_all_or_nothing(void **state) {
   assert_status(QN_OK, qn_migrate_run(f->store, &applied, &error), error);
 }
 
+/* Results that were there before they said how they were measured learn it from their analyses. */
+static void test_results_from_before(void **state) {
+  fixture *f = *state;
+  qn_error error;
+  int applied, first = 0;
+  fixture_text(f, "CREATE TABLE schema_migrations (version integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL,"
+                  " applied_at timestamptz NOT NULL DEFAULT now())");
+  for (; strncmp(qn_embedded_migrations[first].name, "006", 3) != 0; first++) {
+    const qn_embedded_file *file = &qn_embedded_migrations[first];
+    char hash[QN_HASH_SIZE];
+    assert_status(QN_OK, qn_connection_script(&f->sql, file->text, &error), error);
+    qn_hash_hex(file->text, (size_t)(file->end - file->text), hash);
+    fixture_text(f, "INSERT INTO schema_migrations VALUES (%d, '%s', '%s')", first + 1, file->name, hash);
+  }
+  static const char *const rows[] = {
+      "INSERT INTO potentials (name, sha256, species, format, cutoff_a, details, content)"
+      " VALUES ('other', repeat('a', 64), 'Cu', 'eam/alloy', 5, '{}', 'x')",
+      "INSERT INTO jobs (id, kind, state, finished_at) VALUES (1, 'simulation', 'succeeded', now()), (2, 'analysis', 'succeeded', now())",
+      "INSERT INTO simulations (job_id, name, sha256, spec, spec_text, potential_id, atoms, composition, engine_version)"
+      " SELECT 1, 'run', repeat('0', 64), '{}', '{}', min(id), 500, 'Cu100', '0.1.0' FROM potentials",
+      "INSERT INTO analyses (job_id, simulation_id, type, sha256, spec, spec_text) SELECT 2, id, 'relaxation', repeat('0', 64),"
+      " '{\"type\": \"relaxation\", \"stage\": 1, \"q_inv_a\": 2.7, \"layer_a\": null}', '{}' FROM simulations",
+      "INSERT INTO results (analysis_id, ordinal, simulation_id, potential_id, quantity, species, region, unit, status, value, standard_error,"
+      " temperature_k, composition, atoms, window_start_ps, window_end_ps, samples, engine_version) SELECT a.id, 0, a.simulation_id,"
+      " (SELECT min(id) FROM potentials), 'relaxation_time', 'all', 'bulk', 'ps', 'ok', 3, 0.1, 900, 'Cu100', 500, 0, 10, 5, '0.1.0' FROM analyses a",
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) fixture_text(f, "%s", rows[i]);
+  assert_status(QN_OK, qn_migrate_run(f->store, &applied, &error), error);
+  assert_int_equal(applied, qn_migrate_version() - first);
+  qn_result_page page;
+  const qn_result_query query = {.type = "relaxation", .parameters = "{\"q_inv_a\": 2.7, \"layer_a\": null, \"stage\": 1}",
+                                 .temperature_min_k = 1, .temperature_max_k = 1e4, .page = {0, 5}};
+  assert_status(QN_OK, qn_store_query_results(f->store, &query, &page, &error), error);
+  assert_int_equal(page.count, 1);
+  assert_string_equal(page.rows[0].inputs, "{}");
+  assert_null(strstr(page.rows[0].parameters, "type"));
+  qn_result_page_fini(&page);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_twice, setup, teardown),
@@ -121,6 +162,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_changed, setup, teardown),
       cmocka_unit_test_setup_teardown(test_newer_and_older, setup, teardown),
       cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_results_from_before, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

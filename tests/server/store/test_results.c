@@ -103,6 +103,100 @@ static void test_filters(void **state) {
   expect(q, "analysis_id = 9 AND species = 'Zr'");
 }
 
+/* By how they were measured: a parameter as it was used, one that was left to the analysis, one that another analysis gave. */
+static void test_filters_of_parameters(void **state) {
+  (void)state;
+  qn_result_query q = everything();
+  q.type = "relaxation";
+  expect(q, "type = 'relaxation'");
+  q.parameters = "{\"q_inv_a\":2.7}";
+  expect(q, "type = 'relaxation' AND simulation_id = 27");
+  q = everything(), q.parameters = "{\"q_inv_a\":null}";
+  expect(q, "simulation_id % 4 = 0");
+  q.quantity = "relaxation_time";
+  expect(q, "simulation_id % 4 = 0 AND quantity LIKE 'r%'");
+  q = everything(), q.inputs = "{\"q_inv_a\":{\"type\":\"structure_factor\"}}";
+  expect(q, "simulation_id % 6 = 0");
+  q.parameters = "{\"stage\":1,\"q_inv_a\":3.0}";
+  expect(q, "simulation_id = 30");
+}
+
+/* Numbers of a trajectory made elsewhere are found like those of a simulation; those of a fit by its law. */
+static void test_results_of_all_kinds(void **state) {
+  (void)state;
+  static const char *const more[] = {
+      "INSERT INTO jobs (id, kind, state, finished_at) VALUES (500, 'import', 'succeeded', now()), (501, 'analysis', 'succeeded', now()),"
+      " (502, 'fit', 'succeeded', now())",
+      "INSERT INTO uploads (id, kind, job_id, name, sha256, spec, spec_text, atoms, composition)"
+      " VALUES (900, 'trajectory', 500, 'elsewhere', repeat('1', 64), '{\"temperature_k\":950}', '{}', 432, 'Cu50Zr50')",
+      "INSERT INTO analyses (id, job_id, trajectory_id, type, sha256, spec, spec_text) OVERRIDING SYSTEM VALUE"
+      " VALUES (300, 501, 900, 'diffusion', repeat('2', 64), '{}', '{}')",
+      "INSERT INTO results (analysis_id, ordinal, trajectory_id, type, quantity, species, region, unit, status, value, temperature_k, composition, atoms,"
+      " window_start_ps, window_end_ps, samples, engine_version)"
+      " VALUES (300, 0, 900, 'diffusion', 'diffusion_coefficient', 'Al', 'bulk', 'm2/s', 'ok', 3e-9, 950, 'Cu50Zr50', 432, 0, 1, 5, '0.1.0')",
+      "INSERT INTO fits (id, job_id, name, law, sha256, spec, spec_text, outcome, result, engine_version) OVERRIDING SYSTEM VALUE"
+      " VALUES (70, 502, 'a line', 'arrhenius', repeat('3', 64), '{\"quantity\":\"diffusion_coefficient\",\"species\":\"Al\"}', '{\"points\":[]}',"
+      " 'ok', '{\"status\":\"ok\"}', '0.1.0')",
+      "INSERT INTO results (fit_id, ordinal, type, quantity, species, region, unit, status, value, composition, samples, engine_version, parameters)"
+      " VALUES (70, 0, 'arrhenius', 'activation_energy', 'Al', 'bulk', 'eV', 'ok', 0.5, '', 5, '0.1.0', '{\"quantity\":\"diffusion_coefficient\"}')",
+  };
+  for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) fixture_text(&f, "%s", more[i]);
+  qn_error error;
+  qn_result_page page;
+  qn_result_query q = everything();
+  q.quantity = "diffusion_coefficient", q.species = "Al", q.temperature_min_k = 900, q.composition = "Cu50Zr50";
+  assert_status(QN_OK, qn_store_query_results(f.store, &q, &page, &error), error);
+  assert_int_equal(page.count, 1);
+  assert_true(page.rows[0].trajectory == 900 && page.rows[0].simulation == 0 && page.rows[0].atoms == 432);
+  assert_string_equal(page.rows[0].trajectory_name, "elsewhere");
+  assert_string_equal(page.rows[0].potential, "");
+  qn_result_page_fini(&page);
+  q = everything(), q.trajectory = 900;
+  expect(q, "trajectory_id = 900");
+  q = everything(), q.type = "arrhenius", q.parameters = "{\"quantity\":\"diffusion_coefficient\"}", q.species = "Al";
+  assert_status(QN_OK, qn_store_query_results(f.store, &q, &page, &error), error);
+  assert_int_equal(page.count, 1);
+  assert_true(page.rows[0].fit == 70 && page.rows[0].analysis == 0 && isnan(page.rows[0].temperature_k) && page.rows[0].atoms == 0);
+  assert_int_equal(strlen(page.rows[0].spec_sha256), 64);
+  qn_result_page_fini(&page);
+  q = everything(), q.fit = 70;
+  expect(q, "fit_id = 70");
+
+  qn_fit_row fit;
+  assert_status(QN_OK, qn_store_get_fit(f.store, 70, &fit, &error), error);
+  assert_string_equal(fit.spec, "{\"points\":[]}");
+  assert_int_equal(fit.state, QN_JOB_SUCCEEDED);
+  qn_fit_row_fini(&fit);
+  assert_status(QN_NOT_FOUND, qn_store_get_fit(f.store, 4711, &fit, &error), error);
+  const struct {
+    qn_fit_query query;
+    int count;
+  } lists[] = {{{.page = {0, 5}}, 1},
+               {{.law = "arrhenius", .outcome = "ok", .quantity = "diffusion_coefficient", .species = "Al", .page = {0, 5}}, 1},
+               {{.law = "vft", .page = {0, 5}}, 0},
+               {{.species = "Cu", .page = {0, 5}}, 0},
+               {{.page = {70, 5}}, 0}};
+  for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+    qn_fit_page fits;
+    assert_status(QN_OK, qn_store_list_fits(f.store, &lists[i].query, &fits, &error), error);
+    assert_int_equal(fits.count, lists[i].count);
+    qn_fit_page_fini(&fits);
+  }
+  qn_job_row job;
+  assert_status(QN_OK, qn_store_get_job(f.store, 502, &job, &error), error);
+  assert_string_equal(job.kind, "fit");
+  assert_int_equal(job.resource, 70);
+  qn_job_row_fini(&job);
+  assert_status(QN_OK, qn_store_get_job(f.store, 500, &job, &error), error);
+  assert_int_equal(job.resource, 900);
+  qn_job_row_fini(&job);
+  fixture_text(&f, "DELETE FROM results WHERE trajectory_id = 900 OR fit_id = 70"); /* the other tests count rows */
+  fixture_text(&f, "DELETE FROM analyses WHERE id = 300");
+  fixture_text(&f, "DELETE FROM fits");
+  fixture_text(&f, "DELETE FROM uploads");
+  fixture_text(&f, "DELETE FROM jobs WHERE id >= 500");
+}
+
 static void test_row(void **state) {
   (void)state;
   qn_error error;
@@ -274,7 +368,8 @@ static void test_metrics(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_filters), cmocka_unit_test(test_row),        cmocka_unit_test(test_lists),
+      cmocka_unit_test(test_filters), cmocka_unit_test(test_filters_of_parameters), cmocka_unit_test(test_results_of_all_kinds),
+      cmocka_unit_test(test_row),     cmocka_unit_test(test_lists),
       cmocka_unit_test(test_not_found), cmocka_unit_test(test_potentials), cmocka_unit_test(test_metrics),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

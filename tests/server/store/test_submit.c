@@ -103,6 +103,82 @@ static void test_unknown_parents(void **state) {
   assert_status(QN_NOT_FOUND, qn_store_submit(f.store, &simulation, NULL, &fixture_principal, &out, &error), error);
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM jobs j WHERE NOT EXISTS (SELECT 1 FROM simulations WHERE job_id = j.id)"
                                       " AND NOT EXISTS (SELECT 1 FROM analyses WHERE job_id = j.id)"), 0);
+  analysis.parent = 0, analysis.trajectory = 999999;
+  assert_status(QN_NOT_FOUND, qn_store_submit(f.store, &analysis, NULL, &fixture_principal, &out, &error), error);
+}
+
+static void hash_of(int number, char hash[65]) { snprintf(hash, 65, "%064d", number); }
+
+static long long job_of(const char *table, int64_t id) {
+  return (long long)fixture_number(&f, "SELECT job_id FROM %s WHERE id = %lld", table, (long long)id);
+}
+
+#define STATE "SELECT state FROM jobs WHERE id = %lld"
+#define PARENTS "SELECT string_agg(parent_id::text, ' ' ORDER BY parent_id) FROM job_dependencies WHERE job_id = %lld"
+
+/* An analysis that takes a parameter from another waits for that one too. */
+static void test_needs(void **state) {
+  (void)state;
+  qn_error error;
+  qn_submitted out;
+  char spec[] = "{}", whole[65], factor[65], relaxation[65];
+  hash_of(100, whole), hash_of(101, factor), hash_of(102, relaxation);
+  struct qn_child children[2] = {{.type = "structure_factor", .spec = spec}, {.type = "relaxation", .spec = spec, .needs = {.count = 2}}};
+  strcpy(children[0].sha256, factor), strcpy(children[1].sha256, relaxation);
+  strcpy(children[1].needs.sha256[0], factor), strcpy(children[1].needs.sha256[1], factor); /* twice the same is one */
+  qn_submission simulation = {.kind = "simulation", .name = "", .spec = "{}", .sha256 = whole, .potential = "mendelev-2009-cuzr",
+                              .child_count = 2, .children = children};
+  assert_status(QN_OK, qn_store_submit(f.store, &simulation, NULL, &fixture_principal, &out, &error), error);
+  long long first = fixture_number(&f, "SELECT job_id FROM analyses WHERE sha256 = '%s'", factor),
+            second = fixture_number(&f, "SELECT job_id FROM analyses WHERE sha256 = '%s'", relaxation);
+  char wanted[64];
+  snprintf(wanted, sizeof wanted, "%lld", (long long)out.job);
+  assert_string_equal(fixture_text(&f, PARENTS, first), wanted);
+  snprintf(wanted, sizeof wanted, "%lld %lld", (long long)out.job, first);
+  assert_string_equal(fixture_text(&f, PARENTS, second), wanted);
+
+  /* The same analysis of another simulation is none of this one's. */
+  char other[65];
+  hash_of(103, other);
+  simulation.sha256 = other, simulation.child_count = 0;
+  int64_t of = out.id;
+  assert_status(QN_OK, qn_store_submit(f.store, &simulation, NULL, &fixture_principal, &out, &error), error);
+  qn_submission analysis = {.kind = "analysis", .name = "", .spec = "{}", .sha256 = relaxation, .type = "relaxation", .parent = out.id,
+                            .needs = children[1].needs};
+  assert_status(QN_NOT_FOUND, qn_store_submit(f.store, &analysis, NULL, &fixture_principal, &out, &error), error);
+
+  /* One that comes when what it needs has failed has failed too, and says of what. */
+  fixture_text(&f, "UPDATE jobs SET state = 'succeeded', finished_at = now() WHERE id = %lld", job_of("simulations", of));
+  fixture_text(&f, "UPDATE jobs SET state = 'failed', error = 'no peak', finished_at = now() WHERE id = %lld", first);
+  char late[65];
+  hash_of(104, late);
+  analysis.parent = of, analysis.sha256 = late;
+  assert_status(QN_OK, qn_store_submit(f.store, &analysis, NULL, &fixture_principal, &out, &error), error);
+  assert_string_equal(fixture_text(&f, STATE, (long long)out.job), "failed");
+  snprintf(wanted, sizeof wanted, "it needed job %lld (analysis), which failed: no peak", first);
+  assert_string_equal(fixture_text(&f, "SELECT error FROM jobs WHERE id = %lld", (long long)out.job), wanted);
+}
+
+static void test_fits_are_unique(void **state) {
+  (void)state;
+  qn_error error;
+  qn_submitted first, again;
+  char hash[65];
+  hash_of(200, hash);
+  const qn_submission fit = {.kind = "fit", .name = "a", .spec = "{\"quantity\":\"x\"}", .sha256 = hash, .type = "arrhenius"},
+                      twin = {.kind = "fit", .name = "b", .spec = "{}", .sha256 = hash, .type = "arrhenius"};
+  assert_status(QN_OK, qn_store_submit(f.store, &fit, NULL, &fixture_principal, &first, &error), error);
+  assert_true(first.created);
+  assert_string_equal(fixture_text(&f, STATE, job_of("fits", first.id)), "queued");
+  assert_status(QN_OK, qn_store_submit(f.store, &twin, NULL, &fixture_principal, &again, &error), error);
+  assert_true(!again.created && again.id == first.id && again.job == first.job);
+  qn_fit_row row;
+  assert_status(QN_OK, qn_store_get_fit(f.store, first.id, &row, &error), error);
+  assert_string_equal(row.name, "a");
+  assert_string_equal(row.outcome, "");
+  assert_string_equal(row.result, "");
+  assert_int_equal(row.state, QN_JOB_QUEUED);
+  qn_fit_row_fini(&row);
 }
 
 static void test_spec_is_kept_to_the_byte(void **state) {
@@ -161,6 +237,7 @@ int main(void) {
       cmocka_unit_test(test_racing_submissions_make_one_job),
       cmocka_unit_test(test_known_simulation_gets_new_analyses), cmocka_unit_test(test_unknown_parents),
       cmocka_unit_test(test_spec_is_kept_to_the_byte), cmocka_unit_test(test_priorities),
+      cmocka_unit_test(test_needs), cmocka_unit_test(test_fits_are_unique),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
