@@ -116,21 +116,52 @@ void fixture_await(fixture *f, double seconds, const char *wanted, const char *f
   fail_msg("%s: '%s' for %.0f s, not '%s'", format, got, seconds, wanted);
 }
 
-static const char *header(const void *context, const char *name) {
-  (void)context;
-  return strcasecmp(name, "content-type") == 0 ? "application/json" : NULL;
-}
+static const char *header(const void *context, const char *name) { return strcasecmp(name, "content-type") == 0 ? context : NULL; }
 
-int64_t fixture_post(fixture *f, const char *path, const char *body, int expected) {
-  qn_request request = {.method = "POST", .path = path, .body = body, .body_size = strlen(body), .request_id = "test", .header = header, .principal = fixture_principal};
+static int64_t post(fixture *f, qn_request *request, int expected) {
   qn_response response;
   qn_response_init(&response);
-  qn_api_answer(f->store, &request, &response);
-  if (response.status != expected) fail_msg("POST %s: %d: %.*s", path, response.status, (int)response.size, response.bytes);
+  request->method = "POST";
+  request->request_id = "test";
+  request->header = header;
+  request->principal = fixture_principal;
+  qn_api_answer(f->store, request, &response);
+  if (response.status != expected) fail_msg("POST %s: %d: %.*s", request->path, response.status, (int)response.size, response.bytes);
   json_t *root = json_loadb(response.bytes, response.size, 0, NULL);
   int64_t id = json_integer_value(json_object_get(root, "id"));
   json_decref(root);
   qn_response_fini(&response);
+  return id;
+}
+
+int64_t fixture_post(fixture *f, const char *path, const char *body, int expected) {
+  qn_request request = {.path = path, .body = body, .body_size = strlen(body), .header_context = "application/json"};
+  return post(f, &request, expected);
+}
+
+int64_t fixture_upload(fixture *f, const char *target, const void *body, size_t size, int expected) {
+  char copy[512], path[300], hash[QN_HASH_SIZE];
+  qn_pair query[8];
+  qn_error error;
+  snprintf(copy, sizeof copy, "%s", target);
+  qn_request request = {.path = copy, .query = query, .body_size = size, .body_path = path, .body_sha256 = hash, .header_context = "application/octet-stream"};
+  char *rest = strchr(copy, '?');
+  if (rest != NULL) *rest++ = '\0';
+  for (char *pair; rest != NULL && (pair = strsep(&rest, "&")) != NULL && request.query_count < 8;) {
+    char *equals = strchr(pair, '=');
+    assert_non_null(equals);
+    *equals = '\0';
+    query[request.query_count++] = (qn_pair){pair, equals + 1};
+  }
+  snprintf(path, sizeof path, "%s/uploads", f->data);
+  assert_status(QN_OK, qn_durable_make(path, &error), error);
+  snprintf(path, sizeof path, "%s/uploads/XXXXXX", f->data);
+  int file = mkstemp(path);
+  assert_true(file >= 0 && write(file, body, size) == (ssize_t)size);
+  close(file);
+  qn_hash_hex(body, size, hash);
+  int64_t id = post(f, &request, expected);
+  unlink(path);
   return id;
 }
 

@@ -37,6 +37,9 @@ void fixture_await(fixture *f, double seconds, const char *wanted, const char *f
 /* POST through the API's own handlers; the status must be `expected`. The body's "id" of what was made comes back. */
 int64_t fixture_post(fixture *f, const char *path, const char *body, int expected);
 
+/* POST of a file to a route that wants one: `target` with its query, the body as the server spools it. */
+int64_t fixture_upload(fixture *f, const char *target, const void *body, size_t size, int expected);
+
 /* A simulation that takes about `ps` picoseconds at 500 atoms, different for each seed; with its analyses when asked. */
 char *fixture_spec(int seed, double ps, bool analyses);
 
