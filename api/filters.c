@@ -31,6 +31,9 @@ typedef struct wanted {
   json_t *parameters, *inputs;
 } wanted;
 
+/* Of the frames that were measured; kept beside the parameters. */
+static const char *const INDICES[] = {"stage", "sampling"};
+
 static bool is_word_of(const qn_parameter *parameter, const char *word) {
   for (const char *const *known = parameter->words; known != NULL && *known != NULL; known++)
     if (word != NULL && strcmp(*known, word) == 0) return true;
@@ -98,8 +101,10 @@ void qn_filters_of_request(qn_filters *filters, const qn_request *request, qn_fa
   wanted all = {json_object(), json_object()};
   const char *of = qn_query_text(request, "of", faults);
   if (of != NULL) json_object_set_new(all.parameters, "quantity", qn_json_text(of));
-  int64_t stage = qn_query_integer(request, "stage", 0, INT32_MAX, -1, faults);
-  if (stage >= 0) json_object_set_new(all.parameters, "stage", json_integer(stage));
+  for (size_t i = 0; i < sizeof INDICES / sizeof INDICES[0]; i++) {
+    int64_t index = qn_query_integer(request, INDICES[i], 0, INT32_MAX, -1, faults);
+    if (index >= 0) json_object_set_new(all.parameters, INDICES[i], json_integer(index));
+  }
   qn_filter_list list;
   qn_filters_list(&list);
   for (int i = 0; i < list.count; i++) {
@@ -160,10 +165,11 @@ void qn_filters_of_json(qn_filters *filters, qn_reader *reader) {
   wanted all = {json_object(), json_object()};
   const char *of = take_text(reader, "of");
   if (of != NULL) json_object_set_new(all.parameters, "quantity", qn_json_text(of));
-  if (qn_reader_has(reader, "stage"))
-    json_object_set_new(all.parameters, "stage", json_integer(qn_reader_integer(reader, "stage", 0, INT32_MAX, NULL)));
-  else
-    qn_reader_take(reader, "stage");
+  for (size_t i = 0; i < sizeof INDICES / sizeof INDICES[0]; i++) {
+    bool asked = qn_reader_has(reader, INDICES[i]);
+    if (asked) json_object_set_new(all.parameters, INDICES[i], json_integer(qn_reader_integer(reader, INDICES[i], 0, INT32_MAX, NULL)));
+    if (!asked) qn_reader_take(reader, INDICES[i]);
+  }
   qn_filter_list list;
   qn_filters_list(&list);
   for (int i = 0; i < list.count; i++) {

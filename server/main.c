@@ -28,6 +28,7 @@ static const command commands[] = {
   {"evaluate", "FILE.xyz --potential P", "energy, forces and virial of a structure, as extended XYZ", QN_FOR_EVALUATE, 1, 1,
    qn_command_evaluate},
   {"analyse", "TRAJECTORY SPEC.json", "the analyses of a spec on any trajectory", QN_FOR_ANALYSE, 2, 2, qn_command_analyse},
+  {"fit", "SPEC.json", "a law fitted to the points of a spec", QN_FOR_FIT, 1, 1, qn_command_fit},
   {"routes", "", "list the routes of the HTTP interface", 0, 0, 0, qn_command_routes},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

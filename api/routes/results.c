@@ -95,6 +95,7 @@ static const char *const COLUMNS[] = {"id",
                                       "fit",
                                       "of",
                                       "stage",
+                                      "sampling",
                                       NULL};
 
 static void write_id(qn_csv *csv, int64_t id) {
@@ -123,6 +124,7 @@ static void write_parameters(qn_csv *csv, const qn_result_row *row, const qn_fil
   json_t *parameters = qn_stored_json(row->parameters);
   write_json(csv, json_object_get(parameters, "quantity")); /* what a law was fitted to */
   write_json(csv, json_object_get(parameters, "stage"));
+  write_json(csv, json_object_get(parameters, "sampling"));
   for (int i = 0; i < list->count; i++) write_json(csv, json_object_get(parameters, list->parameter[i]->name));
   json_decref(parameters);
 }

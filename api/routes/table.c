@@ -47,7 +47,7 @@ static const qn_route ROUTES[] = {
 
     {"GET", "/v1/results", "queryResults", QN_SCOPE_READ, qn_query_results,
      NAMES("quantity", "type", "of", "species", "region", "status", "potential", "composition", "temperature_min_k",
-           "temperature_max_k", "simulation", "trajectory", "analysis", "fit", "stage", "format", PAGE),
+           "temperature_max_k", "simulation", "trajectory", "analysis", "fit", "stage", "sampling", "format", PAGE),
      0, PARAMETERS},
 
     {"GET", "/v1/fits", "listFits", QN_SCOPE_READ, qn_list_fits,

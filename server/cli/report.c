@@ -6,16 +6,19 @@
 #include <string.h>
 
 #include "api/csv.h"
+#include "api/filters.h"
 #include "api/json.h"
+#include "server/cli/commands.h"
 
+/* Behind these: the parameters of the analyses, each a column. */
 static const char *const columns[] = {"analysis", "quantity", "value", "standard_error", "unit", "status", "temperature_k", "species",
-                                      "region", "window_start_ps", "window_end_ps", "samples"};
-enum { COLUMNS = sizeof columns / sizeof columns[0] };
+                                      "region", "window_start_ps", "window_end_ps", "samples", "error"};
+static const char *const parameter_columns[] = {"stage", "sampling"};
+enum { COLUMNS = sizeof columns / sizeof columns[0], PARAMETER_COLUMNS = sizeof parameter_columns / sizeof parameter_columns[0] };
 
 qn_status qn_cli_report_init(qn_cli_report *collected, qn_error *error) {
-  collected->results = json_array();
-  collected->curves = json_array();
-  if (collected->results != NULL && collected->curves != NULL) return QN_OK;
+  *collected = (qn_cli_report){json_array(), json_array(), json_array()};
+  if (collected->results != NULL && collected->curves != NULL && collected->failures != NULL) return QN_OK;
   qn_cli_report_fini(collected);
   return qn_error_set(error, QN_NO_MEMORY, "out of memory for results");
 }
@@ -23,7 +26,32 @@ qn_status qn_cli_report_init(qn_cli_report *collected, qn_error *error) {
 void qn_cli_report_fini(qn_cli_report *collected) {
   json_decref(collected->results);
   json_decref(collected->curves);
-  collected->results = collected->curves = NULL;
+  json_decref(collected->failures);
+  *collected = (qn_cli_report){0};
+}
+
+/* As they were used: everything of the spec but its type. */
+static json_t *parameters_json(const qn_analysis_spec *used) {
+  char hash[QN_HASH_SIZE];
+  char *text = qn_spec_render_analysis(used, hash);
+  json_t *object = text != NULL ? json_loads(text, 0, NULL) : NULL;
+  json_object_del(object, "type");
+  free(text);
+  return object != NULL ? object : json_object();
+}
+
+static json_t *inputs_json(const qn_job_wanted *wanted) {
+  json_t *object = json_object();
+  for (int i = 0; i < wanted->input_count; i++) {
+    const qn_job_input *from = &wanted->inputs[i];
+    json_t *input = json_object();
+    json_object_set_new(input, "type", json_string(from->source->type));
+    json_object_set_new(input, "quantity", json_string(from->source->quantity));
+    json_object_set_new(input, "value", qn_json_number(from->value));
+    json_object_set_new(input, "standard_error", qn_json_number(from->standard_error));
+    json_object_set_new(object, from->source->parameter, input);
+  }
+  return object;
 }
 
 static json_t *value_json(const char *analysis, const qn_value *value, double temperature_k) {
@@ -60,11 +88,42 @@ static json_t *curve_json(const char *analysis, const qn_curve *curve) {
   return object;
 }
 
-void qn_cli_report_add(qn_cli_report *collected, const qn_analysis_spec *analysis, const qn_report *report, double temperature_k) {
-  for (int i = 0; i < report->value_count; i++)
-    json_array_append_new(collected->results, value_json(analysis->type->name, &report->values[i], temperature_k));
-  for (int i = 0; i < report->curve_count; i++)
-    json_array_append_new(collected->curves, curve_json(analysis->type->name, &report->curves[i]));
+static json_t *failure_json(const qn_job_wanted *wanted) {
+  json_t *object = json_object();
+  json_object_set_new(object, "analysis", json_string(wanted->spec->type->name));
+  json_object_set_new(object, "status", json_string("failed"));
+  json_object_set_new(object, "error", qn_json_text(wanted->error.message));
+  return object;
+}
+
+void qn_cli_report_add(qn_cli_report *collected, qn_job_wanted *wanted, double temperature_k) {
+  const char *name = wanted->spec->type->name;
+  json_t *parameters = parameters_json(&wanted->used), *inputs = inputs_json(wanted);
+  for (int i = 0; wanted->status == QN_OK && i < wanted->report.value_count; i++) {
+    json_t *value = value_json(name, &wanted->report.values[i], temperature_k);
+    json_object_set(value, "parameters", parameters);
+    json_object_set(value, "inputs", inputs);
+    json_array_append_new(collected->results, value);
+  }
+  for (int i = 0; wanted->status == QN_OK && i < wanted->report.curve_count; i++)
+    json_array_append_new(collected->curves, curve_json(name, &wanted->report.curves[i]));
+  if (wanted->status == QN_OK) {
+    qn_report_fini(&wanted->report);
+  } else {
+    json_t *failure = failure_json(wanted);
+    json_object_set(failure, "parameters", parameters);
+    json_array_append_new(collected->failures, failure);
+  }
+  json_decref(parameters);
+  json_decref(inputs);
+}
+
+int qn_cli_report_failures(const qn_cli_report *collected) {
+  size_t i;
+  json_t *failure;
+  json_array_foreach(collected->failures, i, failure)
+    fprintf(stderr, "quenchd: %s: %s\n", json_string_value(json_object_get(failure, "analysis")), json_string_value(json_object_get(failure, "error")));
+  return json_array_size(collected->failures) > 0 ? QN_EXIT_FAILURE : QN_EXIT_OK;
 }
 
 static qn_status write_text(FILE *file, const char *text, size_t size, qn_error *error) {
@@ -72,22 +131,35 @@ static qn_status write_text(FILE *file, const char *text, size_t size, qn_error 
   return qn_error_set(error, QN_IO, "cannot write results: %s", strerror(errno));
 }
 
-qn_status qn_cli_report_write_csv(const qn_cli_report *collected, FILE *file, qn_error *error) {
-  qn_csv csv = {0};
-  for (int c = 0; c < COLUMNS; c++) qn_csv_text(&csv, columns[c]);
-  qn_csv_end(&csv);
+static void write_cell(qn_csv *csv, const json_t *cell) {
+  if (json_is_string(cell)) qn_csv_text(csv, json_string_value(cell));
+  else if (json_is_integer(cell)) qn_csv_integer(csv, json_integer_value(cell));
+  else if (json_is_real(cell)) qn_csv_number(csv, json_real_value(cell));
+  else qn_csv_text(csv, "");
+}
+
+static void write_rows(qn_csv *csv, const json_t *rows, const qn_filter_list *list) {
   size_t i;
   json_t *row;
-  json_array_foreach(collected->results, i, row) {
-    for (int c = 0; c < COLUMNS; c++) {
-      const json_t *cell = json_object_get(row, columns[c]);
-      if (json_is_string(cell)) qn_csv_text(&csv, json_string_value(cell));
-      else if (json_is_integer(cell)) qn_csv_integer(&csv, json_integer_value(cell));
-      else if (json_is_real(cell)) qn_csv_number(&csv, json_real_value(cell));
-      else qn_csv_text(&csv, "");
-    }
-    qn_csv_end(&csv);
+  json_array_foreach(rows, i, row) {
+    const json_t *parameters = json_object_get(row, "parameters");
+    for (int c = 0; c < COLUMNS; c++) write_cell(csv, json_object_get(row, columns[c]));
+    for (int c = 0; c < PARAMETER_COLUMNS; c++) write_cell(csv, json_object_get(parameters, parameter_columns[c]));
+    for (int p = 0; p < list->count; p++) write_cell(csv, json_object_get(parameters, list->parameter[p]->name));
+    qn_csv_end(csv);
   }
+}
+
+qn_status qn_cli_report_write_csv(const qn_cli_report *collected, FILE *file, qn_error *error) {
+  qn_csv csv = {0};
+  qn_filter_list list;
+  qn_filters_list(&list);
+  for (int c = 0; c < COLUMNS; c++) qn_csv_text(&csv, columns[c]);
+  for (int c = 0; c < PARAMETER_COLUMNS; c++) qn_csv_text(&csv, parameter_columns[c]);
+  for (int p = 0; p < list.count; p++) qn_csv_text(&csv, list.parameter[p]->name);
+  qn_csv_end(&csv);
+  write_rows(&csv, collected->results, &list);
+  write_rows(&csv, collected->failures, &list);
   qn_status status = csv.text.failed ? qn_error_set(error, QN_NO_MEMORY, "out of memory for CSV") : write_text(file, csv.text.bytes, csv.text.size, error);
   free(csv.text.bytes);
   return status;

@@ -5,20 +5,25 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "api/spec.h"
+#include "api/problem.h"
+#include "server/job/job.h"
 
 typedef struct qn_cli_report {
-  json_t *results; /* array: one object for each value */
-  json_t *curves;  /* array: {name, species, region, analysis, columns, data} */
+  json_t *results;  /* array: one object for each value */
+  json_t *curves;   /* array: {name, species, region, analysis, columns, data} */
+  json_t *failures; /* array: {analysis, status, error, parameters}, one for each analysis that gave nothing */
 } qn_cli_report;
 
 qn_status qn_cli_report_init(qn_cli_report *collected, qn_error *error);
 void qn_cli_report_fini(qn_cli_report *collected);
 
-/* `temperature_k`, for values without a temperature of their own; NAN: not known. */
-void qn_cli_report_add(qn_cli_report *collected, const qn_analysis_spec *analysis, const qn_report *report, double temperature_k);
+/* What became of an analysis, good or not; releases its report. `temperature_k`, for values without a temperature of their own; NAN: not known. */
+void qn_cli_report_add(qn_cli_report *collected, qn_job_wanted *wanted, double temperature_k);
 
-/* The values as CSV with a heading. */
+/* Print the failures, if any, on standard error: QN_EXIT_FAILURE then, else QN_EXIT_OK. */
+int qn_cli_report_failures(const qn_cli_report *collected);
+
+/* The values as CSV with a heading, then a row for each failure. */
 qn_status qn_cli_report_write_csv(const qn_cli_report *collected, FILE *file, qn_error *error);
 
 /* An object as JSON, a line for each of its members' members. */

@@ -70,16 +70,8 @@ static qn_status analyse(batch *at, int threads, qn_error *error) {
   qn_job_control control = qn_cli_progress_control(&progress, "analysing", 0);
   qn_status status = qn_job_analyse_simulation(&simulated, wanted, count, threads, &control, error);
   qn_cli_progress_end(&progress);
-  if (status != QN_OK) return status;
-  for (int i = 0; i < count; i++) {
-    if (wanted[i].status == QN_OK) {
-      qn_cli_report_add(&at->report, wanted[i].spec, &wanted[i].report, stage_temperature(&at->output, wanted[i].spec->stage));
-      qn_report_fini(&wanted[i].report);
-    } else if (status == QN_OK) {
-      *error = wanted[i].error;
-      status = qn_error_prefix(error, "%s", wanted[i].spec->type->name);
-    }
-  }
+  for (int i = 0; i < count && status == QN_OK; i++)
+    qn_cli_report_add(&at->report, &wanted[i], stage_temperature(&at->output, wanted[i].spec->stage));
   return status;
 }
 
@@ -131,6 +123,7 @@ static qn_status write_json(const batch *at, FILE *file, qn_error *error) {
   json_object_set_new(object, "artifacts", artifacts_json(&at->output));
   json_object_set(object, "results", at->report.results);
   json_object_set(object, "curves", at->report.curves);
+  if (json_array_size(at->report.failures) > 0) json_object_set(object, "failures", at->report.failures);
   qn_status status = qn_cli_write_json(object, file, error);
   json_decref(object);
   return status;
@@ -167,10 +160,11 @@ int qn_command_simulate(const qn_config *config, const char *const *arguments, i
   if (status == QN_OK) status = qn_cli_report_init(&at.report, &error);
   if (status == QN_OK) status = run(&at, &error);
   if (status == QN_OK) status = qn_cli_report_write_csv(&at.report, stdout, &error);
+  int code = status == QN_OK ? qn_cli_report_failures(&at.report) : qn_command_failed(&error);
   qn_cli_report_fini(&at.report);
   qn_job_output_fini(&at.output);
   qn_eam_fini(&at.potential);
   free(at.canonical);
   free(at.spec);
-  return status == QN_OK ? QN_EXIT_OK : qn_command_failed(&error);
+  return code;
 }

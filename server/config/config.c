@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum kind { TEXT, CHOICE, WHOLE, SECONDS, SWITCH } kind;
+typedef enum kind { TEXT, CHOICE, WHOLE, SECONDS, NUMBER /* 0: not given */, SWITCH } kind;
 
 typedef struct setting {
   unsigned commands;
@@ -70,7 +70,16 @@ static const setting settings[] = {
   {QN_FOR_SIMULATE | QN_FOR_EVALUATE | QN_FOR_ANALYSE, "--potential", NULL, "P", TEXT, "", 0, 0, AT(potential),
    "a setfl file, or the name of a potential that comes with quenchd"},
   {QN_FOR_EVALUATE, "--precision", NULL, "double|fast", CHOICE, "double", 0, 0, AT(precision), "the kernel"},
-  {QN_FOR_ANALYSE, "--csv", NULL, NULL, SWITCH, "no", 0, 0, AT(csv), "the numbers as CSV instead of JSON"},
+  {QN_FOR_ANALYSE, "--timestep-fs", NULL, "FS", NUMBER, "", 1e-6, 1e6, AT(timestep_fs),
+   "time between the steps that a LAMMPS dump numbers, where it does not tell its times"},
+  {QN_FOR_ANALYSE, "--interval-ps", NULL, "PS", NUMBER, "", 1e-9, 1e9, AT(interval_ps),
+   "time between frames, in place of what the file says, if anything"},
+  {QN_FOR_ANALYSE, "--species", NULL, "Cu,Zr", TEXT, "", 0, 0, AT(species),
+   "what types 1, 2, ... of the file are; in a file without types Cu:1000,Zr:1000 are its first atoms and the next"},
+  {QN_FOR_ANALYSE, "--temperature-k", NULL, "K", NUMBER, "", 1e-6, 20000, AT(temperature_k),
+   "temperature of the frames, written beside the results"},
+  {QN_FOR_ANALYSE, "--frames", NULL, "A:B:STEP", TEXT, "", 0, 0, AT(frames), "from frame A, below B, every STEP, as in Python; by default all"},
+  {QN_FOR_ANALYSE | QN_FOR_FIT, "--csv", NULL, NULL, SWITCH, "no", 0, 0, AT(csv), "the numbers as CSV instead of JSON"},
 
   {QN_FOR_TOKEN, "--name", NULL, "NAME", TEXT, "", 0, 0, AT(token_name), "create: who or what holds the token"},
   {QN_FOR_TOKEN, "--scope", NULL, "read|submit|admin", CHOICE, "read", 0, 0, AT(token_scope),
@@ -129,6 +138,7 @@ static qn_status assign(qn_config *config, const setting *set, const char *sourc
       return QN_OK;
     }
     case SECONDS:
+    case NUMBER:
       if (!read_number(text, &number) || number < set->minimum || number > set->maximum)
         return qn_error_set(error, QN_INVALID, "%s is \"%.100s\"; accepted is a number from %g to %g", source, text, set->minimum,
                             set->maximum);
@@ -181,7 +191,7 @@ qn_status qn_config_read(qn_config *config, unsigned command, int argc, char **a
   *count = 0;
   for (int i = 0; i < SETTINGS; i++) {
     const setting *set = &settings[i];
-    qn_status status = assign(config, set, set->flag, set->fallback, error);
+    qn_status status = set->kind == NUMBER && set->fallback[0] == '\0' ? QN_OK : assign(config, set, set->flag, set->fallback, error);
     if (status == QN_OK && set->variable != NULL && (set->commands & command) != 0) {
       const char *text = getenv(set->variable);
       if (text != NULL && text[0] != '\0') status = assign(config, set, set->variable, text, error);
@@ -208,7 +218,8 @@ qn_status qn_config_export(const qn_config *config, unsigned command, qn_error *
       case CHOICE: memcpy(&text, field, sizeof text); break;
       case SWITCH: text = *(const bool *)(const void *)field ? "yes" : "no"; break;
       case WHOLE: snprintf(number, sizeof number, "%d", *(const int *)(const void *)field); break;
-      case SECONDS: snprintf(number, sizeof number, "%.17g", *(const double *)(const void *)field); break;
+      case SECONDS:
+      case NUMBER: snprintf(number, sizeof number, "%.17g", *(const double *)(const void *)field); break;
     }
     if (setenv(set->variable, text != NULL ? text : number, 1) != 0)
       return qn_error_set(error, QN_NO_MEMORY, "out of memory for the environment of a child process");

@@ -19,6 +19,7 @@ enum {
   QN_FOR_EVALUATE = 32,
   QN_FOR_ANALYSE = 64,
   QN_FOR_RETAIN = 128,
+  QN_FOR_FIT = 256,
   QN_FOR_DATABASE = QN_FOR_SERVE | QN_FOR_WORK | QN_FOR_MIGRATE | QN_FOR_TOKEN | QN_FOR_RETAIN
 };
 
@@ -37,6 +38,8 @@ typedef struct qn_config {
 
   const char *out, *potential, *precision;
   bool csv;
+  const char *species, *frames;                   /* of a trajectory; "": not said */
+  double timestep_fs, interval_ps, temperature_k; /* 0: not said */
 
   const char *token_name, *token_scope;
   double token_days;       /* 0: for ever */

@@ -6,7 +6,14 @@
 #include "server/job/durable.h"
 #include "server/job/job.h"
 #include "server/job/levels.h"
+#include "server/job/order.h"
 #include "server/job/record.h"
+
+/* Frames of a trajectory: those of a slice, or all. */
+typedef struct frames_of {
+  qn_trajectory *trajectory;
+  const qn_slice *slice;
+} frames_of;
 
 /* Readings, of which several may be needed, as one progress; one that ends early leaves a gap. */
 typedef struct watch {
@@ -31,7 +38,7 @@ static bool needs_feed(const qn_analysis_spec *spec) {
 }
 
 /* One reading for those of `wanted` that are chosen; `fed` may be NULL. */
-static qn_status read_once(qn_trajectory *trajectory, qn_job_wanted *wanted, const bool *chosen, int count, const qn_value *fed,
+static qn_status read_once(frames_of from, qn_job_wanted *wanted, const bool *chosen, int count, const qn_value *fed,
                            const qn_eam *potential, int threads, watch *w, qn_error *error) {
   qn_analysis_order orders[QN_MAX_ANALYSES];
   int of[QN_MAX_ANALYSES], ordered = 0;
@@ -43,7 +50,10 @@ static qn_status read_once(qn_trajectory *trajectory, qn_job_wanted *wanted, con
   }
   qn_analysis_slice slice;
   qn_analysis_frames frames;
-  qn_status status = qn_analysis_slice_init(&slice, &frames, trajectory, 0, 0, 1, error);
+  qn_status status = from.slice == NULL
+                         ? qn_analysis_slice_init(&slice, &frames, from.trajectory, 0, 0, 1, error)
+                         : qn_analysis_slice_init(&slice, &frames, from.trajectory, from.slice->first,
+                                                  from.slice->first + (from.slice->count - 1) * from.slice->step + 1, from.slice->step, error);
   if (status == QN_OK) status = qn_analysis_run(&frames, orders, ordered, potential, threads, on_progress, w, error);
   for (int k = 0; k < ordered && status == QN_OK; k++) {
     wanted[of[k]].status = orders[k].status;
@@ -55,12 +65,12 @@ static qn_status read_once(qn_trajectory *trajectory, qn_job_wanted *wanted, con
 }
 
 /* The value that `feed` asks for, over a trajectory; false when there is none to be had. */
-static bool find_feed(qn_trajectory *trajectory, const qn_analysis_feed *feed, int threads, watch *w, qn_value *fed, qn_status *status,
+static bool find_feed(frames_of from, const qn_analysis_feed *feed, int threads, watch *w, qn_value *fed, qn_status *status,
                       qn_error *error) {
   qn_analysis_spec spec = {.type = qn_analysis_find(feed->type), .stage = -1, .sampling = -1};
   for (int p = 0; p < spec.type->parameter_count; p++) spec.parameters[p] = spec.type->parameters[p].fallback;
   qn_job_wanted wanted = {.spec = &spec};
-  *status = read_once(trajectory, &wanted, (const bool[]){true}, 1, NULL, NULL, threads, w, error);
+  *status = read_once(from, &wanted, (const bool[]){true}, 1, NULL, NULL, threads, w, error);
   bool found = false;
   for (int v = 0; *status == QN_OK && wanted.status == QN_OK && v < wanted.report.value_count; v++) {
     const qn_value *value = &wanted.report.values[v];
@@ -73,7 +83,7 @@ static bool find_feed(qn_trajectory *trajectory, const qn_analysis_feed *feed, i
 }
 
 /* The chosen analyses of one trajectory; what feeds them comes from `finest` (the same one, where there is no finer). */
-static qn_status analyse(qn_trajectory *trajectory, qn_trajectory *finest, qn_job_wanted *wanted, const bool *chosen, int count,
+static qn_status analyse(frames_of from, frames_of finest, qn_job_wanted *wanted, const bool *chosen, int count,
                          const qn_eam *potential, int threads, watch *w, qn_error *error) {
   const qn_analysis_feed *feed = NULL;
   for (int i = 0; i < count; i++)
@@ -81,8 +91,8 @@ static qn_status analyse(qn_trajectory *trajectory, qn_trajectory *finest, qn_jo
   qn_value fed;
   bool found = false;
   qn_status status = QN_OK;
-  if (feed != NULL && finest != NULL) found = find_feed(finest, feed, threads, w, &fed, &status, error);
-  return status == QN_OK ? read_once(trajectory, wanted, chosen, count, found ? &fed : NULL, potential, threads, w, error) : status;
+  if (feed != NULL && finest.trajectory != NULL) found = find_feed(finest, feed, threads, w, &fed, &status, error);
+  return status == QN_OK ? read_once(from, wanted, chosen, count, found ? &fed : NULL, potential, threads, w, error) : status;
 }
 
 static void drop_reports(qn_job_wanted *wanted, int count) {
@@ -112,17 +122,29 @@ static qn_status begin(qn_job_wanted *wanted, int count, qn_error *error) {
   return QN_OK;
 }
 
-qn_status qn_job_analyse_trajectory(qn_trajectory *trajectory, qn_job_wanted *wanted, int count, const qn_eam *potential, int threads,
-                                    const qn_job_control *control, qn_error *error) {
+typedef struct of_trajectory {
+  frames_of from;
+  const qn_eam *potential;
+  int threads;
+} of_trajectory;
+
+static qn_status analyse_trajectory(void *context, qn_job_wanted *wanted, int count, const qn_job_control *control, qn_error *error) {
+  const of_trajectory *of = context;
   watch w = {.control = control, .readings = 1};
   bool chosen[QN_MAX_ANALYSES];
   qn_status status = begin(wanted, count, error);
   for (int i = 0; i < count && status == QN_OK; i++)
     if (needs_feed(wanted[i].spec)) w.readings = 2;
   if (status == QN_OK && choose_framed(wanted, count, chosen))
-    status = analyse(trajectory, trajectory, wanted, chosen, count, potential, threads, &w, error);
+    status = analyse(of->from, of->from, wanted, chosen, count, of->potential, of->threads, &w, error);
   if (status != QN_OK) drop_reports(wanted, count);
   return status;
+}
+
+qn_status qn_job_analyse_trajectory(qn_trajectory *trajectory, const qn_slice *slice, qn_job_wanted *wanted, int count, const qn_eam *potential,
+                                    int threads, const qn_job_control *control, qn_error *error) {
+  of_trajectory of = {{trajectory, slice}, potential, threads};
+  return qn_job_in_order(wanted, count, analyse_trajectory, &of, control, error);
 }
 
 /* ---- a simulation ---- */
@@ -147,7 +169,7 @@ static qn_status analyse_stream(const qn_job_simulated *simulated, int stage, in
     return QN_OK;
   }
   if (finest_stream != sampling) open_stream(simulated, stage, finest_stream, &finest, &why); /* without it nothing is fed */
-  qn_status status = analyse(trajectory, finest_stream == sampling ? trajectory : finest, wanted, chosen, count, simulated->potential, threads, w, error);
+  qn_status status = analyse((frames_of){trajectory, NULL}, (frames_of){finest_stream == sampling ? trajectory : finest, NULL}, wanted, chosen, count, simulated->potential, threads, w, error);
   qn_trajectory_close(trajectory);
   qn_trajectory_close(finest);
   return status;
@@ -192,8 +214,14 @@ static int stream_of(const qn_simulation_spec *spec, const qn_analysis_spec *ana
   return analysis->stage * QN_MAX_SAMPLINGS + qn_spec_stream(&spec->protocol.stages[analysis->stage], analysis);
 }
 
-qn_status qn_job_analyse_simulation(const qn_job_simulated *simulated, qn_job_wanted *wanted, int count, int threads,
-                                    const qn_job_control *control, qn_error *error) {
+typedef struct of_simulation {
+  const qn_job_simulated *simulated;
+  int threads;
+} of_simulation;
+
+static qn_status analyse_simulation(void *context, qn_job_wanted *wanted, int count, const qn_job_control *control, qn_error *error) {
+  const of_simulation *of = context;
+  const qn_job_simulated *simulated = of->simulated;
   const qn_protocol *protocol = &simulated->spec->protocol;
   watch w = {.control = control};
   qn_status status = begin(wanted, count, error);
@@ -221,8 +249,14 @@ qn_status qn_job_analyse_simulation(const qn_job_simulated *simulated, qn_job_wa
       continue;
     }
     for (int k = i; k < count; k++) done[k] = done[k] || (chosen[k] = streams[k] == streams[i]);
-    status = analyse_stream(simulated, streams[i] / QN_MAX_SAMPLINGS, streams[i] % QN_MAX_SAMPLINGS, wanted, chosen, count, threads, &w, error);
+    status = analyse_stream(simulated, streams[i] / QN_MAX_SAMPLINGS, streams[i] % QN_MAX_SAMPLINGS, wanted, chosen, count, of->threads, &w, error);
   }
   if (status != QN_OK) drop_reports(wanted, count);
   return status;
+}
+
+qn_status qn_job_analyse_simulation(const qn_job_simulated *simulated, qn_job_wanted *wanted, int count, int threads,
+                                    const qn_job_control *control, qn_error *error) {
+  of_simulation of = {simulated, threads};
+  return qn_job_in_order(wanted, count, analyse_simulation, &of, control, error);
 }

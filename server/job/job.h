@@ -2,6 +2,7 @@
 #ifndef QN_SERVER_JOB_JOB_H
 #define QN_SERVER_JOB_JOB_H
 
+#include "api/slice.h"
 #include "api/spec.h"
 #include "api/upload.h"
 #include "engine/trajectory/trajectory.h"
@@ -49,18 +50,28 @@ typedef struct qn_job_simulation {
  * finished run is not run again. The caller owns `output` in any case: qn_job_output_fini. */
 qn_status qn_job_simulate(const qn_job_simulation *job, const qn_job_control *control, qn_job_output *output, qn_error *error);
 
-/* An analysis that is wanted, and what became of it: one that fails does not disturb the others. */
+/* What a parameter was taken from: the value of another analysis. */
+typedef struct qn_job_input {
+  const qn_parameter_source *source;
+  double value, standard_error;
+} qn_job_input;
+
+/* An analysis that is wanted, and what became of it: one that fails does not disturb the others. One that takes a parameter from another comes after
+ * it. */
 typedef struct qn_job_wanted {
   const qn_analysis_spec *spec;
+  qn_analysis_spec used;  /* out: as it was run, what it took from others in its parameters */
+  int input_count;        /* out */
+  qn_job_input inputs[QN_MAX_SOURCES];
   qn_status status;       /* out */
   qn_error error;         /* out, when status is not QN_OK */
   qn_report report;       /* out, when it is: the caller's, qn_report_fini */
 } qn_job_wanted;
 
-/* Analyses of one trajectory, wherever it comes from: all in one reading, but for a value that one feeds another (qn_analysis_feed), which
- * takes a reading before. `potential` may be NULL. Not QN_OK when the reading failed or the control ended it: then there are no reports. */
-qn_status qn_job_analyse_trajectory(qn_trajectory *trajectory, qn_job_wanted *wanted, int count, const qn_eam *potential, int threads,
-                                    const qn_job_control *control, qn_error *error);
+/* Analyses of one trajectory, wherever it comes from, or of the frames of a slice (NULL: all): all in one reading, but for what one takes from another
+ * and for a value that one feeds another (qn_analysis_feed), which take a reading before. `potential` may be NULL. Not QN_OK when the reading failed or the control ended it: then there are no reports. */
+qn_status qn_job_analyse_trajectory(qn_trajectory *trajectory, const qn_slice *slice, qn_job_wanted *wanted, int count, const qn_eam *potential,
+                                    int threads, const qn_job_control *control, qn_error *error);
 
 /* Analyses of a simulation that has run, whose files lie in `directory`: those of the same stream of frames in one reading, and those of the thermo
  * series. A missing file fails the analyses that need it. */

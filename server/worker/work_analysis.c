@@ -143,7 +143,7 @@ static qn_status analyse_frames(const qn_work *work, const char *path, qn_job_wa
   qn_trajectory *trajectory;
   qn_status status = qn_trajectory_open(&trajectory, path, error);
   if (status != QN_OK) return status;
-  status = qn_job_analyse_trajectory(trajectory, wanted, 1, NULL, work->threads, work->control, error);
+  status = qn_job_analyse_trajectory(trajectory, NULL, wanted, 1, NULL, work->threads, work->control, error);
   qn_trajectory_close(trajectory);
   return status;
 }

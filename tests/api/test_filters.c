@@ -53,6 +53,7 @@ static void test_query_of_requests(void **state) {
       {"fit_start_ps=2", "{\"fit_start_ps\":2}", ""},
       {"method=c", "{\"method\":\"c\"}", ""},
       {"stage=3", "{\"stage\":3}", ""},
+      {"sampling=0&stage=3", "{\"sampling\":0,\"stage\":3}", ""},
       {"of=relaxation_time", "{\"quantity\":\"relaxation_time\"}", ""},
       {"of=relaxation_time&layer_a=2.5&q_inv_a=2.71",
        "{\"layer_a\":2.5,\"q_inv_a\":2.71,\"quantity\":\"relaxation_time\"}", ""},

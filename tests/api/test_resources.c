@@ -188,12 +188,12 @@ static void test_csv(void **state) {
   static const char header[] = "id,quantity,value,standard_error,unit,status,temperature_k,species,region,window_start_"
                                "ps,window_end_ps,samples,atoms,composition,simulation,"
                                "simulation_name,analysis,potential,potential_sha256,engine_version,spec_sha256,created_"
-                               "at,simulation_url,analysis_url,type,trajectory,trajectory_name,fit,of,stage,";
+                               "at,simulation_url,analysis_url,type,trajectory,trajectory_name,fit,of,stage,sampling,";
   assert_memory_equal(answer.text, header, strlen(header));
   assert_non_null(strstr(answer.text, ",0.3333333333333333,"));
   assert_non_null(strstr(answer.text, ",\"a \"\"name\"\", with\nall\","));
   assert_non_null(strstr(answer.text, ",2.5e-09,"));
-  assert_non_null(strstr(answer.text, ",/v1/simulations/1,/v1/analyses/2,diffusion,,,,,1,"));
+  assert_non_null(strstr(answer.text, ",/v1/simulations/1,/v1/analyses/2,diffusion,,,,,1,,"));
   /* Behind these comes a column for each parameter of an analysis. */
   const char *end = strstr(answer.text, "\r\n");
   for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++)

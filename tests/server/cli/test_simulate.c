@@ -74,17 +74,17 @@ static void test_same_bits(void **state) {
   program_fini(&two);
 }
 
-/* The same numbers from the trajectory alone; only the temperature is not in it. */
+/* The same numbers from the trajectory alone; only temperature and stage are not in it. */
 static void test_analyse(void **state) {
   (void)state;
   program again;
   char line[256];
-  snprintf(line, sizeof line, "analyse %s/one/trajectory-1.nc %s/short.json --csv --threads 1", folder, folder);
+  snprintf(line, sizeof line, "analyse %s/one/trajectory-1.nc %s/short.json --csv --threads 1 --temperature-k 2000", folder, folder);
   program_run(&again, line);
   if (again.code != 0) fail_msg("%s", again.err);
   char *csv = results("one", "results.csv");
-  /* Take the temperatures out of the first. */
-  for (char *at = strstr(csv, ",2000,"); at != NULL; at = strstr(at, ",2000,")) memmove(at + 1, at + 5, strlen(at + 5) + 1);
+  /* Take the stages out of the first: the cell behind the empty one of errors. */
+  for (char *at = strstr(csv, ",,1,"); at != NULL; at = strstr(at, ",,1,")) memmove(at + 2, at + 3, strlen(at + 3) + 1);
   assert_string_equal(again.out, csv);
   free(csv);
   program_fini(&again);
@@ -171,6 +171,29 @@ static void test_failures(void **state) {
   program_fini(&at);
 }
 
+/* An analysis that refuses what the run made of it leaves the others, and the files. */
+static void test_one_failure(void **state) {
+  (void)state;
+  program at;
+  char text[1200];
+  snprintf(text, sizeof text, spec, "1.5");
+  strcpy(strstr(text, "\"analyses\""), "\"analyses\":[{\"type\":\"debye_waller\"},{\"type\":\"cage_jumps\",\"window_ps\":0.4,"
+                                        "\"debye_waller_a2\":\"debye_waller\"},{\"type\":\"diffusion\"}]}");
+  write_spec("failing.json", text);
+  run(&at, "simulate %s/%s --out %s/%s --threads 1", "failing.json", "failing");
+  assert_int_equal(at.code, 1);
+  if (strstr(at.err, "quenchd: cage_jumps: ") == NULL) print_error("%s\n", at.err);
+  assert_non_null(strstr(at.err, "quenchd: cage_jumps: debye_waller_a2 cannot be taken from debye_waller"));
+  char *json = results("failing", "results.json"), *csv = results("failing", "results.csv");
+  assert_non_null(strstr(json, "\"failures\": [\n    {\"analysis\":\"cage_jumps\",\"status\":\"failed\""));
+  assert_non_null(strstr(json, "\"quantity\":\"diffusion_coefficient\""));
+  assert_non_null(strstr(csv, "\ncage_jumps,,,,,failed,"));
+  assert_string_equal(csv, at.out);
+  free(json);
+  free(csv);
+  program_fini(&at);
+}
+
 static int make_folder(void **state) {
   (void)state;
   return mkdtemp(folder) != NULL ? 0 : -1;
@@ -185,6 +208,6 @@ static int remove_folder(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits), cmocka_unit_test(test_analyse), cmocka_unit_test(test_interrupted),
-                                     cmocka_unit_test(test_failures)};
+                                     cmocka_unit_test(test_failures), cmocka_unit_test(test_one_failure)};
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -15,7 +15,7 @@ static void expect(const char *line, int code, const char *out, const char *err)
 
 static void test_help(void **state) {
   (void)state;
-  static const char *commands[] = {"serve", "work", "migrate", "token", "simulate", "evaluate", "analyse", "routes"};
+  static const char *commands[] = {"serve", "work", "migrate", "token", "simulate", "evaluate", "analyse", "fit", "routes"};
   expect("--version", 0, "quenchd " QN_VERSION "\n", "");
   expect("--help", 0, "usage: quenchd COMMAND", "");
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
@@ -52,6 +52,10 @@ static void test_wrong_uses(void **state) {
   expect("simulate", 2, "", "argument is missing");
   expect("simulate spec.json", 2, "", "--out DIR");
   expect("analyse one", 2, "", "argument is missing");
+  expect("analyse one two --timestep-fs fast", 2, "", "a number from 1e-06 to 1e+06");
+  expect("analyse one two --temperature-k -5", 2, "", "a number from 1e-06 to 20000");
+  expect("fit", 2, "", "argument is missing");
+  expect("fit one --potential x", 2, "", "there is no flag --potential");
 }
 
 static void test_no_database(void **state) {

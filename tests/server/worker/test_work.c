@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
+#include "server/made_frames.h"
 #include "server/worker/worker.h"
 
 static fixture f;
@@ -103,46 +103,6 @@ static void test_fit_without_an_answer(void **state) {
 
 /* ---- files made elsewhere ---- */
 
-enum { ATOMS = 200, FRAMES = 400 };
-static const double STEP = 0.3, INTERVAL = 0.05, BOX = 20.0; /* A, ps, A */
-
-static double gauss(unsigned short seed[3]) {
-  double u = 1 - erand48(seed), v = erand48(seed);
-  return sqrt(-2 * log(u)) * cos(2 * M_PI * v);
-}
-
-/* A random walk with Gaussian steps: D = STEP^2 / (2 INTERVAL), whatever the analysis. Positions as LAMMPS writes them, unwrapped; the first half is of type 1. */
-static char *walk_as_dump(size_t *size) {
-  static double x[ATOMS][3];
-  unsigned short seed[3] = {1, 2, 3};
-  char *text;
-  FILE *out = open_memstream(&text, size);
-  for (int i = 0; i < ATOMS; i++)
-    for (int a = 0; a < 3; a++) x[i][a] = BOX * erand48(seed);
-  for (int frame = 0; frame < FRAMES; frame++) {
-    fprintf(out, "ITEM: TIMESTEP\n%d\nITEM: NUMBER OF ATOMS\n%d\nITEM: BOX BOUNDS pp pp pp\n0 %g\n0 %g\n0 %g\nITEM: ATOMS id type xu yu zu\n", 25 * frame, ATOMS, BOX, BOX, BOX);
-    for (int k = 0; k < ATOMS; k++) { /* in no order */
-      int i = (k * 7 + frame) % ATOMS;
-      fprintf(out, "%d %d %.6f %.6f %.6f\n", i + 1, 1 + 2 * i / ATOMS, x[i][0], x[i][1], x[i][2]);
-    }
-    for (int i = 0; i < ATOMS; i++)
-      for (int a = 0; a < 3; a++) x[i][a] += STEP * gauss(seed);
-  }
-  fclose(out);
-  return text;
-}
-
-static void *gzip(const char *text, size_t size, size_t *packed) {
-  *packed = compressBound(size) + 64;
-  unsigned char *out = malloc(*packed);
-  z_stream z = {.next_in = (unsigned char *)text, .avail_in = (unsigned)size, .next_out = out, .avail_out = (unsigned)*packed};
-  assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-  *packed = z.total_out;
-  deflateEnd(&z);
-  return out;
-}
-
 static double diffusion(int64_t trajectory, const char *species) {
   return atof(fixture_text(&f, "SELECT value FROM results WHERE trajectory_id = %lld AND quantity = 'diffusion_coefficient' AND species = '%s' AND status = 'ok'",
                            (long long)trajectory, species));
@@ -157,8 +117,8 @@ static int64_t analyse(int64_t trajectory, const char *rest_of_spec) {
 static void test_import_and_analysis(void **state) {
   (void)state;
   size_t size, packed;
-  char *dump = walk_as_dump(&size);
-  void *gz = gzip(dump, size, &packed);
+  char *dump = made_walk(false, &size);
+  void *gz = made_gzip(dump, size, &packed);
   /* 25 steps of 2 fs between frames. */
   int64_t plain = fixture_upload(&f, "/v1/trajectories?name=walk&temperature_k=1234&timestep_fs=2&species=Cu,Zr", dump, size, 202);
   int64_t zipped = fixture_upload(&f, "/v1/trajectories?temperature_k=1234&timestep_fs=2&species=Cu,Zr", gz, packed, 202);
@@ -172,7 +132,7 @@ static void test_import_and_analysis(void **state) {
   qn_error error;
   qn_artifact_row row;
   assert_status(QN_OK, qn_store_get_artifact(f.store, plain, &row, &error), error);
-  assert_true(row.frames == FRAMES && row.atoms == ATOMS && fabs(row.interval_ps - INTERVAL) < 1e-9 && row.temperature_k == 1234);
+  assert_true(row.frames == MADE_FRAMES && row.atoms == MADE_ATOMS && fabs(row.interval_ps - MADE_INTERVAL) < 1e-9 && row.temperature_k == 1234);
   assert_string_equal(row.composition, "Cu50Zr50");
   json_t *details = json_loads(row.details, 0, NULL);
   assert_string_equal(json_string_value(json_object_get(details, "format")), "lammps-dump");
@@ -193,7 +153,7 @@ static void test_import_and_analysis(void **state) {
   analyse(zipped, "\"type\": \"diffusion\"");
   analyse(again, "\"type\": \"diffusion\"");
   rest();
-  double wanted = STEP * STEP / (2 * INTERVAL) * 1e-8; /* A2/ps in m2/s */
+  double wanted = MADE_STEP * MADE_STEP / (2 * MADE_INTERVAL) * 1e-8; /* A2/ps in m2/s */
   static const char *const species[] = {"all", "Cu", "Zr"};
   for (int s = 0; s < 3; s++) {
     double d = diffusion(plain, species[s]);
@@ -267,31 +227,10 @@ static void test_refused_imports(void **state) {
 
 /* ---- parameters that other analyses measure ---- */
 
-/* A crystal that vibrates: its first peak is at the shortest reciprocal vector, 2 pi sqrt(3) / a. */
-static const double CELL = 4.0;
-static char *crystal_as_xyz(size_t *size) {
-  enum { CELLS = 5, SITES = 4 * CELLS * CELLS * CELLS, STILLS = 60 };
-  static const double basis[4][3] = {{0, 0, 0}, {0, 0.5, 0.5}, {0.5, 0, 0.5}, {0.5, 0.5, 0}};
-  unsigned short seed[3] = {4, 5, 6};
-  char *text;
-  FILE *out = open_memstream(&text, size);
-  for (int frame = 0; frame < STILLS; frame++) {
-    fprintf(out, "%d\nLattice=\"%g 0 0 0 %g 0 0 0 %g\" Properties=species:S:1:pos:R:3 pbc=\"T T T\" Time=%.10g\n", SITES, CELLS * CELL, CELLS * CELL, CELLS * CELL, 0.1 * frame);
-    for (int i = 0; i < SITES; i++) {
-      int cell[3] = {i / 4 % CELLS, i / 4 / CELLS % CELLS, i / 4 / CELLS / CELLS};
-      fputs("Cu", out);
-      for (int a = 0; a < 3; a++) fprintf(out, " %.6f", CELL * (cell[a] + basis[i % 4][a]) + 0.05 * gauss(seed));
-      fputc('\n', out);
-    }
-  }
-  fclose(out);
-  return text;
-}
-
 static void test_sources(void **state) {
   (void)state;
   size_t size;
-  char *xyz = crystal_as_xyz(&size);
+  char *xyz = made_crystal(&size);
   int64_t id = fixture_upload(&f, "/v1/trajectories?temperature_k=300", xyz, size, 202);
   free(xyz);
   int64_t factor = analyse(id, "\"type\": \"structure_factor\", \"longest_inv_a\": 6");
@@ -301,8 +240,8 @@ static void test_sources(void **state) {
   succeeded("analyses", factor);
   succeeded("analyses", relaxation);
   double peak = atof(fixture_text(&f, "SELECT value FROM results WHERE analysis_id = %lld AND quantity = 'structure_factor_peak_wave_number'", (long long)factor));
-  if (!(fabs(peak - 2 * M_PI * sqrt(3) / CELL) < 0.06)) print_error("%g, %g\n", peak, 2 * M_PI * sqrt(3) / CELL);
-  assert_true(fabs(peak - 2 * M_PI * sqrt(3) / CELL) < 0.06);
+  if (!(fabs(peak - 2 * M_PI * sqrt(3) / MADE_CELL) < 0.06)) print_error("%g, %g\n", peak, 2 * M_PI * sqrt(3) / MADE_CELL);
+  assert_true(fabs(peak - 2 * M_PI * sqrt(3) / MADE_CELL) < 0.06);
 #define USED(column) "SELECT DISTINCT " column " FROM results WHERE analysis_id = %lld"
   assert_true(atof(fixture_text(&f, USED("parameters->>'q_inv_a'"), (long long)relaxation)) == peak);
   assert_string_equal(fixture_text(&f, USED("inputs->'q_inv_a'->>'type'"), (long long)relaxation), "structure_factor");
@@ -321,7 +260,7 @@ static void test_sources(void **state) {
 static void test_sources_that_give_nothing(void **state) {
   (void)state;
   size_t size;
-  char *dump = walk_as_dump(&size);
+  char *dump = made_walk(false, &size);
   int64_t id = fixture_upload(&f, "/v1/trajectories?temperature_k=1235&timestep_fs=2&species=Cu,Zr", dump, size, 202);
   free(dump);
   int64_t factor = analyse(id, "\"type\": \"debye_waller\""); /* a random walk has no cage */
