@@ -28,6 +28,29 @@ ALTER TABLE artifacts
   ADD CHECK (num_nonnulls(simulation_id, upload_id) = 1);
 
 ALTER TABLE simulations ADD structure_id bigint REFERENCES artifacts (id);  -- what it starts from, when that is a structure
+CREATE INDEX simulations_structure ON simulations (structure_id) WHERE structure_id IS NOT NULL;
+
+-- A snapshot may be the structure that a simulation starts from, too.
+CREATE OR REPLACE FUNCTION artifact_needed_by(a artifacts) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT CASE a.kind
+    WHEN 'trajectory' THEN (SELECT min(j.id) FROM analyses n JOIN jobs j ON j.id = n.job_id
+      WHERE n.simulation_id = a.simulation_id AND coalesce((n.spec ->> 'stage')::integer, a.stage) = a.stage
+        AND j.state IN ('blocked', 'queued', 'running'))
+    WHEN 'snapshot' THEN (SELECT min(j.id) FROM simulations c JOIN jobs j ON j.id = c.job_id
+      WHERE (c.parent_id = a.simulation_id AND coalesce((c.spec -> 'initial' ->> 'stage')::integer, a.stage) = a.stage OR c.structure_id = a.id)
+        AND j.state IN ('blocked', 'queued', 'running'))
+  END
+$$;
+
+-- The file of an import that came to nothing is kept for a day, for a retry. Whoever posts it again meanwhile takes this back.
+CREATE FUNCTION give_up_upload() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO removals (path, job_id, attempt, requested_by, due_at)
+    SELECT 'imports/' || u.id, NEW.id, NEW.attempt, NEW.submitted_by, now() + interval '1 day' FROM uploads u WHERE u.job_id = NEW.id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER uploads_given_up AFTER UPDATE OF state ON jobs FOR EACH ROW
+  WHEN (NEW.kind::text = 'import' AND NEW.state IN ('failed', 'cancelled') AND OLD.state <> NEW.state) EXECUTE FUNCTION give_up_upload();
 
 ALTER TABLE analyses
   ALTER simulation_id DROP NOT NULL,

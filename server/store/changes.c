@@ -26,7 +26,8 @@ static const qn_statement find_removed = {
     " WHERE job_id = $1::bigint UNION ALL SELECT parent_id, 'snapshot', (spec -> 'initial' ->> 'stage')::integer FROM simulations"
     " WHERE job_id = $1::bigint AND parent_id IS NOT NULL)"
     " SELECT f.kind, f.simulation_id FROM needed n JOIN artifacts f USING (simulation_id, kind, stage)"
-    " GROUP BY f.kind, f.simulation_id HAVING bool_and(f.removed_at IS NOT NULL)"};
+    " GROUP BY f.kind, f.simulation_id HAVING bool_and(f.removed_at IS NOT NULL) UNION ALL SELECT f.kind, f.simulation_id"
+    " FROM simulations s JOIN artifacts f ON f.id = s.structure_id WHERE s.job_id = $1::bigint AND f.removed_at IS NOT NULL"};
 static const qn_statement requeue = {
     "job_retry",
     "UPDATE jobs SET state = $2::job_state, failures = 0, run_after = now(), cancel_requested_at = NULL, progress = 0, progress_peak = 0,"

@@ -14,7 +14,7 @@
 
 static const qn_statement take = {
     "removal_take",
-    "SELECT id, path, job_id, coalesce(attempt, 0) FROM removals WHERE due_at <= now() ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED"};
+    "SELECT id, path, job_id, coalesce(attempt, -1) FROM removals WHERE due_at <= now() ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED"};
 /* A job that was retried works in its folder again, or is about to: while it is held it stays as it is. */
 static const qn_statement hold_job = {
     "removal_hold",
@@ -57,7 +57,11 @@ static qn_status remove_file(char *path, size_t root, qn_error *error) {
   return QN_OK;
 }
 
-static bool is_inside(const char *path) { return path[0] != '/' && strstr(path, "..") == NULL && strncmp(path, "simulations/", 12) == 0; }
+static bool is_import(const char *path) { return strncmp(path, "imports/", 8) == 0; }
+
+static bool is_inside(const char *path) {
+  return path[0] != '/' && strstr(path, "..") == NULL && (strncmp(path, "simulations/", 12) == 0 || is_import(path));
+}
 
 static qn_status remove_one(qn_connection *connection, const char *data, const PGresult *row, qn_error *error) {
   char path[QN_PATH_SIZE];
@@ -66,7 +70,7 @@ static qn_status remove_one(qn_connection *connection, const char *data, const P
   if (!is_inside(relative)) return qn_error_set(error, QN_INVALID, "%s is outside of the data directory", relative);
   qn_status status = qn_durable_join(path, data, relative, error);
   if (status != QN_OK) return status;
-  if (attempt == 0) return remove_file(path, strlen(data) + strlen("/simulations"), error);
+  if (attempt < 0) return remove_file(path, strlen(data) + strlen("/simulations"), error);
   qn_params params = {0};
   qn_params_int(&params, qn_field_int(row, 0, 2));
   qn_params_int(&params, attempt);
@@ -75,16 +79,20 @@ static qn_status remove_one(qn_connection *connection, const char *data, const P
   if (status != QN_OK) return status;
   bool rests = PQntuples(job) == 1 && qn_field_bool(job, 0, 0);
   PQclear(job);
-  return rests ? remove_attempts(path, attempt, error) : QN_OK;
+  if (!rests) return QN_OK;
+  return is_import(relative) ? qn_durable_remove(path, error) : remove_attempts(path, attempt, error);
 }
 
 /* An empty mount point is not a data directory from which everything was removed. */
 static qn_status check_directory(const char *data, qn_error *error) {
   char path[QN_PATH_SIZE];
   struct stat what;
-  qn_status status = qn_durable_join(path, data, "simulations", error);
-  if (status != QN_OK) return status;
-  if (stat(path, &what) == 0 && S_ISDIR(what.st_mode)) return QN_OK;
+  static const char *const folders[] = {"imports", "simulations"};
+  for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+    qn_status status = qn_durable_join(path, data, folders[i], error);
+    if (status != QN_OK) return status;
+    if (stat(path, &what) == 0 && S_ISDIR(what.st_mode)) return QN_OK;
+  }
   return qn_error_set(error, QN_IO, "%s is not there: nothing is removed", path);
 }
 

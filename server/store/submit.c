@@ -6,10 +6,13 @@
 #include "server/store/submit.h"
 #include "server/store/uploads.h"
 
-/* FOR SHARE: retention and this transaction see each other. */
-static const qn_statement lock_structure = {
-    "submit_lock_structure",
-    "SELECT id, (removed_at IS NOT NULL)::integer FROM artifacts WHERE id = $1::bigint AND kind = 'snapshot' FOR SHARE"};
+/* A structure may be the snapshot of a simulation, whose job is held: so retention and this transaction see each other. */
+static const qn_statement lock_owner = {
+    "submit_lock_owner",
+    "SELECT j.id FROM artifacts a JOIN simulations s ON s.id = a.simulation_id JOIN jobs j ON j.id = s.job_id WHERE a.id = $1::bigint FOR SHARE OF j"};
+static const qn_statement find_structure = {
+    "submit_find_structure",
+    "SELECT id, (removed_at IS NOT NULL)::integer FROM artifacts WHERE id = $1::bigint AND kind = 'snapshot' FOR KEY SHARE"};
 static const qn_statement find_simulation = {
     "submit_find_simulation", "SELECT s.id, s.job_id, j.state FROM simulations s JOIN jobs j ON j.id = s.job_id WHERE s.sha256 = $1"};
 static const qn_statement insert_simulation = {
@@ -29,7 +32,8 @@ static qn_status require_structure(qn_connection *connection, int64_t id, qn_err
   qn_params_int(&params, id);
   int64_t same, removed = 0;
   bool found;
-  qn_status status = qn_submit_pair(connection, &lock_structure, &params, &same, &removed, &found, error);
+  qn_status status = qn_submit_pair(connection, &lock_owner, &params, &same, NULL, &found, error);
+  if (status == QN_OK) status = qn_submit_pair(connection, &find_structure, &params, &same, &removed, &found, error);
   if (status == QN_OK && !found) status = qn_error_set(error, QN_NOT_FOUND, "there is no structure %lld", (long long)id);
   if (status == QN_OK && removed != 0) status = qn_error_set(error, QN_CONFLICT, "structure %lld was removed by retention", (long long)id);
   return status;

@@ -7,6 +7,13 @@ static const qn_statement insert = {
     "INSERT INTO uploads (id, kind, job_id, name, sha256, spec, spec_text)"
     " VALUES (nextval(pg_get_serial_sequence('artifacts', 'id')), 'trajectory', " QN_SUBMIT_NEW_JOB ", $1, $2, $3::text::jsonb, $3::text)"
     " ON CONFLICT (sha256) DO NOTHING RETURNING id, job_id, 'queued'"};
+/* Before the job is held, as whoever removes files does it. */
+static const qn_statement take_back = {"submit_import_take_back", "DELETE FROM removals WHERE job_id = $1::bigint"};
+/* It is kept for a day again. */
+static const qn_statement give_up = {
+    "submit_import_give_up",
+    "INSERT INTO removals (path, job_id, attempt, requested_by, due_at) SELECT 'imports/' || u.id, j.id, j.attempt, j.submitted_by,"
+    " now() + interval '1 day' FROM uploads u JOIN jobs j ON j.id = u.job_id WHERE j.id = $1::bigint"};
 static const qn_statement is_over = {"submit_import_over",
                                      "SELECT 1 FROM jobs WHERE id = $1::bigint AND state IN ('failed', 'cancelled') FOR SHARE"};
 
@@ -24,7 +31,9 @@ qn_status qn_submit_add_import(qn_connection *connection, qn_submit *submit, qn_
   if (!wanted) { /* an import that failed may be retried, for which it needs its file */
     int64_t one;
     qn_params_int(&job, submit->out.job);
-    status = qn_submit_pair(connection, &is_over, &job, &one, NULL, &wanted, error);
+    status = qn_connection_run(connection, &take_back, &job, NULL, error);
+    if (status == QN_OK) status = qn_submit_pair(connection, &is_over, &job, &one, NULL, &wanted, error);
+    if (status == QN_OK && wanted) status = qn_connection_run(connection, &give_up, &job, NULL, error);
   }
   /* What an attempt that was rolled back has put down; but one that was committed unseen was just found again. */
   if (submit->placed != 0 && submit->placed != submit->out.id) qn_upload_drop(submit->store, QN_UPLOAD_IMPORTS, submit->placed);

@@ -71,15 +71,11 @@ qn_status qn_work_write_import(qn_connection *connection, const qn_work_result *
   return status == QN_OK ? qn_connection_run(connection, &insert_artifact, &artifact, NULL, error) : status;
 }
 
-/* What came is kept while it may be wanted again: after a failure. */
+/* What came is kept for some time after a failure, for a retry: the database sees to its end. */
 void qn_work_tidy_import(const qn_work *work, qn_ending ending) {
   char base[QN_PATH_SIZE], path[QN_PATH_SIZE + 16];
   qn_error error;
   base_of(work, base);
-  if (ending == QN_ENDING_CANCELLED) {
-    if (qn_durable_remove(base, &error) != QN_OK) qn_log("warning", "%s", error.message);
-    return;
-  }
   int keep = ending == QN_ENDING_SUCCEEDED ? work->claim->lease.attempt : 0;
   for (int attempt = 1; attempt <= work->claim->lease.attempt; attempt++) {
     if (attempt == keep) continue;

@@ -123,7 +123,7 @@ static void test_cages_are_measured_on_the_fine_stream(void **state) {
   assert_int_equal(qn_trajectory_open(&trajectory, path, &error), QN_OK);
   qn_analysis_spec thermo = {.type = qn_analysis_find("thermodynamics"), .stage = -1, .sampling = -1};
   wanted[1].spec = &thermo;
-  assert_int_equal(qn_job_analyse_trajectory(trajectory, wanted, 2, NULL, 1, NULL, &error), QN_OK);
+  assert_int_equal(qn_job_analyse_trajectory(trajectory, NULL, wanted, 2, NULL, 1, NULL, &error), QN_OK);
   assert_true(used_in(&wanted[0])->window_end_ps == 5);
   assert_int_equal(wanted[1].status, QN_UNSUPPORTED);
   assert_non_null(strstr(wanted[1].error.message, "thermo series"));

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/store/removals.h"
+
 static fixture f;
 static char file[300];
 
@@ -86,6 +88,48 @@ static void test_import(void **state) {
   assert_true(holds(path, "two"));
 }
 
+static int remove_due(void) {
+  qn_error error;
+  int done;
+  fixture_text(&f, "UPDATE removals SET due_at = now() WHERE due_at > now()");
+  assert_status(QN_OK, qn_removals_work(&f.sql, f.data, 10, &done, &error), error);
+  return done;
+}
+
+/* What an import that came to nothing was made of is kept for a day, and goes then; not when it was posted again or the job was retried. */
+static void test_given_up(void **state) {
+  (void)state;
+  qn_error error;
+  qn_submitted first, again;
+  qn_job_row row;
+  char folder[400];
+  static const char hash[] = "00000000000000000000000000000000000000000000000000000000000000a0";
+  came("refused");
+  assert_status(QN_OK, import(hash, NULL, &first, &error), error);
+  snprintf(folder, sizeof folder, "%s/imports/%lld", f.data, (long long)first.id);
+  assert_status(QN_OK, qn_store_cancel_job(f.store, first.job, NULL, &fixture_principal, &row, &error), error);
+  qn_job_row_fini(&row);
+#define DUE "SELECT coalesce(string_agg(path || ' ' || round(extract(epoch FROM due_at - now()) / 3600), ','), '') FROM removals WHERE job_id = %lld"
+  char wanted[64];
+  snprintf(wanted, sizeof wanted, "imports/%lld 24", (long long)first.id);
+  assert_string_equal(fixture_text(&f, DUE, (long long)first.job), wanted);
+  fixture_text(&f, "UPDATE removals SET due_at = now() + interval '1 hour'");
+  assert_status(QN_OK, import(hash, NULL, &again, &error), error);
+  assert_string_equal(fixture_text(&f, DUE, (long long)first.job), wanted); /* from now on, and once */
+  assert_int_equal(access(folder, F_OK), 0);
+  assert_true(remove_due() >= 1);
+  assert_int_equal(access(folder, F_OK), -1);
+  assert_string_equal(fixture_text(&f, DUE, (long long)first.job), "");
+
+  assert_status(QN_OK, import(hash, NULL, &again, &error), error);
+  assert_int_equal(access(folder, F_OK), 0);
+  assert_status(QN_OK, qn_store_retry_job(f.store, first.job, NULL, &fixture_principal, &row, &error), error);
+  qn_job_row_fini(&row);
+  remove_due();
+  assert_int_equal(access(folder, F_OK), 0); /* it is queued, and needs it */
+  assert_string_equal(fixture_text(&f, DUE, (long long)first.job), "");
+}
+
 /* A transaction that fails after the file was put down leaves no folder. */
 static void test_nothing_stays(void **state) {
   (void)state;
@@ -101,7 +145,7 @@ static void test_nothing_stays(void **state) {
     snprintf(folder, sizeof folder, "%s/imports/%lld", f.data, (long long)id);
     if (fixture_number(&f, "SELECT count(*) FROM uploads WHERE id = %lld", (long long)id) == 0) assert_int_equal(access(folder, F_OK), -1);
   }
-  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM uploads"), 1);
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM uploads"), 2);
   assert_status(QN_OK, import("00000000000000000000000000000000000000000000000000000000000000ab", NULL, &out, &error), error);
 }
 
@@ -148,7 +192,16 @@ static void test_structure(void **state) {
   assert_status(QN_OK, qn_store_submit(f.store, &simulation, NULL, &fixture_principal, &out, &error), error);
   assert_int_equal(fixture_number(&f, "SELECT structure_id FROM simulations WHERE id = %lld", (long long)out.id), id);
   assert_string_equal(fixture_text(&f, "SELECT state FROM jobs WHERE id = %lld", (long long)out.job), "queued");
-  simulation.sha256 = second, simulation.structure = 4711;
+  assert_int_equal(fixture_number(&f, "SELECT artifact_needed_by(a) FROM artifacts a WHERE id = %lld", (long long)id), out.job);
+  fixture_text(&f, "UPDATE artifacts SET removed_at = now() WHERE id = %lld", (long long)id);
+  simulation.sha256 = second;
+  assert_status(QN_CONFLICT, qn_store_submit(f.store, &simulation, NULL, &fixture_principal, &out, &error), error);
+  qn_job_row row_of_job;
+  fixture_text(&f, "UPDATE jobs SET state = 'failed', finished_at = now() WHERE kind = 'simulation'");
+  long long job = fixture_number(&f, "SELECT job_id FROM simulations WHERE structure_id = %lld", (long long)id);
+  assert_status(QN_CONFLICT, qn_store_retry_job(f.store, job, NULL, &fixture_principal, &row_of_job, &error), error);
+  fixture_text(&f, "UPDATE artifacts SET removed_at = NULL WHERE id = %lld", (long long)id);
+  simulation.structure = 4711;
   assert_status(QN_NOT_FOUND, qn_store_submit(f.store, &simulation, NULL, &fixture_principal, &out, &error), error);
 }
 
@@ -203,7 +256,7 @@ static void test_analysis_waits_for_the_import(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_import),    cmocka_unit_test(test_nothing_stays),
+      cmocka_unit_test(test_import),    cmocka_unit_test(test_given_up), cmocka_unit_test(test_nothing_stays),
       cmocka_unit_test(test_structure), cmocka_unit_test(test_structure_leaves_nothing),
       cmocka_unit_test(test_analysis_waits_for_the_import),
   };
