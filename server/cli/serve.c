@@ -7,6 +7,7 @@
 #include "server/cli/signals.h"
 #include "server/cli/sweeper.h"
 #include "server/httpd/httpd.h"
+#include "server/job/durable.h"
 #include "server/log.h"
 #include "server/store/audit.h"
 #include "server/store/news.h"
@@ -68,6 +69,9 @@ static void run(const qn_config *config, qn_httpd *httpd) {
 }
 
 static qn_status serve(const qn_config *config, service *parts, qn_error *error) {
+  char spool[QN_PATH_SIZE];
+  qn_status status = qn_durable_join(spool, config->data_directory, "uploads", error);
+  if (status != QN_OK) return status;
   qn_httpd_backend backend = {.context = parts,
                               .routes = qn_routes,
                               .find = qn_route_find,
@@ -87,10 +91,11 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
                               .request_timeout_s = config->request_timeout_s,
                               .event_heartbeat_s = config->event_heartbeat_s,
                               .body_memory = (size_t)config->body_memory_mb << 20,
+                              .spool = spool,
                               .access_log = !config->no_access_log};
   qn_httpd *httpd = NULL;
   qn_sweeper *sweeper = NULL;
-  qn_status status = qn_httpd_start(&httpd, &options, &backend, error);
+  status = qn_httpd_start(&httpd, &options, &backend, error);
   if (status == QN_OK) status = qn_sweeper_start(&sweeper, config->database_url, config->data_directory, error);
   if (status != QN_OK) {
     qn_httpd_stop(httpd, 0);

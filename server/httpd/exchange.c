@@ -14,11 +14,13 @@
 #include "server/httpd/peer.h"
 #include "server/httpd/respond.h"
 #include "server/httpd/scrape.h"
+#include "server/httpd/spool.h"
 #include "server/httpd/target.h"
 
 typedef enum phase {
   HEAD,    /* nothing was decided yet */
   ADMIT,   /* parked: a handler thread asks who holds the token */
+  OPEN,    /* parked: a handler thread makes the file for the body */
   BODY,    /* the body comes in */
   SWALLOW, /* the answer is a refusal; the body is read over */
   ANSWER,  /* parked: a handler thread makes the answer */
@@ -28,6 +30,9 @@ typedef enum phase {
 
 /* A refused body of at most this size is read over instead of being cut off. */
 enum { SWALLOW_MOST = 1 << 20 };
+
+/* A body that goes to a file may take its time, but not one byte at a time: so much has to come within the idle time-out. */
+enum { SPOOL_PACE = 1 << 14 };
 
 typedef struct exchange {
   qn_task task;
@@ -43,6 +48,9 @@ typedef struct exchange {
   bool has_body, expects_continue;
   uint64_t declared;        /* Content-Length */
   qn_body body;
+  qn_spool *spool;          /* instead, when the route wants a file */
+  char spool_sha256[QN_HASH_SIZE];
+  size_t paced;             /* bytes since the deadline was set anew */
   size_t swallowed;
   qn_auth auth;
   qn_request request;
@@ -117,6 +125,7 @@ void qn_exchange_end(void *context, struct MHD_Connection *connection, void **he
   qn_response_fini(&at->response);
   qn_target_fini(&at->target);
   qn_body_fini(&at->body, httpd);
+  qn_spool_free(at->spool);
   free(at);
 }
 
@@ -139,9 +148,26 @@ static void prepare(exchange *at) {
 
 static bool is_metrics(const exchange *at) { return at->route != NULL && strcmp(at->route->pattern, "/metrics") == 0; }
 
-static void answer(exchange *at) {
+/* False: the body could not be kept. */
+static bool hand_over_body(exchange *at) {
   at->request.body = at->body.bytes != NULL ? at->body.bytes : "";
   at->request.body_size = at->body.size;
+  if (at->spool == NULL) return true;
+  qn_error error;
+  qn_spool_finish(at->spool, at->spool_sha256);
+  at->request.body_size = qn_spool_size(at->spool);
+  at->request.body_path = qn_spool_path(at->spool);
+  at->request.body_sha256 = at->spool_sha256;
+  if (qn_spool_status(at->spool, &error) == QN_OK) return true;
+  qn_problem_from_error(&at->response, &at->request, &error);
+  return false;
+}
+
+static void answer(exchange *at) {
+  if (!hand_over_body(at)) {
+    prepare(at);
+    return;
+  }
   at->httpd->backend.answer(at->httpd->backend.context, &at->request, &at->response);
   if (is_metrics(at)) qn_scrape_complete(at->httpd, &at->response);
   if (at->route != NULL && at->route->scope == QN_SCOPE_ADMIN && strcmp(at->request.method, "GET") != 0)
@@ -171,7 +197,7 @@ static void park(exchange *at, phase next, void (*run)(qn_task *task), void (*tu
   at->phase = next;
   at->task.run = run;
   at->task.refuse = turn_away;
-  at->task.patient = at->route != NULL && (at->route->traits & QN_ROUTE_EVENTS) != 0;
+  at->task.patient = at->route != NULL && (at->route->traits & (QN_ROUTE_EVENTS | QN_ROUTE_SPOOL)) != 0;
   MHD_suspend_connection(at->connection); /* before the push, or the resume could come first */
   qn_pool_push(at->httpd->pool, &at->task);
 }
@@ -205,9 +231,26 @@ static void run_answer(qn_task *task) {
   MHD_resume_connection(at->connection);
 }
 
-static void say_busy(exchange *at) {
-  qn_error error = {.status = QN_UNAVAILABLE, .message = "more requests wait than can be answered soon: come back a little later"};
-  qn_problem_from_error(&at->response, &at->request, &error);
+static const qn_error busy = {.status = QN_UNAVAILABLE, .message = "more requests wait than can be answered soon: come back a little later"};
+
+static void say_busy(exchange *at) { qn_problem_from_error(&at->response, &at->request, &busy); }
+
+static void run_open(qn_task *task) {
+  exchange *at = (exchange *)task;
+  qn_spool_open(at->spool, at->declared);
+  MHD_resume_connection(at->connection);
+}
+
+static void run_write(qn_task *task) {
+  exchange *at = (exchange *)task;
+  qn_spool_write(at->spool);
+  MHD_resume_connection(at->connection);
+}
+
+static void turn_away_spool(qn_task *task) {
+  exchange *at = (exchange *)task;
+  qn_spool_fail(at->spool, &busy);
+  MHD_resume_connection(at->connection);
 }
 
 static void turn_away_admit(qn_task *task) {
@@ -252,6 +295,24 @@ static bool from_elsewhere(exchange *at) {
   return true;
 }
 
+static enum MHD_Result open_spool(exchange *at) {
+  at->spool = qn_spool_alloc(at->httpd);
+  if (at->spool == NULL) return MHD_NO;
+  qn_guard_set(at->httpd->guard, guarded_of(at->connection), 0, 0);
+  park(at, OPEN, run_open, turn_away_spool);
+  return MHD_YES;
+}
+
+/* The file is there, or there is a reason against it, which is told before the body comes. */
+static enum MHD_Result begin_spool(exchange *at) {
+  qn_error error;
+  qn_guard_set(at->httpd->guard, guarded_of(at->connection), at->httpd->options.idle_timeout_s, 1);
+  at->phase = BODY;
+  if (qn_spool_status(at->spool, &error) == QN_OK) return MHD_YES;
+  qn_problem_from_error(&at->response, &at->request, &error);
+  return refuse(at);
+}
+
 /* The caller is known as far as it can be: let the body in, or refuse. */
 static enum MHD_Result admit(exchange *at) {
   qn_httpd *httpd = at->httpd;
@@ -268,6 +329,7 @@ static enum MHD_Result admit(exchange *at) {
   char buffer[512];
   if (httpd->backend.admit(&at->request, (size_t)at->declared, buffer, &at->response) == NULL) return refuse(at);
   at->phase = BODY;
+  if (at->has_body && (at->route->traits & QN_ROUTE_SPOOL) != 0) return open_spool(at);
   return MHD_YES;
 }
 
@@ -309,14 +371,41 @@ static enum MHD_Result open_head(exchange *at, const char *method) {
 
 /* ---- the body ---- */
 
-static enum MHD_Result take_body(exchange *at, const char *data, size_t *size) {
-  size_t more = *size, limit = at->route->body_limit;
-  *size = 0;
-  if (more > limit - at->body.size) {
-    char buffer[512];
-    if (at->httpd->backend.admit(&at->request, limit + 1, buffer, &at->response) != NULL) return MHD_NO;
+static enum MHD_Result refuse_size(exchange *at) {
+  char buffer[512];
+  if (at->httpd->backend.admit(&at->request, at->route->body_limit + 1, buffer, &at->response) != NULL) return MHD_NO;
+  return refuse_midway(at);
+}
+
+static enum MHD_Result take_spooled(exchange *at, const char *data, size_t *size) {
+  qn_httpd *httpd = at->httpd;
+  qn_error error;
+  bool good = qn_spool_status(at->spool, &error) == QN_OK;
+  if (!good || *size > at->route->body_limit - qn_spool_size(at->spool)) {
+    *size = 0;
+    qn_guard_set(httpd->guard, guarded_of(at->connection), httpd->options.request_timeout_s, 1);
+    if (good) return refuse_size(at);
+    qn_problem_from_error(&at->response, &at->request, &error);
     return refuse_midway(at);
   }
+  size_t taken = qn_spool_add(at->spool, data, *size);
+  *size -= taken;
+  at->paced += taken;
+  /* Parked is only with something left: libmicrohttpd may go on to the next chunk otherwise, suspended or not. */
+  bool full = *size > 0;
+  if (at->paced >= SPOOL_PACE || full) { /* the disk is not the client's to hurry */
+    at->paced = 0;
+    qn_guard_set(httpd->guard, guarded_of(at->connection), full ? 0 : httpd->options.idle_timeout_s, !full);
+  }
+  if (full) park(at, BODY, run_write, turn_away_spool);
+  return MHD_YES;
+}
+
+static enum MHD_Result take_body(exchange *at, const char *data, size_t *size) {
+  if (at->spool != NULL) return take_spooled(at, data, size);
+  size_t more = *size;
+  *size = 0;
+  if (more > at->route->body_limit - at->body.size) return refuse_size(at);
   if (!qn_body_add(&at->body, at->httpd, data, more, at->declared)) {
     qn_error error = {.status = QN_UNAVAILABLE, .message = "there are too many request bodies at once"};
     qn_problem_from_error(&at->response, &at->request, &error);
@@ -349,6 +438,7 @@ enum MHD_Result qn_exchange_continue(void *context, struct MHD_Connection *conne
   switch (at->phase) {
     case HEAD: return open_head(at, method);
     case ADMIT: return admit(at);
+    case OPEN: return begin_spool(at);
     case BODY:
       if (*size > 0) return take_body(at, data, size);
       qn_guard_set(httpd->guard, guarded_of(connection), 0, 0);

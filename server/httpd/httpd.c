@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "server/httpd/exchange.h"
+#include "server/httpd/spool.h"
 #include "server/log.h"
 
 /* For the head of a request and for what is being sent of an answer. */
@@ -105,6 +106,7 @@ qn_status qn_httpd_start(qn_httpd **out, const qn_httpd_options *options, const 
 
   qn_status status = qn_listen_open(&httpd->listening, options->listen, error);
   if (status == QN_OK) status = check_exposure(httpd, error);
+  if (status == QN_OK && options->spool != NULL) status = qn_spool_prepare(options->spool, error);
   if (status == QN_OK) status = start_parts(httpd, error);
   if (status == QN_OK) {
     MHD_set_panic_func(on_panic, NULL);

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ static const qn_route table[] = {
   {.method = "GET", .pattern = "/livez", .operation = "live", .scope = QN_SCOPE_NONE},
   {.method = "GET", .pattern = "/public", .operation = "public", .scope = QN_SCOPE_NONE},
   {.method = "POST", .pattern = "/echo", .operation = "echo", .scope = QN_SCOPE_SUBMIT, .body_limit = ECHO_LIMIT},
+  {.method = "POST", .pattern = "/spool", .operation = "spool", .scope = QN_SCOPE_SUBMIT, .body_limit = SPOOL_LIMIT, .traits = QN_ROUTE_SPOOL},
   {.method = "POST", .pattern = "/bodyless", .operation = "bodyless", .scope = QN_SCOPE_READ},
   {.method = "GET", .pattern = "/seen", .operation = "seen", .scope = QN_SCOPE_READ},
   {.method = "GET", .pattern = "/whoami", .operation = "whoami", .scope = QN_SCOPE_READ},
@@ -148,6 +150,16 @@ static void answer_seen(const qn_request *request, qn_response *response) {
   say(response, text, strlen(text));
 }
 
+/* The file that the body has become is looked at for itself. */
+static void answer_spool(const qn_request *request, qn_response *response) {
+  struct stat file = {0};
+  char text[200];
+  if (request->body_path == NULL) snprintf(text, sizeof text, "no file, %zu", request->body_size);
+  else if (stat(request->body_path, &file) != 0) snprintf(text, sizeof text, "the file is gone");
+  else snprintf(text, sizeof text, "%zu %lld %s", request->body_size, (long long)file.st_size, request->body_sha256);
+  say(response, text, strlen(text));
+}
+
 static void answer(void *context, qn_request *request, qn_response *response) {
   fixture *at = context;
   char buffer[512];
@@ -156,6 +168,7 @@ static void answer(void *context, qn_request *request, qn_response *response) {
   atomic_fetch_add(&at->handled, 1);
   const char *name = route->operation;
   if (strcmp(name, "echo") == 0) say(response, request->body, request->body_size);
+  else if (strcmp(name, "spool") == 0) answer_spool(request, response);
   else if (strcmp(name, "seen") == 0) answer_seen(request, response);
   else if (strcmp(name, "whoami") == 0) say(response, request->principal.name, strlen(request->principal.name));
   else if (strcmp(name, "slow") == 0) answer_slow(at, response);

@@ -17,6 +17,7 @@
  *   GET /livez                  none    "alive"
  *   GET /public                 none    "public"
  *   POST /echo                  submit  the body, up to ECHO_LIMIT bytes
+ *   POST /spool                 submit  size and SHA-256 of the body, which is a file; up to SPOOL_LIMIT bytes
  *   POST /bodyless              read    "done"; takes no body
  *   GET /seen                   read    the query as the handler sees it: "name=value;"
  *   GET /whoami                 read    the principal's name
@@ -24,7 +25,7 @@
  *   GET /file, /stream, /broken none    FILE_SIZE bytes as a file, as a stream, as a stream that fails half way
  *   GET /events                 none    events of job 1; ?job=N
  *   GET /metrics                none    "stored 1\n" */
-enum { ECHO_LIMIT = 100000, FILE_SIZE = 3000000, MOST_EVENTS = 2000 };
+enum { ECHO_LIMIT = 100000, SPOOL_LIMIT = 20000000, FILE_SIZE = 3000000, MOST_EVENTS = 2000 };
 
 typedef struct fixture {
   qn_httpd *httpd;
@@ -36,6 +37,7 @@ typedef struct fixture {
   bool revoked, away;      /* the backend's writer token; the backend itself */
   atomic_int look_ups, handled, waiting;
   bool release;
+  char spool[64];          /* folder of bodies that go to files */
   int64_t failures;        /* that the server has reported, from the address */
   char failed_address[64];
   int event_count;         /* of job 1 */
