@@ -9,9 +9,10 @@
 
 #include "api/client.h"
 #include "api/document.h"
+#include "api/filters.h"
 #include "api/json.h"
 #include "api/version.h"
-#include "engine/analysis/analysis.h"
+#include "engine/analysis/sources.h"
 
 static void test_version(void **state) {
   (void)state;
@@ -39,15 +40,50 @@ static void write_parameter(FILE *out, const qn_parameter *parameter) {
     write_words(out, parameter);
     return;
   }
+  const qn_parameter_source *source = qn_parameter_source_find(parameter->name);
   char minimum[QN_NUMBER_SIZE], maximum[QN_NUMBER_SIZE], fallback[QN_NUMBER_SIZE];
   qn_json_spell(parameter->automatic ? 0.0 : parameter->minimum, minimum); /* 0 asks for the rule */
   qn_json_spell(parameter->maximum, maximum);
   qn_json_spell(parameter->fallback, fallback);
-  fprintf(out,
-          "        %s:\n          type: %s\n          minimum: %s\n          maximum: %s\n          default: %s\n      "
-          "    description: \"%s\"\n",
-          parameter->name, parameter->automatic ? "[number, \"null\"]" : "number", minimum, maximum,
+  fprintf(out, "        %s:\n          type: %s%s%s%s\n", parameter->name, parameter->automatic || source != NULL ? "[number" : "number",
+          source != NULL ? ", string, object" : "", parameter->automatic ? ", \"null\"" : "", parameter->automatic || source != NULL ? "]" : "");
+  fprintf(out, "          minimum: %s\n          maximum: %s\n          default: %s\n          description: \"%s", minimum, maximum,
           parameter->automatic ? "null" : fallback, parameter->meaning);
+  if (source != NULL)
+    fprintf(out, "; or, measured: `%s` for the %s of such an analysis beside it, `{analysis: ID}` for that of one", source->type, source->quantity);
+  fputs("\"\n", out);
+}
+
+/* ---- the filters of results ---- */
+
+static const char BEGIN_FILTERS[] = "        # filters: begin\n", END_FILTERS[] = "        # filters: end\n";
+
+static void write_filter(FILE *out, const qn_parameter *parameter) {
+  const qn_parameter_source *source = qn_parameter_source_find(parameter->name);
+  fprintf(out, "        - {name: %s, in: query, description: \"%s\", schema: ", parameter->name, parameter->meaning);
+  if (parameter->words != NULL) {
+    fputs("{enum: [", out);
+    for (const char *const *word = parameter->words; *word != NULL; word++) fprintf(out, "%s%s", word > parameter->words ? ", " : "", *word);
+    fputs("]}}\n", out);
+  } else if (source == NULL && !parameter->automatic) {
+    fputs("{type: number}}\n", out);
+  } else {
+    fprintf(out, "{anyOf: [{type: number}, {enum: [%s%s%s]}]}}\n", parameter->automatic ? "auto" : "",
+            parameter->automatic && source != NULL ? ", " : "", source != NULL ? source->type : "");
+  }
+}
+
+static char *filters_of_table(void) {
+  char *text;
+  size_t size;
+  FILE *out = open_memstream(&text, &size);
+  qn_filter_list list;
+  qn_filters_list(&list);
+  fputs(BEGIN_FILTERS, out);
+  for (int i = 0; i < list.count; i++) write_filter(out, list.parameter[i]);
+  fputs(END_FILTERS, out);
+  fclose(out);
+  return text;
 }
 
 /* The section with its marks; malloc'ed. */
@@ -77,31 +113,44 @@ static char *section_of_table(void) {
   return text;
 }
 
+typedef struct section {
+  const char *begin, *end;
+  char *(*write)(void);
+} section;
+
+static const section SECTIONS[] = {{BEGIN, END, section_of_table}, {BEGIN_FILTERS, END_FILTERS, filters_of_table}};
+enum { SECTION_COUNT = sizeof SECTIONS / sizeof SECTIONS[0] };
+
 static void test_analyses_are_documented(void **state) {
   (void)state;
   size_t size;
-  char *wanted = section_of_table();
-  const char *begin = strstr(qn_document(&size), BEGIN), *end = begin != NULL ? strstr(begin, END) : NULL;
-  assert_non_null(end);
-  size_t length = (size_t)(end - begin) + strlen(END);
-  if (length != strlen(wanted) || memcmp(begin, wanted, length) != 0)
-    fail_msg("the analyses in openapi.yaml are not those of the program; run this test with: --write openapi.yaml");
-  free(wanted);
+  for (int i = 0; i < SECTION_COUNT; i++) {
+    char *wanted = SECTIONS[i].write();
+    const char *begin = strstr(qn_document(&size), SECTIONS[i].begin), *end = begin != NULL ? strstr(begin, SECTIONS[i].end) : NULL;
+    assert_non_null(end);
+    size_t length = (size_t)(end - begin) + strlen(SECTIONS[i].end);
+    if (length != strlen(wanted) || memcmp(begin, wanted, length) != 0)
+      fail_msg("the analyses in openapi.yaml are not those of the program; run this test with: --write openapi.yaml");
+    free(wanted);
+  }
 }
 
-/* Put the section into a file that has its marks. */
-static int write_section(const char *path) {
-  FILE *file = fopen(path, "r");
-  if (file == NULL) return 1;
-  char *text = calloc(1, 1 << 20), *section = section_of_table();
-  size_t size = fread(text, 1, (1 << 20) - 1, file);
-  fclose(file);
-  char *begin = strstr(text, BEGIN), *end = strstr(text, END);
-  if (begin == NULL || end == NULL || size == (1 << 20) - 1 || (file = fopen(path, "w")) == NULL) return 1;
-  fprintf(file, "%.*s%s%s", (int)(begin - text), text, section, end + strlen(END));
-  free(section);
-  free(text);
-  return fclose(file);
+/* Put the sections into a file that has their marks. */
+static int write_sections(const char *path) {
+  for (int i = 0; i < SECTION_COUNT; i++) {
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return 1;
+    char *text = calloc(1, 1 << 20), *made = SECTIONS[i].write();
+    size_t size = fread(text, 1, (1 << 20) - 1, file);
+    fclose(file);
+    char *begin = strstr(text, SECTIONS[i].begin), *end = strstr(text, SECTIONS[i].end);
+    if (begin == NULL || end == NULL || size == (1 << 20) - 1 || (file = fopen(path, "w")) == NULL) return 1;
+    fprintf(file, "%.*s%s%s", (int)(begin - text), text, made, end + strlen(SECTIONS[i].end));
+    free(made);
+    free(text);
+    if (fclose(file) != 0) return 1;
+  }
+  return 0;
 }
 
 static void test_served(void **state) {
@@ -119,7 +168,7 @@ static void test_served(void **state) {
 }
 
 int main(int count, char **arguments) {
-  if (count == 3 && strcmp(arguments[1], "--write") == 0) return write_section(arguments[2]);
+  if (count == 3 && strcmp(arguments[1], "--write") == 0) return write_sections(arguments[2]);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_version),
       cmocka_unit_test(test_analyses_are_documented),

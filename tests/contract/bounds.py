@@ -16,6 +16,7 @@ BASE = {
     "analyses": [],
 }
 SNAPSHOT = {"type": "snapshot", "simulation": 1}
+STRUCTURE = {"type": "structure", "structure": 1}
 QUENCH = {"type": "quench", "to_k": 200, "step_k": 10, "rate_k_per_ns": 1000}
 
 
@@ -29,6 +30,7 @@ def cases(document):
     yield schemas["SimulationSpec"], BASE, ""
     yield schemas["InitialLattice"], BASE, "/initial"
     yield schemas["InitialSnapshot"], variant(initial=SNAPSHOT), "/initial"
+    yield schemas["InitialStructure"], variant(initial=STRUCTURE), "/initial"
     for ensemble in ("nve", "nvt", "npt"):
         yield schemas["Hold"], variant(stages=[{**HOLD, "ensemble": ensemble}]), "/stages/0"
     yield schemas["Quench"], variant(stages=[HOLD, QUENCH]), "/stages/1"

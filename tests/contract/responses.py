@@ -3,6 +3,7 @@
 usage: responses.py    (QUENCHD_URL, QUENCHD_BIN and DATABASE_URL in the environment, as tests/with_server.sh sets them)
 """
 
+import gzip
 import json
 import os
 import subprocess
@@ -90,7 +91,7 @@ def successes(drive, names):
                  "listAnalyses", "listJobs", "listTrajectories", "listStructures", "queryResults", "getPotential",
                  "getPotentialText", "getPotentialCurves", "getSimulation", "getSimulationThermo", "getAnalysis", "getJob",
                  "getTrajectory", "getTrajectoryData", "getStructure", "getStructureData", "listAttempts", "listWorkers",
-                 "listTokens", "listAudit"):
+                 "listTokens", "listAudit", "listFits", "getFit"):
         headers, _ = call(name, 200, at[name])
         call(name, 200, at[name], method="HEAD")
         if headers.get("ETag"):
@@ -101,7 +102,7 @@ def successes(drive, names):
     with open(os.path.join(contract.ROOT, "openapi.yaml"), "rb") as file:
         tally.check(served == file.read(), "the served document is openapi.yaml, byte for byte")
 
-    for name in ("listSimulations", "listAnalyses", "listJobs", "queryResults", "listAudit"):
+    for name in ("listSimulations", "listAnalyses", "listJobs", "queryResults", "listAudit", "listFits"):
         path, seen = at[name] + "?limit=1", []
         while path and len(seen) < 50:
             headers, answer = call(name, 200, path)
@@ -134,6 +135,8 @@ def successes(drive, names):
     _, rest = call("getJobEvents", 200, at["getJobEvents"], headers={"Last-Event-ID": last[-2] if len(last) > 1 else "0"})
     tally.check(rest.count(b"\nid:") + rest.startswith(b"id:") <= len(last), "Last-Event-ID resumes")
 
+    files_from_elsewhere(drive, names)
+
     text = scenario.fetch(at["getPotentialText"])[2]
     query = "?" + urllib.parse.urlencode({"name": "contract", "citation": "a citation", "licence": "CDDL-1.0"})
     call("uploadPotential", 201, at["uploadPotential"] + query, body=text, headers={"Content-Type": "text/plain"})
@@ -143,6 +146,12 @@ def successes(drive, names):
     _, answer = call("submitAnalysis", 202, body=body, headers=JSON)
     scenario.wait(json.loads(answer)["job"], ("succeeded",))
     call("submitAnalysis", 200, body=body, headers=JSON)
+
+    call("submitFit", 200, body=json.dumps(scenario.FIT), headers=JSON)
+    _, answer = call("submitFit", 202, body=json.dumps({**scenario.FIT, "resamples": 20}), headers=JSON)
+    scenario.wait(json.loads(answer)["job"], ("succeeded",))
+    rows = json.loads(call("queryResults", 200, f"/v1/results?type=arrhenius&of=diffusion_coefficient&fit={names['fits']}")[1])["items"]
+    tally.check("activation_energy" in [row["quantity"] for row in rows], "the values of a fit are results")
 
     call("submitSimulation", 200, body=json.dumps(scenario.SPEC), headers=JSON)
     _, answer = call("submitSimulation", 202, body=json.dumps(scenario.LONG), headers={**JSON, "Idempotency-Key": "contract-1"})
@@ -168,6 +177,66 @@ def successes(drive, names):
     scenario.wait(job, ("running",))
     call("cancelJob", 202, f"/v1/jobs/{job}/cancel", body=b"")
     scenario.wait(job, ("cancelled",))
+
+
+def files_from_elsewhere(drive, names):
+    """Trajectories and structures that were not made here, and what is asked of them."""
+    call, tally = drive.call, drive.tally
+    octets = {"Content-Type": "application/octet-stream"}
+    data = scenario.dump()
+    said = "?name=walk&temperature_k=1234&timestep_fs=2&species=Cu,Zr"
+    _, answer = call("uploadTrajectory", 202, "/v1/trajectories" + said, body=data, headers={**octets, "Idempotency-Key": "contract-3"})
+    upload = json.loads(answer)
+    _, again = call("uploadTrajectory", 202, "/v1/trajectories" + said, body=data, headers={**octets, "Idempotency-Key": "contract-3"})
+    tally.check(again == answer, "an upload is replayed, byte for byte")
+    call("uploadTrajectory", 422, "/v1/trajectories" + said, body=data[:-5], headers={**octets, "Idempotency-Key": "contract-3"})
+    call("getTrajectory", 200, f"/v1/trajectories/{upload['id']}")
+    asked = {"trajectory": upload["id"], "type": "diffusion"}
+    _, answer = call("submitAnalysis", 202, body=json.dumps(asked), headers=JSON)
+    scenario.wait(json.loads(answer)["job"], ("succeeded",))
+    call("uploadTrajectory", 200, "/v1/trajectories" + said, body=data, headers=octets)
+    row = json.loads(call("getTrajectory", 200, f"/v1/trajectories/{upload['id']}")[1])
+    tally.check(row["frames"] == 40 and row["details"]["format"] == "lammps-dump", f"the file was read: {row}")
+    call("listTrajectories", 200, "/v1/trajectories?limit=1")
+    call("listAnalyses", 200, f"/v1/analyses?trajectory={upload['id']}")
+    call("getAnalysis", 200, f"/v1/analyses/{json.loads(answer)['id']}")
+    rows = json.loads(call("queryResults", 200, f"/v1/results?trajectory={upload['id']}&quantity=diffusion_coefficient&max_lag_ps=auto")[1])["items"]
+    tally.check(len(rows) == 3 and all(r["simulation"] is None and r["temperature_k"] == 1234 for r in rows), "its results are found like others")
+    call("getTrajectoryData", 200, f"/v1/trajectories/{upload['id']}/data?format=xyz&frames=0:2")
+    call("submitAnalysis", 422, body=json.dumps({**asked, "type": "thermodynamics"}), headers=JSON)
+
+    _, answer = call("uploadTrajectory", 202, "/v1/trajectories?species=Cu,Zr", body=gzip.compress(data), headers=octets)
+    bad = json.loads(answer)
+    while json.loads(call("getJob", 200, f"/v1/jobs/{bad['job']}")[1])["state"] not in ("failed", "succeeded"):
+        time.sleep(0.2)
+    row = json.loads(call("getTrajectory", 200, f"/v1/trajectories/{bad['id']}")[1])
+    tally.check(row["state"] == "failed" and "timestep_fs" in (row["error"] or ""), f"a file without times is refused: {row}")
+    call("getTrajectoryData", 404, f"/v1/trajectories/{bad['id']}/data")
+    call("uploadTrajectory", 422, "/v1/trajectories", body=b"", headers=octets)
+    call("uploadTrajectory", 400, "/v1/trajectories?species=Xx", body=data, headers=octets)
+
+    xyz = scenario.fetch(scenario.fill("/v1/structures/{id}/data", names))[2]
+    headers, answer = call("uploadStructure", 201, "/v1/structures?name=start", body=xyz, headers=octets)
+    structure = json.loads(answer)
+    call("uploadStructure", 200, "/v1/structures?name=again", body=xyz, headers=octets)
+    call("getStructure", 200, f"/v1/structures/{structure['id']}")
+    call("getStructureData", 200, f"/v1/structures/{structure['id']}/data")
+    call("uploadStructure", 422, "/v1/structures", body=b"no structure\n", headers=octets)
+    spec = {"potential": names["potentials"], "initial": {"type": "structure", "structure": structure["id"], "velocities": "keep"}, "timestep_fs": 2,
+            "stages": [{"type": "hold", "ensemble": "nve", "duration_ps": 0.02}]}
+    _, answer = call("submitSimulation", 202, body=json.dumps(spec), headers=JSON)
+    scenario.wait(json.loads(answer)["job"], ("succeeded",))
+    call("getSimulation", 200, f"/v1/simulations/{json.loads(answer)['id']}")
+
+    # A parameter that another analysis of the same simulation measures.
+    body = {"simulation": names["simulations"], "type": "structure_factor", "stage": 1}
+    call("submitAnalysis", 202, body=json.dumps(body), headers=JSON)
+    body = {"simulation": names["simulations"], "type": "relaxation", "stage": 1, "q_inv_a": "structure_factor"}
+    _, answer = call("submitAnalysis", 202, body=json.dumps(body), headers=JSON)
+    scenario.wait(json.loads(answer)["job"], ("succeeded",))
+    call("getAnalysis", 200, f"/v1/analyses/{json.loads(answer)['id']}")
+    rows = json.loads(call("queryResults", 200, "/v1/results?q_inv_a=structure_factor&type=relaxation")[1])["items"]
+    tally.check(bool(rows) and all(r["inputs"]["q_inv_a"]["type"] == "structure_factor" for r in rows), "what was taken from another analysis is told")
 
 
 def failures(drive):

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import time
 import urllib.parse
 
@@ -23,6 +24,8 @@ SPEC = {
     ],
     "analyses": [{"type": "diffusion"}, {"type": "relaxation"}],
 }
+FIT = {"law": "arrhenius", "unit": "m2/s", "quantity": "diffusion_coefficient", "species": "Cu", "composition": "Cu50Zr50", "region": "bulk",
+       "points": [{"temperature_k": t, "value": v, "standard_error": 1e-11} for t, v in ((1200, 1.1e-9), (1350, 1.9e-9), (1500, 3.0e-9))]}
 LONG = {**SPEC, "name": "never ends", "seed": 8, "analyses": [],
         "stages": [{"type": "hold", "ensemble": "nve", "temperature_k": 300, "duration_ps": 100000}]}
 
@@ -87,7 +90,10 @@ def prepare():
     analyses = get(f"/v1/analyses?simulation={simulation}")["items"]
     for analysis in analyses:
         wait(analysis["job"], ("succeeded",))
+    fit = post("/v1/fits", FIT)[2]
+    wait(fit["job"], ("succeeded",))
     return {
+        "fits": fit["id"],
         "potentials": SPEC["potential"],
         "simulations": simulation,
         "jobs": submitted["job"],
@@ -96,6 +102,19 @@ def prepare():
         "structures": get(f"/v1/structures?simulation={simulation}")["items"][0]["id"],
         "tokens": 987654321,  # there is none: the server runs open
     }
+
+
+def dump(frames=40, atoms=64, edge=12.0):
+    """A LAMMPS dump of atoms that walk at random, types 1 and 2."""
+    chance = random.Random(5)
+    at = [[chance.uniform(0, edge) for _ in range(3)] for _ in range(atoms)]
+    lines = []
+    for frame in range(frames):
+        lines += ["ITEM: TIMESTEP", str(25 * frame), "ITEM: NUMBER OF ATOMS", str(atoms), "ITEM: BOX BOUNDS pp pp pp", *[f"0 {edge}"] * 3,
+                  "ITEM: ATOMS id type xu yu zu"]
+        lines += [f"{i + 1} {1 + i % 2} {x:.4f} {y:.4f} {z:.4f}" for i, (x, y, z) in enumerate(at)]
+        at = [[x + chance.gauss(0, 0.3) for x in r] for r in at]
+    return ("\n".join(lines) + "\n").encode()
 
 
 def fill(path, names):
