@@ -247,6 +247,7 @@ void qn_fit_settle(qn_fit_spec *spec, qn_faults *faults) {
   options->inverse = !spec->law->logarithmic && (spec->against >= 0 ? spec->against == 1 : activated);
   bool logarithm = spec->law->logarithmic || options->logarithmic;
   int used = 0, dropped = 0;
+  const char *first = NULL; /* reason of the first that is dropped */
   for (int i = 0; i < spec->count; i++) {
     qn_fit_entry *entry = &spec->entries[i];
     qn_fit_drop_outside(spec, entry);
@@ -260,14 +261,14 @@ void qn_fit_settle(qn_fit_spec *spec, qn_faults *faults) {
     if (qn_fit_is_used(entry))
       used++;
     else
-      dropped++;
+      first = dropped++ == 0 ? entry->reason : first;
   }
   int temperatures = count_temperatures(spec);
   if (qn_faults_total(faults) == 0 && temperatures < spec->law->parameters)
     qn_faults_add(faults, spec->query != NULL ? "/query" : "/points",
-                  "%d point%s at %d different temperature%s %s left (%d dropped); %s needs %d", used, used == 1 ? "" : "s",
-                  temperatures, temperatures == 1 ? "" : "s", used == 1 ? "is" : "are", dropped, spec->law->name,
-                  spec->law->parameters);
+                  "%d point%s at %d different temperature%s %s left (%d dropped%s%s); %s needs %d", used, used == 1 ? "" : "s",
+                  temperatures, temperatures == 1 ? "" : "s", used == 1 ? "is" : "are", dropped, first != NULL ? ", the first: " : "",
+                  first != NULL ? first : "", spec->law->name, spec->law->parameters);
 }
 
 /* ---- rendering ---- */

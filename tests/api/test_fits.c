@@ -101,8 +101,9 @@ static void test_faults(void **state) {
       {"/points/2/value", "0", "/points/2/value", "logarithms"},
       {"/points/2/value", "-1e-9", "/points/2/value", "values above 0"},
       {"/temperature_max_k", "1100", "/points",
-       "1 point at 1 different temperature is left (2 dropped); arrhenius needs 2"},
-      {"/temperature_min_k", "1600", "/points", "0 points at 0 different temperatures are left (3 dropped)"},
+       "1 point at 1 different temperature is left (2 dropped, the first: outside the range of temperatures); "
+       "arrhenius needs 2"},
+      {"/temperature_min_k", "1600", "/points", "0 points at 0 different temperatures are left (3 dropped, the first: "},
       {"/law", "\"vft\"", NULL, NULL}, /* three points do */
       {"/law", "\"glass_transition\"", "/points", "glass_transition needs 4"},
       {"/transform", "\"ln\"", "/transform", "unknown key"},
