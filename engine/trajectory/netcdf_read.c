@@ -39,7 +39,8 @@ static void close_netcdf(qn_source *base) {
 
 /* Positive codes are errno's; libnetcdf answers EINVAL to headers that make no sense. */
 static qn_status fail(const netcdf_source *source, int code, qn_error *error) {
-  return qn_error_set(error, code > 0 && code != EINVAL ? QN_IO : QN_CORRUPT, "%s: %s", source->path, nc_strerror(code));
+  if (code > 0 && code != EINVAL) return qn_error_system(error, code, "%s", source->path);
+  return qn_error_set(error, QN_CORRUPT, "%s: %s", source->path, nc_strerror(code));
 }
 
 static qn_status read_frame(qn_source *base, int64_t index, qn_frame *frame, uint8_t *type, qn_error *error) {
