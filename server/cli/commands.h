@@ -10,6 +10,7 @@ enum { QN_EXIT_OK = 0, QN_EXIT_FAILURE = 1, QN_EXIT_USAGE = 2 };
 typedef int qn_command_run(const qn_config *config, const char *const *arguments, int count);
 
 qn_command_run qn_command_serve, qn_command_work, qn_command_migrate, qn_command_token, qn_command_routes;
+qn_command_run qn_command_run_job;
 qn_command_run qn_command_simulate, qn_command_evaluate, qn_command_analyse;
 
 /* Print "quenchd: message" on standard error and return QN_EXIT_FAILURE. */

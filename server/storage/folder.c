@@ -14,31 +14,59 @@
 #include <unistd.h>
 
 #include "server/log.h"
+#include "server/peer.h"
 #include "server/storage/directory.h"
 
 /* A process that was killed holds its lock until the kernel is done with it. */
-enum { LOCK_TRIES = 40, LOCK_PAUSE_MS = 50 };
+enum { LOCK_TRIES = 40, LOCK_PAUSE_MS = 50, SOON = 6 };
 
 /* ---- the lock ---- */
 
-typedef struct machine {
-  char boot[40], id[40];   /* of the running kernel; of the installation, "" when it has none */
-} machine;
+/* Who wrote into a folder: a line each in its lock file. */
+typedef struct owner {
+  char boot[40], machine[40]; /* id of the running kernel; of the installation, "" when it has none */
+  qn_peer process;
+} owner;
 
-static void read_line(const char *path, char text[40]) {
-  text[0] = '\0';
-  FILE *file = fopen(path, "re");
-  if (file == NULL) return;
-  if (fgets(text, 40, file) == NULL) text[0] = '\0';
+static void read_line(FILE *file, char *text, size_t size) {
+  if (file == NULL || fgets(text, (int)size, file) == NULL) text[0] = '\0';
   text[strcspn(text, "\n")] = '\0';
-  fclose(file);
 }
 
-static machine this_machine(void) {
-  machine here;
-  read_line("/proc/sys/kernel/random/boot_id", here.boot);
-  read_line("/etc/machine-id", here.id);
-  return here;
+static void read_id(const char *path, char text[40]) {
+  FILE *file = fopen(path, "re");
+  read_line(file, text, 40);
+  if (file != NULL) fclose(file);
+}
+
+static owner ourselves(void) {
+  owner us = {.process = qn_peer_self()};
+  read_id("/proc/sys/kernel/random/boot_id", us.boot);
+  read_id("/etc/machine-id", us.machine);
+  return us;
+}
+
+static owner read_owner(int file) {
+  owner them = {.boot = ""};
+  char text[400], number[32];
+  ssize_t size = pread(file, text, sizeof text - 1, 0);
+  FILE *lines = size > 0 ? fmemopen(text, (size_t)size, "r") : NULL;
+  read_line(lines, them.boot, sizeof them.boot);
+  read_line(lines, them.machine, sizeof them.machine);
+  read_line(lines, them.process.host, sizeof them.process.host);
+  read_line(lines, number, sizeof number);
+  them.process.pid = (int)strtol(number, NULL, 10);
+  read_line(lines, number, sizeof number);
+  them.process.birth = strtoll(number, NULL, 10);
+  if (lines != NULL) fclose(lines);
+  return them;
+}
+
+static bool sign(int file) {
+  owner us = ourselves();
+  char text[400];
+  int size = snprintf(text, sizeof text, "%s\n%s\n%s\n%d\n%lld\n", us.boot, us.machine, us.process.host, us.process.pid, (long long)us.process.birth);
+  return ftruncate(file, 0) == 0 && pwrite(file, text, (size_t)size, 0) == size;
 }
 
 static bool lock_now(int file) {
@@ -46,22 +74,29 @@ static bool lock_now(int file) {
   return fcntl(file, F_OFD_SETLK, &whole) == 0;
 }
 
-/* The lock file of a folder, locked, or -1 with errno: ENOENT without one, EAGAIN when a process holds it for longer than `tries`. */
-static int take_lock(const char *folder, int flags, int tries) {
+/* Lock an open lock file; EAGAIN when a process still holds it after `tries`. */
+static bool lock_soon(int file, int tries) {
+  for (int i = 1; !lock_now(file); i++) {
+    if (errno == EACCES) errno = EAGAIN;
+    if (errno != EAGAIN || i >= tries) return false;
+    nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
+  }
+  return true;
+}
+
+/* The lock file of a folder, or -1 with errno. */
+static int open_lock(const char *folder, int flags) {
   char path[QN_PATH_SIZE];
   if ((size_t)snprintf(path, sizeof path, "%s/lock", folder) >= sizeof path) return errno = ENAMETOOLONG, -1;
-  int file = open(path, O_RDWR | O_CLOEXEC | flags, 0666);
-  if (file < 0) return -1;
-  for (int i = 1; !lock_now(file); i++) {
-    int code = errno;
-    if (i < tries && (code == EAGAIN || code == EACCES)) {
-      nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
-      continue;
-    }
-    close(file);
-    return errno = code == EACCES ? EAGAIN : code, -1;
-  }
-  return file;
+  return open(path, O_RDWR | O_CLOEXEC | flags, 0666);
+}
+
+static int take_lock(const char *folder, int flags, int tries) {
+  int file = open_lock(folder, flags);
+  if (file < 0 || lock_soon(file, tries)) return file;
+  int code = errno;
+  close(file);
+  return errno = code, -1;
 }
 
 /* Locks are no witness for file systems that other machines write to on their own. */
@@ -76,23 +111,10 @@ static bool on_a_disk_of_its_own(int file) {
 }
 
 /* We hold the lock: is whoever held it before gone for certain? */
-static bool owner_is_gone(int file) {
-  char text[96] = "", *boot = text, *id;
-  machine here = this_machine();
-  if (here.boot[0] == '\0' || pread(file, text, sizeof text - 1, 0) <= 0) return false;
-  text[strcspn(text, "\n")] = '\0';
-  id = strchr(text, ' ');
-  if (id == NULL) return false;
-  *id++ = '\0';
-  if (strcmp(boot, here.boot) == 0) return true;
-  return here.id[0] != '\0' && strcmp(id, here.id) == 0 && on_a_disk_of_its_own(file);
-}
-
-static bool sign(int file) {
-  machine here = this_machine();
-  char text[96];
-  int size = snprintf(text, sizeof text, "%s %s\n", here.boot, here.id);
-  return ftruncate(file, 0) == 0 && pwrite(file, text, (size_t)size, 0) == size;
+static bool is_gone(const owner *them, const owner *us, int file) {
+  if (us->boot[0] == '\0') return false;
+  if (strcmp(them->boot, us->boot) == 0) return true;
+  return us->machine[0] != '\0' && strcmp(them->machine, us->machine) == 0 && on_a_disk_of_its_own(file);
 }
 
 /* ---- earlier attempts ---- */
@@ -158,15 +180,30 @@ static qn_status find_earlier(qn_folder *folder, qn_error *error) {
   return status;
 }
 
+/* Lock the folder of an attempt that has lost its lease; whoever still holds it there is ended, if that is in our power. */
+static int wrest(const char *folder) {
+  int file = open_lock(folder, 0);
+  if (file < 0 || lock_soon(file, SOON)) return file;
+  bool held = errno == EAGAIN;
+  owner them = read_owner(file), us = ourselves();
+  if (held && qn_peer_kill(&them.process, &us.process)) {
+    qn_log("warning", "process %d held %s without a lease, and was ended", them.process.pid, folder);
+    if (lock_soon(file, LOCK_TRIES)) return file;
+  }
+  close(file);
+  return errno = EAGAIN, -1;
+}
+
 /* Take over the newest of them, if its owner is gone. */
 static bool take_over(qn_folder *folder) {
   if (folder->count == 0) return false;
-  int file = take_lock(folder->earlier[0], 0, LOCK_TRIES);
+  int file = wrest(folder->earlier[0]);
   if (file < 0) {
     if (errno == EAGAIN) qn_log("info", "%s is still in use; what it holds is copied", folder->earlier[0]);
     return false;
   }
-  if (!owner_is_gone(file) || rename(folder->earlier[0], folder->path) != 0) {
+  owner them = read_owner(file), us = ourselves();
+  if (!is_gone(&them, &us, file) || rename(folder->earlier[0], folder->path) != 0) {
     close(file);
     return false;
   }

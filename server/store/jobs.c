@@ -32,7 +32,8 @@ static const qn_statement lock_parents = {
     "SELECT p.id, p.state FROM job_dependencies d JOIN jobs p ON p.id = d.parent_id WHERE d.job_id = $1::bigint ORDER BY p.id FOR SHARE OF p"};
 static const qn_statement requeue = {
     "job_retry",
-    "UPDATE jobs SET state = $2::job_state, failures = 0, run_after = now(), cancel_requested_at = NULL, progress = 0, progress_peak = 0,"
+    "UPDATE jobs SET state = $2::job_state, failures = 0, losses = 0, checkpoint_step = 0, hold_reason = '', run_after = now(),"
+    " cancel_requested_at = NULL, progress = 0, progress_peak = 0,"
     " error = '', failed_by = NULL, worker = '', finished_at = NULL WHERE id = $1::bigint"};
 /* Those that failed because this one did wait for it again, unless they have another parent that failed. */
 static const qn_statement block_children = {

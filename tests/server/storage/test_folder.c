@@ -98,26 +98,47 @@ static void test_taken_over(void **state) {
   qn_folder_close(&folder);
 }
 
-/* A process that is stopped writes when it wakes: its files are left to it, and only the list tells of them. */
-static void test_left_alone(void **state) {
+/* A process of this machine that is stopped has lost its lease, and would write when it wakes: it is ended. */
+static void test_wrested(void **state) {
   (void)state;
   qn_folder folder;
+  int how;
   pid_t child = hold(2, 1);
   put("2/1/checkpoint", "c");
   kill(child, SIGSTOP);
   open_ok(&folder, 2, 2);
-  assert_true(there("2/1/checkpoint"));
-  assert_true(there("2/2"));
-  assert_false(there("2/2/checkpoint"));
+  assert_false(there("2/1"));
+  assert_true(there("2/2/checkpoint"));
+  assert_int_equal(folder.count, 0);
+  assert_int_equal(waitpid(child, &how, 0), child);
+  assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+  qn_folder_close(&folder);
+}
+
+/* One that cannot be told, or is elsewhere, writes when it wakes: its files are left to it, and only the list tells of them. */
+static void test_left_alone(void **state) {
+  (void)state;
+  qn_folder folder;
+  pid_t child = hold(7, 1);
+  put("7/1/checkpoint", "c");
+  FILE *lock = fopen(at("7/1/lock"), "r+"); /* the same file, in which another machine signs */
+  assert_non_null(lock);
+  fputs("another-boot\nanother-machine\nanother-boot pid:[1]\n1\n1\n", lock);
+  fclose(lock);
+  open_ok(&folder, 7, 2);
+  assert_true(there("7/1/checkpoint"));
+  assert_true(there("7/2"));
+  assert_false(there("7/2/checkpoint"));
   assert_int_equal(folder.count, 1);
-  assert_string_equal(folder.earlier[0], at("2/1"));
+  assert_string_equal(folder.earlier[0], at("7/1"));
   assert_null(folder.earlier[1]);
+  assert_int_equal(kill(child, 0), 0);
   qn_folder_drop_earlier(&folder);
-  assert_true(there("2/1/checkpoint"));
+  assert_true(there("7/1/checkpoint"));
   end(child);
   qn_folder_drop_earlier(&folder);
-  assert_false(there("2/1"));
-  assert_true(there("2/2"));
+  assert_false(there("7/1"));
+  assert_true(there("7/2"));
   qn_folder_close(&folder);
 }
 
@@ -134,7 +155,7 @@ static void test_written_elsewhere(void **state) {
   open_ok(&folder, 3, 1);
   qn_folder_close(&folder);
   put("3/1/checkpoint", "c");
-  put("3/1/lock", "another-boot another-machine\n");
+  put("3/1/lock", "another-boot\nanother-machine\nanother-boot pid:[1]\n1\n1\n");
   open_ok(&folder, 3, 2);
   assert_int_equal(folder.count, 1);
   assert_true(there("3/1/checkpoint"));
@@ -146,7 +167,7 @@ static void test_written_elsewhere(void **state) {
   if (machine[0] == '\0') return;
   /* This machine, before it was started again. */
   char text[128];
-  snprintf(text, sizeof text, "another-boot %s", machine);
+  snprintf(text, sizeof text, "another-boot\n%s\n\n0\n0\n", machine[0] != '\0' ? strtok(machine, "\n") : "");
   put("3/1/lock", text);
   open_ok(&folder, 3, 4);
   assert_int_equal(folder.count, 0);
@@ -244,7 +265,7 @@ static void test_the_root_is_never_made(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_taken_over), cmocka_unit_test(test_left_alone), cmocka_unit_test(test_written_elsewhere),
+      cmocka_unit_test(test_taken_over), cmocka_unit_test(test_wrested), cmocka_unit_test(test_left_alone), cmocka_unit_test(test_written_elsewhere),
       cmocka_unit_test(test_many_empty_attempts), cmocka_unit_test(test_the_same_attempt_twice), cmocka_unit_test(test_clear),
       cmocka_unit_test(test_the_root_is_never_made),
   };
