@@ -169,6 +169,9 @@ void qn_problem_from_error(qn_response *response, const qn_request *request, con
   case QN_CORRUPT:
     code = "corrupt";
     break;
+  case QN_NO_STORAGE:
+    status = 503, code = "no_storage";
+    break;
   case QN_IO:
     code = "io";
     break;

@@ -109,6 +109,8 @@ END $$;
 CREATE OR REPLACE FUNCTION job_waiting(job jobs, counted boolean) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
   parent record;
+  sound boolean;
+  trouble text;
   ahead bigint;
   seconds double precision;
 BEGIN
@@ -129,10 +131,15 @@ BEGIN
   ELSIF job.state <> 'queued' THEN
     RETURN '';
   ELSIF job.run_after > now() THEN
-    seconds := ceil(extract(epoch FROM job.run_after - now()));
-    RETURN format('tries again in %s s: attempt %s was lost', seconds, job.attempt);
-  ELSIF NOT EXISTS (SELECT 1 FROM workers WHERE seen_at > now() - interval '15 s') THEN
+    RETURN format('tries again in %s s: %s', ceil(extract(epoch FROM job.run_after - now())),
+                  CASE WHEN job.hold_reason <> '' THEN job.hold_reason ELSE format('attempt %s was lost', job.attempt) END);
+  END IF;
+  SELECT bool_or(w.trouble = ''), min(format('%s: %s', w.name, w.trouble)) FILTER (WHERE w.trouble <> '') INTO sound, trouble
+    FROM workers w WHERE seen_at > now() - interval '15 s';
+  IF sound IS NULL THEN
     RETURN 'no worker is alive';
+  ELSIF NOT sound THEN
+    RETURN format('no worker can take it: %s', trouble);
   ELSIF NOT counted THEN
     RETURN 'waits for a free worker';
   END IF;

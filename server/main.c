@@ -7,7 +7,7 @@
 #include "server/cli/commands.h"
 
 typedef struct command {
-  const char *name, *arguments, *summary;
+  const char *name, *arguments, *summary; /* `summary` NULL: for the program itself, not for people */
   unsigned settings;
   int least, most; /* positional arguments */
   qn_command_run *run;
@@ -29,15 +29,18 @@ static const command commands[] = {
    qn_command_evaluate},
   {"analyse", "TRAJECTORY SPEC.json", "the analyses of a spec on any trajectory", QN_FOR_ANALYSE, 2, 2, qn_command_analyse},
   {"fit", "SPEC.json", "a law fitted to the points of a spec", QN_FOR_FIT, 1, 1, qn_command_fit},
+  {"run-job", "", NULL, 0, 0, 0, qn_command_run_job},
   {"routes", "", "list the routes of the HTTP interface", 0, 0, 0, qn_command_routes},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_usage(FILE *file) {
   fputs("usage: quenchd COMMAND [ARGUMENTS] [--FLAG VALUE ...]\n\ncommands:\n", file);
-  for (int i = 0; i < COMMANDS; i++)
+  for (int i = 0; i < COMMANDS; i++) {
+    if (commands[i].summary == NULL) continue;
     fprintf(file, "  %s%s%s\n      %s\n", commands[i].name, commands[i].arguments[0] != '\0' ? " " : "", commands[i].arguments,
             commands[i].summary);
+  }
   fputs("\n  --help, --version, and COMMAND --help for the settings of a command\n"
         "exit codes: 0 done, 1 failed, 2 wrong use\n",
         file);
@@ -45,7 +48,7 @@ static void print_usage(FILE *file) {
 
 static void print_command(FILE *file, const command *at) {
   fprintf(file, "usage: quenchd %s%s%s%s\n\n%s.\n", at->name, at->arguments[0] != '\0' ? " " : "", at->arguments,
-          at->settings != 0 ? " [--FLAG VALUE ...]" : "", at->summary);
+          at->settings != 0 ? " [--FLAG VALUE ...]" : "", at->summary != NULL ? at->summary : "started by a worker for each job");
   if (at->settings == 0) return;
   fputs("\nsettings (a flag wins over its environment variable, a variable over the default):\n", file);
   qn_config_print(file, at->settings);

@@ -1,6 +1,8 @@
 #include "engine/base/status.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +15,16 @@ qn_status qn_error_set(qn_error *error, qn_status status, const char *format, ..
     va_end(arguments);
   }
   return status;
+}
+
+qn_status qn_error_system(qn_error *error, int code, const char *format, ...) {
+  char what[768];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(what, sizeof what, format, arguments);
+  va_end(arguments);
+  bool refused = code == ENOSPC || code == EDQUOT || code == EROFS || code == EIO || code == ESTALE;
+  return qn_error_set(error, refused ? QN_NO_STORAGE : QN_IO, "%s: %s", what, strerror(code));
 }
 
 qn_status qn_error_prefix(qn_error *error, const char *format, ...) {
@@ -38,6 +50,7 @@ const char *qn_status_name(qn_status status) {
     case QN_INVALID: return "invalid";
     case QN_NO_MEMORY: return "no_memory";
     case QN_IO: return "io";
+    case QN_NO_STORAGE: return "no_storage";
     case QN_PARSE: return "parse";
     case QN_UNSUPPORTED: return "unsupported";
     case QN_BLOWUP: return "blowup";

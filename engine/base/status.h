@@ -10,6 +10,7 @@ typedef enum qn_status {
   QN_INVALID,     /* an argument or a spec that can never work */
   QN_NO_MEMORY,   /* an allocation failed */
   QN_IO,          /* a file could not be opened, read or written */
+  QN_NO_STORAGE,  /* the file system itself refuses: full, over quota, read-only, broken or gone; later, or elsewhere, it may not */
   QN_PARSE,       /* a file or text is malformed; the message gives line and reason */
   QN_UNSUPPORTED, /* well-formed, but outside what quenchd does */
   QN_BLOWUP,      /* a run became unphysical: temperature, lost atoms, not-a-number */
@@ -29,6 +30,11 @@ typedef struct qn_error {
 
 /* Fill `error` (may be NULL) and return `status`, so that a caller writes `return qn_error_set(...)`. */
 qn_status qn_error_set(qn_error *error, qn_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A system call on a file that failed with `code`, an errno, whose reason is put behind the message. QN_NO_STORAGE when the file system as a whole
+ * is to blame (ENOSPC, EDQUOT, EROFS, EIO, ESTALE), else QN_IO. */
+qn_status qn_error_system(qn_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Put "context: " before the message that `error` already holds; returns error->status. */

@@ -286,6 +286,14 @@ void qn_run_free(qn_run *run) {
   free(run);
 }
 
+const char *qn_run_arithmetic(void) {
+#if defined __x86_64__
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? "x86-64-fma" : "x86-64";
+#else
+  return "other";
+#endif
+}
+
 bool qn_run_done(const qn_run *run) { return run->state.stage == run->protocol.stage_count; }
 int64_t qn_run_step(const qn_run *run) { return run->state.step; }
 int64_t qn_run_steps(const qn_run *run) { return run->steps; }

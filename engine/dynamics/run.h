@@ -46,6 +46,13 @@ typedef struct qn_run_callbacks {
 
 typedef struct qn_run qn_run;
 
+/* Raised by every change of the engine after which a run gives other bits: a checkpoint goes on only under the revision that wrote it.
+ * 1: 0.1.0; 2: the double kernel sums integers, the fast kernel has other tables. */
+enum { QN_RUN_REVISION = 2 };
+
+/* What of the processor the bits depend on: "x86-64-fma", "x86-64" (without fused multiply-add), or "other". */
+const char *qn_run_arithmetic(void);
+
 /* `atoms` and `box` are the start, and the run's working state; with `potential` they stay the caller's and must outlive the run. Velocities
  * are used as they are, but for a motion of the centre of mass, which every nvt and npt step takes out (3N-3 degrees of freedom mean that
  * there is none). `mean_length` (A, may be NULL) are the mean lengths that come with a snapshot, for a first stage with mean_volume.

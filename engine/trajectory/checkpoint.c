@@ -101,20 +101,20 @@ qn_status qn_checkpoint_write(const char *path, const qn_checkpoint_part *parts,
   if (status != QN_OK) return status;
 
   output to = {.file = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), .crc = crc32(0, NULL, 0)};
-  if (to.file < 0) return qn_error_set(error, QN_IO, "cannot write %s: %s", fresh, strerror(errno));
+  if (to.file < 0) return qn_error_system(error, errno, "cannot write %s", fresh);
   put_all(&to, parts, count);
   if (to.error == 0 && fsync(to.file) != 0) to.error = errno;
   if (close(to.file) != 0 && to.error == 0) to.error = errno;
   if (to.error != 0) {
     unlink(fresh);
-    return qn_error_set(error, QN_IO, "cannot write %s: %s", fresh, strerror(to.error));
+    return qn_error_system(error, to.error, "cannot write %s", fresh);
   }
 
   if (rename(path, previous) != 0 && errno != ENOENT)
-    return qn_error_set(error, QN_IO, "cannot rename %s to %s: %s", path, previous, strerror(errno));
-  if (rename(fresh, path) != 0) return qn_error_set(error, QN_IO, "cannot rename %s to %s: %s", fresh, path, strerror(errno));
+    return qn_error_system(error, errno, "cannot rename %s to %s", path, previous);
+  if (rename(fresh, path) != 0) return qn_error_system(error, errno, "cannot rename %s to %s", fresh, path);
   int failed = flush_folder(path);
-  return failed == 0 ? QN_OK : qn_error_set(error, QN_IO, "cannot flush the folder of %s: %s", path, strerror(failed));
+  return failed == 0 ? QN_OK : qn_error_system(error, failed, "cannot flush the folder of %s", path);
 }
 
 qn_status qn_checkpoint_parse(qn_checkpoint *checkpoint, const void *data, size_t size, qn_error *error) {
@@ -158,7 +158,8 @@ static qn_status slurp(const char *path, void **data, size_t *size, qn_error *er
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) {
     int reason = errno;
-    return qn_error_set(error, reason == ENOENT ? QN_NOT_FOUND : QN_IO, "cannot read %s: %s", path, strerror(reason));
+    if (reason == ENOENT) return qn_error_set(error, QN_NOT_FOUND, "cannot read %s: %s", path, strerror(reason));
+    return qn_error_system(error, reason, "cannot read %s", path);
   }
   struct stat about;
   unsigned char *bytes = NULL;
@@ -175,7 +176,7 @@ static qn_status slurp(const char *path, void **data, size_t *size, qn_error *er
   if (bytes == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory to read %s", path);
   if (got < 0) {
     free(bytes);
-    return qn_error_set(error, QN_IO, "cannot read %s: %s", path, strerror(reason));
+    return qn_error_system(error, reason, "cannot read %s", path);
   }
   *data = bytes;
   *size = have;
@@ -198,24 +199,37 @@ static qn_status read_one(qn_checkpoint *checkpoint, const char *path, qn_error 
   return qn_error_prefix(error, "%s", path);
 }
 
-qn_status qn_checkpoint_read(qn_checkpoint *checkpoint, const char *path, qn_error *error) {
-  char previous[PATH_MAX], damaged[PATH_MAX];
-  qn_error first = {0}, second = {0};
+qn_status qn_checkpoint_read_previous(qn_checkpoint *checkpoint, const char *path, qn_error *error) {
+  char previous[PATH_MAX];
+  *checkpoint = (qn_checkpoint){0};
   qn_status status = with_suffix(previous, path, ".previous", error);
-  if (status == QN_OK) status = with_suffix(damaged, path, ".damaged", error);
-  if (status != QN_OK) return status;
+  if (status == QN_OK) status = read_one(checkpoint, previous, error);
+  checkpoint->previous = status == QN_OK;
+  return status;
+}
 
+qn_status qn_checkpoint_discard(const char *path, qn_error *error) {
+  char damaged[PATH_MAX];
+  qn_status status = with_suffix(damaged, path, ".damaged", error);
+  if (status != QN_OK || rename(path, damaged) == 0 || errno == ENOENT) return status;
+  return qn_error_system(error, errno, "cannot rename %s to %s", path, damaged);
+}
+
+qn_status qn_checkpoint_read(qn_checkpoint *checkpoint, const char *path, qn_error *error) {
+  char name[PATH_MAX];
+  qn_error first = {0}, second = {0};
+  qn_status status = with_suffix(name, path, ".previous", error);
+  if (status != QN_OK) return status;
   status = read_one(checkpoint, path, &first);
   if (status != QN_CORRUPT && status != QN_NOT_FOUND) {
     if (status != QN_OK && error != NULL) *error = first;
     return status;
   }
-  qn_status older = read_one(checkpoint, previous, &second);
+  qn_status older = qn_checkpoint_read_previous(checkpoint, path, &second);
   if (older == QN_OK) {
-    checkpoint->previous = true;
-    if (status == QN_CORRUPT && rename(path, damaged) != 0) {
+    if (status == QN_CORRUPT && (status = qn_checkpoint_discard(path, error)) != QN_OK) {
       qn_checkpoint_fini(checkpoint);
-      return qn_error_set(error, QN_IO, "cannot rename %s to %s: %s", path, damaged, strerror(errno));
+      return status;
     }
     return QN_OK;
   }

@@ -27,13 +27,17 @@ typedef struct qn_checkpoint {
   bool previous; /* the newest file was damaged or missing */
 } qn_checkpoint;
 
-/* After QN_OK the checkpoint survives a loss of power. After QN_IO (the message says which file and why) the checkpoint that was there
- * before is still there. */
+/* After QN_OK the checkpoint survives a loss of power. After QN_IO or QN_NO_STORAGE (the message says which file and why) the checkpoint that was
+ * there before is still there. */
 qn_status qn_checkpoint_write(const char *path, const qn_checkpoint_part *parts, int count, qn_error *error);
 
 /* QN_NOT_FOUND when there is neither `path` nor the one before it; QN_CORRUPT when no file is whole. A damaged file at `path` is renamed
  * to "<path>.damaged", so that the next write does not push out the good one before it. */
 qn_status qn_checkpoint_read(qn_checkpoint *checkpoint, const char *path, qn_error *error);
+/* The one before the newest, for when what the newest one tells of is not there. */
+qn_status qn_checkpoint_read_previous(qn_checkpoint *checkpoint, const char *path, qn_error *error);
+/* Put the newest one aside as "<path>.damaged", so that the next write keeps the one before it. One that is not there is fine. */
+qn_status qn_checkpoint_discard(const char *path, qn_error *error);
 void qn_checkpoint_fini(qn_checkpoint *checkpoint);
 
 /* The parts of `size` bytes at `data`, which they go on pointing into; QN_CORRUPT says what is wrong. Safe for any bytes. */

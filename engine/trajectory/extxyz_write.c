@@ -27,7 +27,7 @@ static void write_box(FILE *file, const qn_box *box, const bool open[3], int dig
 }
 
 static qn_status finish(FILE *file, qn_error *error) {
-  if (fflush(file) != 0 || ferror(file)) return qn_error_set(error, QN_IO, "cannot write extended XYZ: %s", strerror(errno));
+  if (fflush(file) != 0 || ferror(file)) return qn_error_system(error, errno, "cannot write extended XYZ");
   return QN_OK;
 }
 

@@ -14,7 +14,7 @@ static qn_status copy_with(char *buffer, gzFile from, int to, const char *path, 
     int got = gzread(from, buffer, CHUNK), code = Z_OK;
     const char *reason = gzerror(from, &code);
     if (got < 0 || (code != Z_OK && code != Z_STREAM_END))
-      return qn_error_set(error, code == Z_ERRNO ? QN_IO : QN_CORRUPT, "%s: %s", path, code == Z_ERRNO ? strerror(errno) : reason);
+      return code == Z_ERRNO ? qn_error_system(error, errno, "%s", path) : qn_error_set(error, QN_CORRUPT, "%s: %s", path, reason);
     if (got == 0) return QN_OK;
     total += got;
     qn_status status = qn_reading_watch_check(watch, total, error);
@@ -22,7 +22,7 @@ static qn_status copy_with(char *buffer, gzFile from, int to, const char *path, 
     for (int done = 0; done < got;) {
       ssize_t put = write(to, buffer + done, (size_t)(got - done));
       if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return qn_error_set(error, QN_IO, "cannot unpack %s: %s", path, strerror(errno));
+      if (put < 0) return qn_error_system(error, errno, "cannot unpack %s", path);
       done += (int)put;
     }
   }
@@ -41,11 +41,11 @@ qn_status qn_gunzip(const char *path, const char *folder, const qn_reading_watch
   int length = snprintf(plain, size, "%s/quenchd-XXXXXX", folder != NULL && folder[0] != '\0' ? folder : "/tmp");
   if (length < 0 || (size_t)length >= size) return qn_error_set(error, QN_INVALID, "the path of the folder for temporary files is too long");
   gzFile from = gzopen(path, "rb");
-  if (from == NULL) return qn_error_set(error, QN_IO, "%s: %s", path, strerror(errno));
+  if (from == NULL) return qn_error_system(error, errno, "%s", path);
   int to = mkstemp(plain);
-  qn_status status = to < 0 ? qn_error_set(error, QN_IO, "cannot make %s: %s", plain, strerror(errno)) : copy(from, to, path, watch, error);
+  qn_status status = to < 0 ? qn_error_system(error, errno, "cannot make %s", plain) : copy(from, to, path, watch, error);
   gzclose(from);
-  if (to >= 0 && close(to) != 0 && status == QN_OK) status = qn_error_set(error, QN_IO, "cannot unpack %s: %s", path, strerror(errno));
+  if (to >= 0 && close(to) != 0 && status == QN_OK) status = qn_error_system(error, errno, "cannot unpack %s", path);
   if (status != QN_OK && to >= 0) unlink(plain);
   return status;
 }

@@ -41,10 +41,10 @@ static qn_status make(qn_lines **lines, qn_error *error) {
 qn_status qn_lines_open(qn_lines **lines, const char *path, qn_error *error) {
   *lines = NULL;
   struct stat info;
-  if (stat(path, &info) != 0) return qn_error_set(error, QN_IO, "%s: %s", path, strerror(errno));
+  if (stat(path, &info) != 0) return qn_error_system(error, errno, "%s", path);
   if (S_ISDIR(info.st_mode)) return qn_error_set(error, QN_IO, "%s: is a directory", path);
   gzFile file = gzopen(path, "rb");
-  if (file == NULL) return qn_error_set(error, QN_IO, "%s: %s", path, strerror(errno));
+  if (file == NULL) return qn_error_system(error, errno, "%s", path);
   gzbuffer(file, CHUNK);
   qn_status status = make(lines, error);
   if (status != QN_OK) {
@@ -102,8 +102,8 @@ static qn_status fill(qn_lines *lines, qn_error *error) {
     int count = gzread(lines->file, lines->buffer + lines->end, CHUNK), code = Z_OK;
     const char *reason = gzerror(lines->file, &code);
     if (count < 0 || (code != Z_OK && code != Z_STREAM_END))
-      return qn_error_set(error, code == Z_ERRNO ? QN_IO : QN_CORRUPT, "after line %lld: %s", (long long)lines->number,
-                          code == Z_ERRNO ? strerror(errno) : reason);
+      return code == Z_ERRNO ? qn_error_system(error, errno, "after line %lld", (long long)lines->number)
+                             : qn_error_set(error, QN_CORRUPT, "after line %lld: %s", (long long)lines->number, reason);
     got = (size_t)count;
   } else {
     got = lines->left < CHUNK ? lines->left : CHUNK;

@@ -47,7 +47,8 @@ static void close_netcdf(qn_source *base) {
 
 /* Positive codes are errno's; libnetcdf answers EINVAL to headers that make no sense. */
 static qn_status fail(const netcdf_source *source, int code, qn_error *error) {
-  return qn_error_set(error, code > 0 && code != EINVAL ? QN_IO : QN_CORRUPT, "%s: %s", source->path, nc_strerror(code));
+  if (code > 0 && code != EINVAL) return qn_error_system(error, code, "%s", source->path);
+  return qn_error_set(error, QN_CORRUPT, "%s: %s", source->path, nc_strerror(code));
 }
 
 /* Along an axis that is not periodic a file may state no length: then the box is as wide as the atoms. */

@@ -19,7 +19,7 @@ struct qn_netcdf_writer {
 };
 
 static qn_status fail(int code, const char *path, qn_error *error) {
-  return qn_error_set(error, code > 0 ? QN_IO : QN_CORRUPT, "%s: %s", path, nc_strerror(code));
+  return code > 0 ? qn_error_system(error, code, "%s", path) : qn_error_set(error, QN_CORRUPT, "%s: %s", path, nc_strerror(code));
 }
 
 /* The first code that is not NC_NOERR wins; calls after it are skipped. */
@@ -150,7 +150,7 @@ static qn_status set_frame_count(const char *path, int64_t frames, qn_error *err
   bool written = descriptor >= 0 && pwrite(descriptor, count, 4, 4) == 4 && fsync(descriptor) == 0;
   int reason = errno;
   if (descriptor >= 0) close(descriptor);
-  return written ? QN_OK : qn_error_set(error, QN_IO, "%s: %s", path, strerror(reason));
+  return written ? QN_OK : qn_error_system(error, reason, "%s", path);
 }
 
 /* Open for appending, find the variables, count the frames; `*same` tells whether atoms and species are those of `frame`. */
@@ -253,7 +253,7 @@ qn_status qn_netcdf_sync(qn_netcdf_writer *writer, qn_error *error) {
   bool synced = descriptor >= 0 && fsync(descriptor) == 0;
   int reason = errno;
   if (descriptor >= 0) close(descriptor);
-  return synced ? QN_OK : qn_error_set(error, QN_IO, "%s: %s", writer->path, strerror(reason));
+  return synced ? QN_OK : qn_error_system(error, reason, "%s", writer->path);
 }
 
 int64_t qn_netcdf_written(const qn_netcdf_writer *writer) { return writer->frames; }

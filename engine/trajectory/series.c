@@ -17,7 +17,7 @@ struct qn_series_writer {
   char *path;
 };
 
-static qn_status fail(const char *path, qn_error *error) { return qn_error_set(error, QN_IO, "%s: %s", path, strerror(errno)); }
+static qn_status fail(const char *path, qn_error *error) { return qn_error_system(error, errno, "%s", path); }
 
 static qn_status check_names(const char *const *names, int columns, qn_error *error) {
   if (columns < 1 || columns > QN_SERIES_MAX_COLUMNS)

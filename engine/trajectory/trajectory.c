@@ -40,7 +40,7 @@ static qn_status sniff(const char *path, format *found, qn_error *error) {
   struct stat info;
   if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) return qn_error_set(error, QN_IO, "%s: is not a regular file", path);
   gzFile file = gzopen(path, "rb");
-  if (file == NULL) return qn_error_set(error, QN_IO, "%s: %s", path, strerror(errno));
+  if (file == NULL) return qn_error_system(error, errno, "%s", path);
   int got = gzread(file, head, sizeof head - 1);
   bool zipped = !gzdirect(file);
   gzclose(file);

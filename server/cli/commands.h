@@ -11,6 +11,7 @@ typedef int qn_command_run(const qn_config *config, const char *const *arguments
 
 qn_command_run qn_command_serve, qn_command_work, qn_command_migrate, qn_command_token, qn_command_retain, qn_command_routes;
 qn_command_run qn_command_simulate, qn_command_evaluate, qn_command_analyse, qn_command_fit;
+qn_command_run qn_command_run_job;
 
 /* Print "quenchd: message" on standard error and return QN_EXIT_FAILURE. */
 int qn_command_failed(const qn_error *error);

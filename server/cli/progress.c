@@ -14,7 +14,7 @@ static atomic_int stop; /* what a signal sets has to be seen from everywhere */
 
 void qn_cli_progress_watch(void) {
   qn_signals_block();
-  qn_signals_watch(&stop, drain_s);
+  qn_signals_watch(&stop, drain_s, false);
 }
 
 static double now(void) {

@@ -8,6 +8,7 @@
 #include "server/cli/sweeper.h"
 #include "server/httpd/httpd.h"
 #include "server/job/durable.h"
+#include "server/keeper/keeper.h"
 #include "server/log.h"
 #include "server/store/audit.h"
 #include "server/store/news.h"
@@ -52,20 +53,36 @@ static void allow_descriptors(int connections) {
     qn_log("warning", "only %llu open files are allowed, fewer than %d connections need", (unsigned long long)limit.rlim_cur, connections);
 }
 
-static void run(const qn_config *config, qn_httpd *httpd) {
+static void on_death(void *context, const char *name, const char *how) { qn_keeper_mourn(context, name, how); }
+
+static void run(const qn_config *config, qn_httpd *httpd, qn_keeper *keeper) {
   qn_supervised worker;
-  qn_supervise_init(&worker, "work");
+  qn_supervise_init(&worker, "work", "QUENCHD_WORKER_NAME");
   worker.stopping = config->no_worker;
+  worker.context = keeper;
+  worker.died = on_death;
   for (;;) {
     int number = qn_signals_wait(qn_supervise_turn(&worker));
     if (number == SIGTERM || number == SIGINT) break;
   }
   qn_log("info", "draining for at most %g s", config->drain_s);
   static atomic_int stop = 1; /* the first signal has come */
-  qn_signals_watch(&stop, config->drain_s);
+  qn_signals_watch(&stop, config->drain_s, false);
   qn_supervise_signal(&worker, SIGTERM); /* it drains while the server does */
   qn_httpd_stop(httpd, config->drain_s);
   qn_supervise_stop(&worker, config->drain_s);
+}
+
+/* Whether an address that others can reach may be served is for the database to say; one that is away is waited for. */
+static qn_status start_httpd(qn_httpd **httpd, const qn_httpd_options *options, const qn_httpd_backend *backend, bool *stopped, qn_error *error) {
+  for (bool told = false;; told = true) {
+    qn_status status = qn_httpd_start(httpd, options, backend, error);
+    if (status != QN_UNAVAILABLE) return status;
+    if (!told) qn_log("warning", "%s; waiting for it", error->message);
+    int number = qn_signals_wait(1);
+    *stopped = number == SIGTERM || number == SIGINT;
+    if (*stopped) return status;
+  }
 }
 
 static qn_status serve(const qn_config *config, service *parts, qn_error *error) {
@@ -93,19 +110,26 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
                               .body_memory = (size_t)config->body_memory_mb << 20,
                               .spool = spool,
                               .access_log = !config->no_access_log};
+  const qn_keeper_options keeping = {.database_url = config->database_url, .data_directory = config->data_directory, .lease_s = config->lease_s};
+  qn_keeper *keeper = NULL;
   qn_httpd *httpd = NULL;
   qn_sweeper *sweeper = NULL;
-  status = qn_httpd_start(&httpd, &options, &backend, error);
+  bool stopped = false;
+  status = start_httpd(&httpd, &options, &backend, &stopped, error);
+  if (status != QN_OK) return stopped ? QN_OK : status;
+  status = qn_keeper_start(&keeper, &keeping, error);
   if (status == QN_OK) status = qn_sweeper_start(&sweeper, config->database_url, config->data_directory, error);
   if (status != QN_OK) {
+    qn_keeper_stop(keeper);
     qn_httpd_stop(httpd, 0);
     return status;
   }
   printf("quenchd %s serves %s\n", QN_VERSION, qn_httpd_url(httpd));
   fflush(stdout);
   qn_log("info", "serving %s", qn_httpd_url(httpd));
-  run(config, httpd);
+  run(config, httpd, keeper);
   qn_sweeper_stop(sweeper);
+  qn_keeper_stop(keeper);
   qn_log("info", "stopped");
   return QN_OK;
 }

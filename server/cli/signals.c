@@ -14,6 +14,8 @@
 
 /* What draining may take beyond its time, for what cannot be cut short: a handler in the database, a checkpoint being written. */
 static const double grace_s = 5;
+/* SIGTERMs that come so soon after the first signal are one wish, s. */
+static const double same_wish_s = 1;
 
 static void fill(sigset_t *set) {
   sigemptyset(set);
@@ -41,9 +43,20 @@ int qn_signals_wait(double seconds) {
 typedef struct watch {
   atomic_int *stop;
   double drain_s;
+  bool supervised;
 } watch;
 
 static bool asks_to_stop(int number) { return number == SIGTERM || number == SIGINT; }
+
+static bool is_another_wish(int number, double since_first, bool supervised) {
+  return number == SIGINT || (number == SIGTERM && !supervised && since_first >= same_wish_s);
+}
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
 
 static void *run(void *argument) {
   watch at = *(watch *)argument;
@@ -53,22 +66,21 @@ static void *run(void *argument) {
     qn_log("info", "draining");
     atomic_store(at.stop, 1);
   }
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  double end = (double)time.tv_sec + at.drain_s + grace_s, left = at.drain_s + grace_s;
-  while (left > 0 && !asks_to_stop(qn_signals_wait(left))) {
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    left = end - (double)time.tv_sec;
+  double first = now(), end = first + at.drain_s + grace_s;
+  bool another = false;
+  while (!another && now() < end) {
+    int number = qn_signals_wait(end - now());
+    another = is_another_wish(number, now() - first, at.supervised);
   }
-  qn_log("warning", left > 0 ? "a second signal: ending at once" : "draining took too long: ending at once");
+  qn_log("warning", another ? "a second signal: ending at once" : "draining took too long: ending at once");
   _exit(1);
 }
 
-void qn_signals_watch(atomic_int *stop, double drain_s) {
+void qn_signals_watch(atomic_int *stop, double drain_s, bool supervised) {
   watch *at = malloc(sizeof *at);
   pthread_t thread;
   if (at == NULL) return;
-  *at = (watch){.stop = stop, .drain_s = drain_s};
+  *at = (watch){.stop = stop, .drain_s = drain_s, .supervised = supervised};
   if (pthread_create(&thread, NULL, run, at) == 0)
     pthread_detach(thread);
   else

@@ -10,8 +10,7 @@ int qn_command_work(const qn_config *config, const char *const *arguments, int c
   (void)count;
   static atomic_int stop; /* outlives this function: the thread that watches for signals has it */
   qn_signals_block();
-  qn_signals_watch(&stop, config->drain_s);
-  qn_supervise_follow_parent();
+  qn_signals_watch(&stop, config->drain_s, qn_supervise_follow_parent());
   qn_worker_options options = {.database_url = config->database_url,
                                .data_directory = config->data_directory,
                                .name = config->worker_name[0] != '\0' ? config->worker_name : NULL,
@@ -20,7 +19,8 @@ int qn_command_work(const qn_config *config, const char *const *arguments, int c
                                .lease_s = config->lease_s,
                                .heartbeat_s = config->heartbeat_s,
                                .poll_s = config->poll_s,
-                               .checkpoint_s = config->checkpoint_s};
+                               .checkpoint_s = config->checkpoint_s,
+                               .drain_s = config->drain_s};
   qn_error error;
   qn_status status = qn_worker_run(&options, &stop, &error);
   if (status != QN_OK) {

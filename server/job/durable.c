@@ -3,18 +3,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/fs.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK = 1 << 18 };
+/* Read at once, and worked on between two looks at the pause, bytes. */
+enum { BLOCK = 1 << 18, STRETCH = 1 << 26 };
 
 static qn_status fail(const char *verb, const char *path, qn_error *error) {
   int code = errno;
-  return qn_error_set(error, code == ENOENT ? QN_NOT_FOUND : QN_IO, "cannot %s %s: %s", verb, path, strerror(code));
+  if (code == ENOENT) return qn_error_set(error, QN_NOT_FOUND, "cannot %s %s: %s", verb, path, strerror(code));
+  return qn_error_system(error, code, "cannot %s %s", verb, path);
 }
 
 qn_status qn_durable_join(char path[QN_PATH_SIZE], const char *directory, const char *name, qn_error *error) {
@@ -30,11 +34,7 @@ qn_status qn_durable_make(const char *path, qn_error *error) {
     if (path[i] != '/' && path[i] != '\0') continue;
     memcpy(part, path, i);
     part[i] = '\0';
-    if (mkdir(part, 0777) != 0 && errno != EEXIST) {
-      fail("make the folder", part, error);
-      if (error != NULL) error->status = QN_IO;
-      return QN_IO;
-    }
+    if (mkdir(part, 0777) != 0 && errno != EEXIST) return qn_error_system(error, errno, "cannot make the folder %s", part);
   }
   struct stat what;
   if (stat(path, &what) == 0 && S_ISDIR(what.st_mode)) return QN_OK;
@@ -50,7 +50,11 @@ qn_status qn_durable_sync(const char *directory, qn_error *error) {
   return status;
 }
 
-qn_status qn_durable_hash(const char *path, char hex[QN_HASH_SIZE], int64_t *size, qn_error *error) {
+static qn_status ask(const qn_durable_pause *pause, qn_error *error) {
+  return pause != NULL && pause->ask != NULL ? pause->ask(pause->context, error) : QN_OK;
+}
+
+qn_status qn_durable_hash(const char *path, const qn_durable_pause *pause, char hex[QN_HASH_SIZE], int64_t *size, qn_error *error) {
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return fail("open", path, error);
   unsigned char *block = malloc(BLOCK), digest[EVP_MAX_MD_SIZE];
@@ -63,6 +67,7 @@ qn_status qn_durable_hash(const char *path, char hex[QN_HASH_SIZE], int64_t *siz
   while (status == QN_OK && (got = read(file, block, BLOCK)) > 0) {
     EVP_DigestUpdate(hash, block, (size_t)got);
     *size += got;
+    if (*size % STRETCH == 0) status = ask(pause, error);
   }
   if (status == QN_OK && got < 0) status = fail("read", path, error);
   if (status == QN_OK) {
@@ -76,28 +81,47 @@ qn_status qn_durable_hash(const char *path, char hex[QN_HASH_SIZE], int64_t *siz
   return status;
 }
 
-qn_status qn_durable_copy(const char *from, const char *to, bool share, qn_error *error) {
+/* Through our own memory, for file systems between which the kernel does not copy. */
+static qn_status copy_block(int source, int target, int64_t size, int64_t *done, const char *to, qn_error *error) {
+  char *block = malloc(BLOCK);
+  if (block == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory to copy to %s", to);
+  ssize_t got = read(source, block, size < BLOCK ? (size_t)size : BLOCK), put = 0;
+  for (ssize_t at = 0; at < got && put >= 0; at += put) put = write(target, block + at, (size_t)(got - at));
+  qn_status status = got < 0 ? fail("read what becomes", to, error) : put < 0 ? fail("write", to, error) : QN_OK;
+  free(block);
+  *done = got;
+  return status;
+}
+
+static qn_status copy(int source, int target, const char *to, const qn_durable_pause *pause, qn_error *error) {
+  struct stat about;
+  if (ioctl(target, FICLONE, source) == 0) return QN_OK;
+  if (fstat(source, &about) != 0) return fail("look at what becomes", to, error);
+  bool inside = true;
+  qn_status status = QN_OK;
+  for (int64_t left = about.st_size, done = 0; left > 0 && status == QN_OK; left -= done) {
+    if (inside) done = copy_file_range(source, NULL, target, NULL, left < STRETCH ? (size_t)left : STRETCH, 0);
+    if (inside && done < 0) {
+      inside = errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP;
+      if (inside) return fail("write", to, error);
+    }
+    if (!inside) status = copy_block(source, target, left, &done, to, error);
+    if (status == QN_OK && done == 0) return qn_error_set(error, QN_CORRUPT, "what becomes %s shrank while it was copied", to);
+    if (status == QN_OK) status = ask(pause, error);
+  }
+  return status;
+}
+
+qn_status qn_durable_copy(const char *from, const char *to, qn_durable_kind kind, const qn_durable_pause *pause, qn_error *error) {
   if (unlink(to) != 0 && errno != ENOENT) return fail("replace", to, error);
-  if (share && link(from, to) == 0) return QN_OK;
+  if (kind == QN_DURABLE_SHARED && link(from, to) == 0) return QN_OK;
   int source = open(from, O_RDONLY | O_CLOEXEC);
   if (source < 0) return fail("open", from, error);
   int target = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  char *block = malloc(BLOCK);
-  qn_status status = QN_OK;
-  ssize_t got = 0;
-  if (target < 0) status = fail("make", to, error);
-  else if (block == NULL) status = qn_error_set(error, QN_NO_MEMORY, "no memory to copy %s", from);
-  while (status == QN_OK && (got = read(source, block, BLOCK)) > 0)
-    for (ssize_t done = 0; status == QN_OK && done < got;) {
-      ssize_t put = write(target, block + done, (size_t)(got - done));
-      if (put < 0) status = fail("write", to, error);
-      else done += put;
-    }
-  if (status == QN_OK && got < 0) status = fail("read", from, error);
-  if (status == QN_OK && fsync(target) != 0) status = fail("flush", to, error);
+  qn_status status = target >= 0 ? copy(source, target, to, pause, error) : fail("make", to, error);
+  if (status == QN_OK && kind == QN_DURABLE_SHARED && fsync(target) != 0) status = fail("flush", to, error);
   if (target >= 0 && close(target) != 0 && status == QN_OK) status = fail("write", to, error);
   close(source);
-  free(block);
   return status;
 }
 

@@ -130,6 +130,7 @@ qn_status qn_job_import_run(const qn_job_import *job, const qn_job_control *cont
   qn_trajectory_options options = qn_upload_options(job->spec);
   options.folder = job->directory;
   options.watch = &watch;
+  const qn_durable_pause pause = {.context = &at, .ask = on_reading};
   char path[QN_PATH_SIZE], part[QN_PATH_SIZE];
   snprintf(imported->path, sizeof imported->path, "%s", file_name);
   qn_status status = qn_durable_make(job->directory, error);
@@ -146,7 +147,7 @@ qn_status qn_job_import_run(const qn_job_import *job, const qn_job_control *cont
   qn_trajectory_close(at.trajectory);
   if (status == QN_OK && rename(part, path) != 0) status = qn_error_set(error, QN_IO, "cannot rename %s: %s", part, strerror(errno));
   if (status == QN_OK) status = qn_durable_sync(job->directory, error);
-  if (status == QN_OK) status = qn_durable_hash(path, imported->sha256, &imported->size, error);
+  if (status == QN_OK) status = qn_durable_hash(path, &pause, imported->sha256, &imported->size, error);
   if (status == QN_OK) return QN_OK;
   unlink(part);
   qn_job_imported_fini(imported);

@@ -28,12 +28,13 @@ typedef struct qn_job_output {
 } qn_job_output;
 void qn_job_output_fini(qn_job_output *output);
 
-/* Called between chunks of work, many times a second. A status other than QN_OK ends the job with it; QN_CANCELLED and QN_UNAVAILABLE (hand it
- * back: the worker drains) leave a checkpoint behind. NULL: never ends. */
+/* `check` is called between chunks of work, many times a second, with the part that is done, NAN while files are being fetched. A status other than
+ * QN_OK ends the job with it; QN_UNAVAILABLE (hand it back: the worker drains) leaves a checkpoint behind. NULL: never ends. */
 typedef struct qn_job_control {
   void *context;
   qn_status (*check)(void *context, double progress, qn_error *error);
-  double checkpoint_s;    /* wall time between checkpoints; 0: one at the end of each stage only */
+  void (*reached)(void *context, int64_t step, bool saved); /* told how far the run is, and what each checkpoint (`saved`) holds; may be NULL */
+  double checkpoint_s;    /* wall time between checkpoints, the first of which come sooner; 0: one at the end of each stage only */
 } qn_job_control;
 
 typedef struct qn_job_simulation {
@@ -41,13 +42,15 @@ typedef struct qn_job_simulation {
   const qn_eam *potential;
   const char *directory;       /* made when absent; with a checkpoint of the same spec in it, the run goes on from there */
   const char *const *earlier;  /* folders of earlier attempts, newest first, NULL-terminated; NULL: none. When `directory` holds no checkpoint, the
-                                * first one found there is used, and their files are copied, never written: their owner may still live */
+                                * first one found there is used, and their growing files are copied, never written: their owner may still live */
   const char *snapshot_path;   /* extended XYZ to start from, when the spec's initial state is a snapshot or a structure; NULL otherwise */
   int threads;
 } qn_job_simulation;
 
 /* Run a simulation. Files appear under their final names only when they are whole; "checkpoint" and "checkpoint.previous" stay behind, so that a
- * finished run is not run again. The caller owns `output` in any case: qn_job_output_fini. */
+ * finished run is not run again. A checkpoint is passed over (and the one before it tried, then those of the earlier folders, then the beginning)
+ * when it is damaged, when its files are not there, or when it was made by an engine whose bits are others (QN_RUN_REVISION); one of another
+ * quenchd with the same revision is used. The caller owns `output` in any case: qn_job_output_fini. */
 qn_status qn_job_simulate(const qn_job_simulation *job, const qn_job_control *control, qn_job_output *output, qn_error *error);
 
 /* What a parameter was taken from: the value of another analysis. */

@@ -7,13 +7,15 @@
 #define QN_SERVER_JOB_RECORD_H
 
 #include "engine/dynamics/run.h"
+#include "server/job/durable.h"
 #include "server/job/job.h"
 
 typedef struct qn_record qn_record;
 
-/* `spec`, `directory` and `output` are borrowed; `output` collects the files as they become complete. `template` tells atoms and species. */
+/* `spec`, `directory`, `output` and `pause` are borrowed; `output` collects the files as they become complete. `template` tells atoms and species.
+ * `pause` is asked between blocks of what copies or hashes files, which may be tens of GB. */
 qn_status qn_record_alloc(qn_record **record, const qn_simulation_spec *spec, const char *directory, const qn_frame *template,
-                          qn_job_output *output, qn_error *error);
+                          const qn_durable_pause *pause, qn_job_output *output, qn_error *error);
 void qn_record_free(qn_record *record); /* closes what is open */
 
 /* "trajectory-<stage>.nc", or "trajectory-<stage>-<sampling>.nc" of a stage that has several streams; and the name of the thermo series. */
@@ -26,11 +28,11 @@ qn_run_callbacks qn_record_callbacks(qn_record *record);
 /* How far the files are, as JSON (malloc'ed), after everything written so far was flushed to the disk. */
 qn_status qn_record_save(qn_record *record, char **text, qn_error *error);
 
-/* Go on from what `text` says, with the files in `from` (the record's own directory, or another one's, which stays as it is).
- * On failure the record is as new. QN_CORRUPT, QN_NOT_FOUND, QN_IO: those files cannot be used. */
+/* Go on from what `text` says, with the files in `from` (the record's own directory, or another one's, which stays as it is). Files that are
+ * complete are told by their size. On failure the record is as new. QN_CORRUPT, QN_NOT_FOUND, QN_IO: those files cannot be used. */
 qn_status qn_record_resume(qn_record *record, const char *text, size_t size, const char *from, qn_error *error);
 
-/* The run is over: complete every file and flush the directory. */
+/* The run is over: complete every file, flush the directory, and hash what has no hash yet. */
 qn_status qn_record_finish(qn_record *record, qn_error *error);
 
 #endif

@@ -30,7 +30,8 @@ static const qn_statement find_removed = {
     " FROM simulations s JOIN artifacts f ON f.id = s.structure_id WHERE s.job_id = $1::bigint AND f.removed_at IS NOT NULL"};
 static const qn_statement requeue = {
     "job_retry",
-    "UPDATE jobs SET state = $2::job_state, failures = 0, run_after = now(), cancel_requested_at = NULL, progress = 0, progress_peak = 0,"
+    "UPDATE jobs SET state = $2::job_state, failures = 0, losses = 0, checkpoint_step = 0, hold_reason = '', run_after = now(),"
+    " cancel_requested_at = NULL, progress = 0, progress_peak = 0,"
     " error = '', failed_by = NULL, worker = '', finished_at = NULL, history_kept = true WHERE id = $1::bigint"};
 /* Those that failed because this one did wait for it again, unless they have another parent that failed. */
 static const qn_statement block_children = {

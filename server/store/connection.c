@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/log.h"
 #include "server/store/deadline.h"
 
 /* A peer that vanished without a word is given up after this time, ms; well inside a lease. */
@@ -13,7 +14,7 @@
 /* A process that stops in the middle of a transaction must not keep its locks for long. The server gives up a statement a little before its client
  * does, so that the client hears of it and keeps the connection; a statement whose client has gone is ended soon. */
 #define SETTINGS                                                                                                            \
-  "SET statement_timeout = %d; SET lock_timeout = %d; SET idle_in_transaction_session_timeout = '10s';"                     \
+  "SET statement_timeout = %d; SET lock_timeout = %d; SET idle_in_transaction_session_timeout = '3s';"                      \
   "SET client_min_messages = warning; SET timezone = 'UTC'; SET client_encoding = 'UTF8'; SET extra_float_digits = 1;"      \
   "SET bytea_output = 'hex'; SET default_transaction_isolation = 'read committed'%s"
 static const double most_lock_s = 10, most_ahead_s = 5;
@@ -23,6 +24,25 @@ static void trim(char *text) {
   while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' ')) text[--length] = '\0';
   for (char *c = text; *c != '\0'; c++)
     if (*c == '\n') *c = ' ';
+}
+
+qn_status qn_connection_check_url(const char *url, qn_error *error) {
+  char *reason = NULL;
+  PQconninfoOption *parsed = PQconninfoParse(url, &reason);
+  if (parsed == NULL) qn_error_set(error, QN_INVALID, "the database URL cannot be read: %s", reason != NULL ? reason : "no memory");
+  if (parsed == NULL && error != NULL) trim(error->message);
+  PQfreemem(reason);
+  PQconninfoFree(parsed);
+  return parsed != NULL ? QN_OK : QN_INVALID;
+}
+
+/* Warnings of PostgreSQL belong into the log, as lines of it. */
+static void on_notice(void *context, const char *message) {
+  (void)context;
+  char text[512];
+  snprintf(text, sizeof text, "%s", message);
+  trim(text);
+  qn_log("warning", "database: %s", text);
 }
 
 static qn_status configure(qn_connection *connection, qn_error *error) {
@@ -43,6 +63,7 @@ qn_status qn_connection_open_within(qn_connection *connection, const char *url, 
                          "tcp_user_timeout", "dbname", NULL};
   const char *values[] = {role, "4", "5", "2", "2", SILENCE_MS, url, NULL};
   qn_status status = qn_deadline_connect(&connection->pg, names, values, until, &connection->silent, error);
+  if (status == QN_OK) PQsetNoticeProcessor(connection->pg, on_notice, NULL);
   if (status == QN_OK) status = configure(connection, error);
   if (status != QN_OK) qn_connection_close(connection);
   connection->until = (double)INFINITY;
@@ -97,20 +118,28 @@ void qn_params_bytes(qn_params *params, const void *bytes, size_t size) { add(pa
 
 static bool starts(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
-/* Class 08: connection; 53: out of resources (connections, disk, memory); 57P: shutting down or starting; 57014 and 55P03: timeouts;
- * 25006, 25P03: a standby after failover, a transaction that idled. */
+/* PostgreSQL's own disk or resources (53, 58), a timeout (57014, 55P03), a transaction that idled (25P03), a schema that is just being changed or
+ * not yet what this program needs (plans, tables, columns, functions, types that are not there): nothing that a request or job is to blame for. */
+static bool may_pass(const char *state) {
+  static const char *const states[] = {"53", "58", "57014", "55P03", "25P03", "0A000", "3F000", "42P01", "42703", "42883", "42704"};
+  for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+    if (starts(state, states[i])) return true;
+  return false;
+}
+
+/* Class 08: connection; 57P: shutting down or starting; 25006: a standby after failover; 0A000: a plan of before the schema was changed, which
+ * stays with the connection. */
 static qn_status judge(qn_connection *connection, const PGresult *result, qn_error *error) {
   const char *state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
   snprintf(connection->sqlstate, sizeof connection->sqlstate, "%s", state != NULL ? state : "");
   state = connection->sqlstate;
-  if (PQstatus(connection->pg) != CONNECTION_OK || starts(state, "08") || starts(state, "57P") || strcmp(state, "25006") == 0)
+  if (PQstatus(connection->pg) != CONNECTION_OK || starts(state, "08") || starts(state, "57P") || strcmp(state, "25006") == 0 ||
+      strcmp(state, "0A000") == 0)
     connection->lost = true;
   connection->again = strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0;
 
   qn_status status = QN_INTERNAL;
-  if (connection->lost || connection->again || starts(state, "53") || strcmp(state, "57014") == 0 || strcmp(state, "55P03") == 0 ||
-      strcmp(state, "25P03") == 0 || strcmp(state, "42P01") == 0)
-    status = QN_UNAVAILABLE;
+  if (connection->lost || connection->again || may_pass(state)) status = QN_UNAVAILABLE;
   if (strcmp(state, "23505") == 0) status = QN_CONFLICT;
   const char *text = result != NULL ? PQresultErrorMessage(result) : "";
   if (text[0] == '\0') text = PQerrorMessage(connection->pg);

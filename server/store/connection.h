@@ -35,6 +35,9 @@ typedef struct qn_connection {
   const qn_statement *prepared[QN_MAX_STATEMENTS];
 } qn_connection;
 
+/* QN_INVALID for a URL that libpq cannot read. */
+qn_status qn_connection_check_url(const char *url, qn_error *error);
+
 /* Connect; `role` names the connection in pg_stat_activity. Any failure to reach the database is QN_UNAVAILABLE. */
 qn_status qn_connection_open(qn_connection *connection, const char *url, const char *role, qn_error *error);
 /* The same, with another `answer_s`, and given up at `until`. PostgreSQL itself ends a statement a little before `answer_s`. */

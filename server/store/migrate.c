@@ -118,23 +118,28 @@ qn_status qn_migrate_run(qn_store *store, int *applied, qn_error *error) {
   return register_potential(store, error);
 }
 
+qn_status qn_migrate_check_on(qn_connection *connection, qn_error *error) {
+  PGresult *answer;
+  int done = 0;
+  qn_status status = qn_connection_run(connection, &has_table, NULL, &answer, error);
+  if (status != QN_OK) return status;
+  bool exists = qn_field_bool(answer, 0, 0);
+  PQclear(answer);
+  if (exists) status = compare(connection, &done, error);
+  if (status == QN_OK && done < qn_migrate_version())
+    status = qn_error_set(error, QN_UNAVAILABLE, "the schema is at version %d and has to be brought to %d: quenchd migrate", done,
+                          qn_migrate_version());
+  return status;
+}
+
 qn_status qn_migrate_check(qn_store *store, qn_error *error) {
   qn_connection *connection;
   for (int attempt = 1;; attempt++) {
     qn_status status = qn_pool_take(store, &connection, error);
     if (status != QN_OK) return status;
-    PGresult *answer;
-    bool exists = false;
-    status = qn_connection_run(connection, &has_table, NULL, &answer, error);
-    if (status == QN_OK) exists = qn_field_bool(answer, 0, 0), PQclear(answer);
-    int done = 0;
-    if (status == QN_OK && exists) status = compare(connection, &done, error);
+    status = qn_migrate_check_on(connection, error);
     bool lost = connection->lost;
     qn_pool_give(store, connection);
-    if (lost && attempt == 1) continue;
-    if (status == QN_OK && done < qn_migrate_version())
-      return qn_error_set(error, QN_UNAVAILABLE, "the schema is at version %d and has to be brought to %d: quenchd migrate", done,
-                          qn_migrate_version());
-    return status;
+    if (!lost || attempt == 2) return status;
   }
 }

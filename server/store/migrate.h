@@ -2,6 +2,7 @@
 #ifndef QN_SERVER_STORE_MIGRATE_H
 #define QN_SERVER_STORE_MIGRATE_H
 
+#include "server/store/connection.h"
 #include "server/store/store.h"
 
 /* The schema version that this program needs. */
@@ -13,5 +14,6 @@ qn_status qn_migrate_run(qn_store *store, int *applied, qn_error *error);
 
 /* Is the schema exactly the one this program needs? QN_UNAVAILABLE when it is older, QN_CONFLICT when newer or changed. */
 qn_status qn_migrate_check(qn_store *store, qn_error *error);
+qn_status qn_migrate_check_on(qn_connection *connection, qn_error *error);
 
 #endif

@@ -51,15 +51,8 @@ static qn_status make_directory(const char *path, qn_error *error) {
 
 qn_status qn_store_open(qn_store **store, const qn_store_options *options, qn_error *error) {
   *store = NULL;
-  char *reason = NULL;
-  PQconninfoOption *parsed = PQconninfoParse(options->database_url, &reason);
-  if (parsed == NULL) {
-    qn_error_set(error, QN_INVALID, "the database URL cannot be read: %s", reason != NULL ? reason : "no memory");
-    PQfreemem(reason);
-    return QN_INVALID;
-  }
-  PQconninfoFree(parsed);
-  qn_status status = make_directory(options->data_directory, error);
+  qn_status status = qn_connection_check_url(options->database_url, error);
+  if (status == QN_OK) status = make_directory(options->data_directory, error);
   if (status != QN_OK) return status;
 
   qn_store *made = calloc(1, sizeof *made);

@@ -32,7 +32,7 @@ qn_status qn_upload_place(const qn_store *store, const char *kind, int64_t id, c
   if (status != QN_OK) return status;
   if (link(from, to) != 0 && errno != EEXIST) {
     /* A file system without links, or another one. */
-    status = qn_durable_copy(from, to, false, error);
+    status = qn_durable_copy(from, to, QN_DURABLE_SHARED, NULL, error);
     if (status != QN_OK) return status == QN_NOT_FOUND ? qn_error_set(error, QN_IO, "%s is gone", from) : status;
   }
   status = flush_file(to, error);

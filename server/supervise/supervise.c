@@ -4,10 +4,12 @@
 #include <math.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,16 +28,47 @@ static double now(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-void qn_supervise_init(qn_supervised *child, const char *command) {
-  *child = (qn_supervised){.command = command};
+void qn_supervise_init(qn_supervised *child, const char *command, const char *variable) {
+  *child = (qn_supervised){.command = command, .variable = variable};
+}
+
+/* Containers share process numbers, sometimes also the host's name. */
+static void set_name(qn_supervised *child) {
+  char host[100] = "host";
+  unsigned char random[2] = {0};
+  gethostname(host, sizeof host - 1);
+  if (child->children++ == 0) {
+    if (getrandom(random, sizeof random, 0) != sizeof random) memset(random, 0, sizeof random);
+    child->mark = (unsigned)random[0] << 8 | random[1];
+  }
+  snprintf(child->name, sizeof child->name, "%s:%d-%04x.%u", host, (int)getpid(), child->mark, child->children);
+}
+
+/* Ours with two more words, in a list of its own: other threads read the environment meanwhile. NULL without memory. */
+static char **extend_environment(const char *parent, const char *name) {
+  size_t count = 0;
+  while (environ[count] != NULL) count++;
+  char **list = malloc((count + 3) * sizeof *list);
+  if (list == NULL) return NULL;
+  size_t used = 0;
+  const char *const words[] = {parent, name};
+  for (size_t i = 0; i < count; i++) {
+    bool replaced = false;
+    for (int w = 0; w < 2; w++) replaced = replaced || strncmp(environ[i], words[w], strcspn(words[w], "=") + 1) == 0;
+    if (!replaced) list[used++] = environ[i];
+  }
+  for (int w = 0; w < 2; w++) list[used++] = (char *)(uintptr_t)words[w];
+  list[used] = NULL;
+  return list;
 }
 
 static void start(qn_supervised *child) {
-  char parent[24], name[] = "quenchd", command[32];
-  snprintf(parent, sizeof parent, "%d", (int)getpid());
-  setenv(parent_variable, parent, 1);
+  char parent[48], name[256], program[] = "quenchd", command[32];
+  set_name(child);
+  snprintf(parent, sizeof parent, "%s=%d", parent_variable, (int)getpid());
+  snprintf(name, sizeof name, "%s=%s", child->variable, child->name);
   snprintf(command, sizeof command, "%s", child->command);
-  char *arguments[] = {name, command, NULL};
+  char *arguments[] = {program, command, NULL}, **environment = extend_environment(parent, name);
 
   /* The server blocks the signals that it waits for; the child must not begin so. */
   posix_spawnattr_t attributes;
@@ -44,11 +77,13 @@ static void start(qn_supervised *child) {
   sigemptyset(&usual);
   sigaddset(&usual, SIGPIPE);
   posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &usual);
-  int failure = posix_spawn(&child->pid, "/proc/self/exe", NULL, &attributes, arguments, environ);
+  int failure = environment != NULL ? posix_spawn(&child->pid, "/proc/self/exe", NULL, &attributes, arguments, environment) : ENOMEM;
   posix_spawnattr_destroy(&attributes);
+  free(environment);
   child->started = now();
   if (failure == 0) {
     qn_log("info", "the worker runs as process %d", (int)child->pid);
@@ -62,15 +97,14 @@ static void start(qn_supervised *child) {
 
 static void bury(qn_supervised *child, int status) {
   bool grown_up = now() - child->started >= grown_up_s;
+  char how[96];
+  if (WIFSIGNALED(status)) snprintf(how, sizeof how, "the worker was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+  else snprintf(how, sizeof how, "the worker ended with status %d", WEXITSTATUS(status));
   child->pid = 0;
   child->pause = grown_up || child->pause == 0 ? pause_first_s : fmin(2 * child->pause, pause_most_s);
   child->start_at = now() + child->pause;
-  if (child->stopping) return;
-  if (WIFSIGNALED(status))
-    qn_log("error", "the worker was ended by signal %d (%s); it starts again in %g s", WTERMSIG(status), strsignal(WTERMSIG(status)),
-           child->pause);
-  else
-    qn_log("error", "the worker ended with status %d; it starts again in %g s", WEXITSTATUS(status), child->pause);
+  if (child->died != NULL) child->died(child->context, child->name, how);
+  if (!child->stopping) qn_log("error", "%s; it starts again in %g s", how, child->pause);
 }
 
 static void reap(qn_supervised *child) {
@@ -98,17 +132,19 @@ void qn_supervise_stop(qn_supervised *child, double seconds) {
   for (reap(child); child->pid > 0 && now() < deadline; reap(child)) usleep(10000);
   if (child->pid == 0) return;
   qn_log("warning", "the worker did not end within %g s and is killed; its jobs resume from their last checkpoints", seconds);
+  int status = 0;
   kill(child->pid, SIGKILL);
-  waitpid(child->pid, NULL, 0);
-  child->pid = 0;
+  waitpid(child->pid, &status, 0);
+  bury(child, status);
 }
 
-void qn_supervise_follow_parent(void) {
+bool qn_supervise_follow_parent(void) {
   const char *parent = getenv(parent_variable);
-  if (parent == NULL) return;
+  if (parent == NULL) return false;
   long pid = strtol(parent, NULL, 10);
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  prctl(PR_SET_PDEATHSIG, SIGINT);
   /* It may have died before the line above; then nobody will tell us. */
-  if (getppid() != (pid_t)pid) raise(SIGTERM);
+  if (getppid() != (pid_t)pid) kill(getpid(), SIGINT);
   unsetenv(parent_variable);
+  return true;
 }

@@ -7,7 +7,7 @@
 #include "api/version.h"
 #include "server/worker/work_parts.h"
 
-static const qn_statement read_fit = {"work_fit", "SELECT spec_text FROM fits WHERE id = $1::bigint"};
+static const qn_statement read_row = {"work_fit", "SELECT f.spec_text FROM jobs j JOIN fits f ON f.job_id = j.id" QN_WORK_HELD};
 static const qn_statement describe = {"rows_fit",
                                       "UPDATE fits SET outcome = $2, result = $3::json, engine_version = $4 WHERE id = $1::bigint"};
 static const qn_statement insert_value = {
@@ -16,31 +16,28 @@ static const qn_statement insert_value = {
     " engine_version) SELECT f.id, $2::integer, f.law, $3, $4, $5, $6, $7, $8::float8, $9::float8, $10, $11::bigint, $12::jsonb, $13 FROM fits f"
     " WHERE f.id = $1::bigint"};
 
+static qn_status read_input(qn_connection *connection, const qn_claim *claim, qn_work_input *input, qn_error *error) {
+  PGresult *row;
+  qn_status status = qn_work_ask(connection, &read_row, claim, &row, error);
+  if (status != QN_OK) return status;
+  qn_faults faults = {0};
+  qn_fit_parse_stored(qn_field(row, 0, 0), strlen(qn_field(row, 0, 0)), &input->fit, &faults);
+  status = qn_work_judge(&faults, error);
+  PQclear(row);
+  qn_faults_fini(&faults);
+  return status;
+}
+
 static qn_status on_check(void *context, double progress, qn_error *error) {
   const qn_job_control *control = context;
   return control->check(control->context, progress, error);
 }
 
-qn_status qn_work_fit(const qn_work *work, qn_work_result *result, qn_error *error) {
-  qn_params params = {0};
-  qn_params_int(&params, work->claim->resource);
-  PGresult *row;
-  qn_status status = qn_pool_run(work->store, &read_fit, &params, &row, error);
-  if (status != QN_OK) return status;
-  qn_faults faults = {0};
-  status = qn_work_row(row, "the fit", error);
-  if (status == QN_OK) {
-    qn_fit_parse_stored(qn_field(row, 0, 0), strlen(qn_field(row, 0, 0)), &result->fit_spec, &faults);
-    status = qn_work_judge(&faults, error);
-  }
-  PQclear(row);
-  qn_faults_fini(&faults);
-  if (status != QN_OK) return status;
-  if (work->control != NULL && work->control->check != NULL) {
-    result->fit_spec.options.check = on_check;
-    result->fit_spec.options.context = (void *)work->control;
-  }
-  return qn_fit_run_spec(&result->fit_spec, &result->fit, error);
+static qn_status run_it(const qn_work *work, qn_work_result *result, qn_error *error) {
+  qn_fit_spec spec = work->input->fit;
+  spec.options.check = on_check;
+  spec.options.context = (void *)work->control;
+  return qn_fit_run_spec(&spec, &result->fit, error);
 }
 
 static double finite_or_nan(double x) { return isfinite(x) ? x : (double)NAN; }
@@ -48,7 +45,7 @@ static double finite_or_nan(double x) { return isfinite(x) ? x : (double)NAN; }
 /* Only a fit that is ok has values. */
 static qn_status write_value(qn_connection *connection, const qn_work_result *result, int ordinal, const char *parameters, qn_error *error) {
   const qn_fit_value *value = &result->fit.values[ordinal];
-  const qn_fit_spec *spec = &result->fit_spec;
+  const qn_fit_spec *spec = &result->input->fit;
   qn_params row = {0};
   qn_params_int(&row, result->claim->resource);
   qn_params_int(&row, ordinal);
@@ -66,8 +63,8 @@ static qn_status write_value(qn_connection *connection, const qn_work_result *re
   return qn_connection_run(connection, &insert_value, &row, NULL, error);
 }
 
-qn_status qn_work_write_fit(qn_connection *connection, const qn_work_result *result, qn_error *error) {
-  json_t *found = qn_fit_json(&result->fit), *about = qn_fit_parameters_json(&result->fit_spec, &result->fit);
+static qn_status write_rows(qn_connection *connection, const qn_work_result *result, qn_error *error) {
+  json_t *found = qn_fit_json(&result->fit), *about = qn_fit_parameters_json(&result->input->fit, &result->fit);
   char *text = qn_json_write(found, false), *parameters = qn_json_write(about, true);
   json_decref(found);
   json_decref(about);
@@ -84,3 +81,5 @@ qn_status qn_work_write_fit(qn_connection *connection, const qn_work_result *res
   free(parameters);
   return status;
 }
+
+const qn_work_kind qn_work_fit = {.name = "fit", .read = read_input, .run = run_it, .write = write_rows};

@@ -8,7 +8,7 @@
 #include "server/log.h"
 #include "server/worker/work_parts.h"
 
-static const qn_statement read_upload = {"work_upload", "SELECT spec_text FROM uploads WHERE id = $1::bigint"};
+static const qn_statement read_row = {"work_upload", "SELECT u.spec_text FROM jobs j JOIN uploads u ON u.job_id = j.id" QN_WORK_HELD};
 static const qn_statement describe = {
     "rows_upload",
     "UPDATE uploads SET atoms = $2::bigint, composition = $3, details = $4::json, engine_version = $5 WHERE id = $1::bigint"};
@@ -19,26 +19,22 @@ static const qn_statement insert_artifact = {
     " WHERE u.id = $1::bigint"};
 
 static void base_of(const qn_work *work, char base[QN_PATH_SIZE]) {
-  snprintf(base, QN_PATH_SIZE, "%s/imports/%lld", qn_store_data_directory(work->store), (long long)work->claim->resource);
+  snprintf(base, QN_PATH_SIZE, "%s/imports/%lld", work->data_directory, (long long)work->claim->resource);
 }
 
-qn_status qn_work_import(const qn_work *work, qn_work_result *result, qn_error *error) {
-  qn_params params = {0};
-  qn_params_int(&params, work->claim->resource);
+static qn_status read_input(qn_connection *connection, const qn_claim *claim, qn_work_input *input, qn_error *error) {
   PGresult *row;
-  qn_status status = qn_pool_run(work->store, &read_upload, &params, &row, error);
+  qn_status status = qn_work_ask(connection, &read_row, claim, &row, error);
   if (status != QN_OK) return status;
-  qn_upload_spec spec;
   qn_faults faults = {0};
-  status = qn_work_row(row, "the upload", error);
-  if (status == QN_OK) {
-    qn_upload_parse(qn_field(row, 0, 0), &spec, &faults);
-    status = qn_work_judge(&faults, error);
-  }
+  qn_upload_parse(qn_field(row, 0, 0), &input->upload, &faults);
+  status = qn_work_judge(&faults, error);
   PQclear(row);
   qn_faults_fini(&faults);
-  if (status != QN_OK) return status;
+  return status;
+}
 
+static qn_status run_it(const qn_work *work, qn_work_result *result, qn_error *error) {
   /* An attempt has a folder of its own: one whose lease was lost writes where nobody looks. */
   char base[QN_PATH_SIZE], folder[QN_PATH_SIZE + 16], upload[QN_PATH_SIZE + 16];
   base_of(work, base);
@@ -47,11 +43,11 @@ qn_status qn_work_import(const qn_work *work, qn_work_result *result, qn_error *
   snprintf(result->folder, sizeof result->folder, "imports/%lld/%d", (long long)work->claim->resource, work->claim->lease.attempt);
   if (access(upload, R_OK) != 0)
     return qn_error_set(error, QN_NOT_FOUND, "the file that was uploaded is gone: post it again, then retry this job");
-  const qn_job_import job = {.path = upload, .spec = &spec, .directory = folder};
+  const qn_job_import job = {.path = upload, .spec = &work->input->upload, .directory = folder};
   return qn_job_import_run(&job, work->control, &result->imported, error);
 }
 
-qn_status qn_work_write_import(qn_connection *connection, const qn_work_result *result, qn_error *error) {
+static qn_status write_rows(qn_connection *connection, const qn_work_result *result, qn_error *error) {
   const qn_job_imported *found = &result->imported;
   char path[256];
   snprintf(path, sizeof path, "%s/%s", result->folder, found->path);
@@ -72,7 +68,7 @@ qn_status qn_work_write_import(qn_connection *connection, const qn_work_result *
 }
 
 /* What came is kept for some time after a failure, for a retry: the database sees to its end. */
-void qn_work_tidy_import(const qn_work *work, qn_ending ending) {
+static void tidy(const qn_work *work, qn_ending ending) {
   char base[QN_PATH_SIZE], path[QN_PATH_SIZE + 16];
   qn_error error;
   base_of(work, base);
@@ -86,3 +82,5 @@ void qn_work_tidy_import(const qn_work *work, qn_ending ending) {
   snprintf(path, sizeof path, "%s/upload", base);
   unlink(path);
 }
+
+const qn_work_kind qn_work_import = {.name = "import", .read = read_input, .run = run_it, .write = write_rows, .tidy = tidy};

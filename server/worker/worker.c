@@ -4,309 +4,201 @@
 #include <math.h>
 #include <openssl/rand.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "server/keeper/keeper.h"
 #include "server/log.h"
-#include "server/worker/work.h"
+#include "server/worker/worker_state.h"
 
-/* What is to become of a running job. Only ever raised. */
-enum { GO, DRAIN, CANCEL, LOST };
+/* A process that was told to stop, and has nothing to save, is killed after this time, s. */
+static const double grace_s = 5;
+/* A job that could not even be started is put by for so long, s. */
+static const double hold_s = 30;
 
-typedef struct worker worker;
-
-typedef struct slot {
-  worker *worker;
-  pthread_t thread;
-  bool busy;                 /* under the worker's lock, with `claim` */
-  qn_claim claim;
-  atomic_int verdict;
-  _Atomic double progress;
-} slot;
-
-struct worker {
-  qn_worker_options options;
-  char name[160];
-  qn_store *store;
-  pthread_mutex_t lock;
-  pthread_cond_t woken;      /* job threads: something may be in the queue */
-  pthread_cond_t beat_now;   /* heartbeat thread: do not wait */
-  unsigned wakes;
-  bool draining, beats, hurry;
-  slot *slots;
-};
-
-static double now(void) {
+double qn_worker_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static struct timespec deadline(double seconds) {
-  double end = now() + seconds;
-  return (struct timespec){.tv_sec = (time_t)end, .tv_nsec = (long)((end - floor(end)) * 1e9)};
+void qn_worker_wake(int descriptor) {
+  eventfd_write(descriptor, 1);
 }
 
-static void raise_verdict(slot *s, int verdict) {
-  int seen = atomic_load(&s->verdict);
-  while (seen < verdict && !atomic_compare_exchange_weak(&s->verdict, &seen, verdict)) continue;
+void qn_worker_hush(int descriptor) {
+  eventfd_t ignored;
+  eventfd_read(descriptor, &ignored);
 }
 
-/* ---- heartbeats: a thread and a connection of their own, so that a long force call never costs a lease ---- */
+bool qn_worker_holds(const slot *s) { return s->state == SLOT_CLAIMED || s->state == SLOT_STARTING || s->state == SLOT_RUNNING; }
 
-static bool beat_all(worker *w, qn_connection *connection, qn_error *error) {
-  for (int i = 0; i < w->options.jobs; i++) {
-    slot *s = &w->slots[i];
-    pthread_mutex_lock(&w->lock);
-    bool busy = s->busy;
-    qn_claim claim = s->claim;
-    pthread_mutex_unlock(&w->lock);
-    if (!busy) continue;
-    if (connection->pg == NULL && qn_connection_open(connection, w->options.database_url, "quenchd heartbeat", error) != QN_OK) return false;
-    qn_heartbeat heartbeat;
-    if (qn_queue_beat(connection, &claim.lease, w->options.lease_s, atomic_load(&s->progress), &heartbeat, error) != QN_OK) {
-      if (connection->lost) qn_connection_close(connection);
-      return false;
-    }
-    if (heartbeat == QN_HEARTBEAT_KEPT) continue;
-    pthread_mutex_lock(&w->lock);
-    if (s->busy && strcmp(s->claim.lease.token, claim.lease.token) == 0)
-      raise_verdict(s, heartbeat == QN_HEARTBEAT_CANCEL ? CANCEL : LOST);
-    pthread_mutex_unlock(&w->lock);
+void qn_worker_raise(slot *s, qn_verdict verdict) {
+  if (verdict > s->verdict) {
+    s->verdict = verdict;
+    s->verdict_at = qn_worker_now();
   }
-  return true;
+  if (s->state == SLOT_RUNNING) qn_board_raise(s->process.board, s->verdict);
 }
 
-static void *beat_thread(void *context) {
-  worker *w = context;
-  qn_connection connection = {0};
-  bool away = false;
-  pthread_mutex_lock(&w->lock);
-  while (w->beats) {
-    w->hurry = false;
-    pthread_mutex_unlock(&w->lock);
-    qn_error error;
-    bool well = beat_all(w, &connection, &error);
-    if (!well && !away) qn_log("warning", "heartbeat: %s", error.message);
-    if (well && away) qn_log("info", "heartbeat: the database is back");
-    away = !well;
-    struct timespec until = deadline(well ? w->options.heartbeat_s : fmin(w->options.heartbeat_s, 0.5));
-    pthread_mutex_lock(&w->lock);
-    while (w->beats && !w->hurry && pthread_cond_timedwait(&w->beat_now, &w->lock, &until) != ETIMEDOUT) continue;
-  }
-  pthread_mutex_unlock(&w->lock);
-  qn_connection_close(&connection);
-  return NULL;
+/* ---- processes; under the lock, which is held by nobody who waits for anything ---- */
+
+static void end_slot(worker *w, slot *s, int tell, const char *why, double pause_s) {
+  s->state = SLOT_ENDED;
+  s->tell = tell;
+  s->pause_s = pause_s;
+  snprintf(s->why, sizeof s->why, "%.159s", why);
+  qn_worker_wake(w->wake_leases);
 }
 
-/* ---- jobs ---- */
+static void vacate(worker *w, slot *s) {
+  s->state = SLOT_FREE;
+  qn_worker_wake(w->wake_leases);
+}
 
-static qn_status on_check(void *context, double progress, qn_error *error) {
-  slot *s = context;
-  atomic_store(&s->progress, progress);
-  switch (atomic_load(&s->verdict)) {
-    case DRAIN: return qn_error_set(error, QN_UNAVAILABLE, "the worker drains");
-    case CANCEL: return qn_error_set(error, QN_CANCELLED, "cancelled on request");
-    case LOST: return qn_error_set(error, QN_CONFLICT, "the lease was lost");
-    default: return QN_OK;
+/* It runs no more, and the database does not know. */
+static void conclude(worker *w, slot *s, const char *obituary) {
+  switch (s->verdict) {
+    case QN_VERDICT_LOST: vacate(w, s); break;
+    case QN_VERDICT_CANCEL: end_slot(w, s, TELL_CANCELLED, "", 0); break;
+    case QN_VERDICT_DRAIN: end_slot(w, s, TELL_RELEASED, "", 0); break;
+    case QN_VERDICT_GO: end_slot(w, s, TELL_LOSS, obituary, 0); break;
   }
 }
 
-/* Store the ending, however long the database is away; but a worker that drains does not wait for it longer than a lease. */
-static qn_status end_job(slot *s, qn_ending ending, const char *why, qn_work_result *result, qn_error *error) {
-  worker *w = s->worker;
-  double give_up = INFINITY, pause = 0.1;
-  for (;;) {
-    qn_connection *connection;
-    qn_status status = qn_pool_take(w->store, &connection, error);
-    if (status == QN_OK) {
-      status = qn_queue_end(connection, &s->claim.lease, ending, why, result != NULL ? qn_work_write : NULL, result, error);
-      qn_pool_give(w->store, connection);
-    }
-    if (status != QN_UNAVAILABLE) return status;
-    pthread_mutex_lock(&w->lock);
-    bool draining = w->draining;
-    pthread_mutex_unlock(&w->lock);
-    if (draining && isinf(give_up)) give_up = now() + w->options.lease_s;
-    if (now() > give_up) return status;
-    nanosleep(&(struct timespec){.tv_nsec = (long)(pause * 1e9)}, NULL);
-    pause = fmin(2 * pause, 0.8);
-  }
+static qn_status fill(const worker *w, const slot *s, qn_board *board, qn_error *error) {
+  board->claim = s->claim;
+  board->threads = w->options.threads;
+  board->lease_s = w->options.lease_s;
+  board->checkpoint_s = w->options.checkpoint_s;
+  if ((size_t)snprintf(board->database_url, sizeof board->database_url, "%s", w->options.database_url) >= sizeof board->database_url ||
+      (size_t)snprintf(board->data_directory, sizeof board->data_directory, "%s", w->options.data_directory) >= sizeof board->data_directory)
+    return qn_error_set(error, QN_INVALID, "the database URL or the path of the data directory is too long");
+  qn_storage_id(w->storage, board->data_id);
+  return QN_OK;
 }
 
-static void conclude(slot *s, const qn_work *work, qn_status status, qn_work_result *result, const qn_error *why, double took) {
-  const char *kind = s->claim.kind;
-  long long job = s->claim.lease.job, resource = s->claim.resource;
-  qn_ending ending = status == QN_OK          ? QN_ENDING_SUCCEEDED
-                     : status == QN_CANCELLED ? QN_ENDING_CANCELLED
-                     : status == QN_UNAVAILABLE ? QN_ENDING_RELEASED : QN_ENDING_FAILED;
-  static const char *const words[] = {"succeeded", "failed", "was cancelled", "was handed back"};
+/* The lock is given up meanwhile: a program on a disk that does not answer must cost no lease. */
+static void start(worker *w, slot *s) {
   qn_error error;
-  qn_status stored = QN_CONFLICT;
-  if (status != QN_CONFLICT || atomic_load(&s->verdict) != LOST)
-    stored = end_job(s, ending, ending == QN_ENDING_FAILED ? why->message : NULL, result, &error);
-  if (stored != QN_OK && stored != QN_CONFLICT && stored != QN_UNAVAILABLE && ending == QN_ENDING_SUCCEEDED) {
-    /* The results cannot be stored: a fault, but the job must not run for ever because of it. */
-    qn_error reason = error;
-    ending = QN_ENDING_FAILED;
-    why = &reason;
-    stored = end_job(s, ending, reason.message, NULL, &error);
-    if (stored == QN_OK) qn_log("error", "job %lld: %s", job, reason.message);
-  }
-  if (stored == QN_OK) {
-    qn_work_tidy(work, ending);
-    qn_log(ending == QN_ENDING_FAILED ? "error" : "info", "job %lld (%s %lld) %s after %.1f s%s%s", job, kind, resource, words[ending], took,
-           ending == QN_ENDING_FAILED ? ": " : "", ending == QN_ENDING_FAILED ? why->message : "");
-  } else if (stored == QN_CONFLICT) {
-    qn_log("warning", "job %lld (%s %lld): the lease was lost; nothing of this attempt was stored", job, kind, resource);
-  } else {
-    qn_log("warning", "job %lld (%s %lld) stays as it is until its lease expires: %s", job, kind, resource, error.message);
-  }
-}
-
-static void run_claim(slot *s) {
-  worker *w = s->worker;
-  const qn_job_control control = {.context = s, .check = on_check, .checkpoint_s = w->options.checkpoint_s};
-  const qn_work work = {.store = w->store, .claim = &s->claim, .threads = w->options.threads, .control = &control};
-  qn_log("info", "job %lld (%s %lld) started, attempt %d", (long long)s->claim.lease.job, s->claim.kind,
-         (long long)s->claim.resource, s->claim.lease.attempt);
-  double began = now();
-  qn_work_result *result;
-  qn_error why = {0};
-  qn_status status = qn_work_run(&work, &result, &why);
-  conclude(s, &work, status, result, &why, now() - began);
-  qn_work_result_free(result);
-  /* Handed back for want of a database, not of time: not again at once. */
-  if (status == QN_UNAVAILABLE && atomic_load(&s->verdict) == GO) nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
-}
-
-static bool claim_job(slot *s, double *wait_s) {
-  worker *w = s->worker;
-  qn_connection *connection;
-  qn_error error;
-  bool found = false;
-  *wait_s = (double)NAN;
-  if (qn_pool_take(w->store, &connection, &error) != QN_OK) return false;
-  qn_claim claim;
-  qn_queue_claim(connection, w->name, w->options.lease_s, &claim, &found, wait_s, &error);
-  qn_pool_give(w->store, connection);
-  if (!found) return false;
-  pthread_mutex_lock(&w->lock);
-  s->claim = claim;
-  atomic_store(&s->progress, (double)NAN); /* a resumed job has to read its checkpoint first */
-  atomic_store(&s->verdict, w->draining ? DRAIN : GO);
-  s->busy = true;
+  s->state = SLOT_STARTING;
   pthread_mutex_unlock(&w->lock);
-  return true;
-}
-
-/* The API is to answer while every core computes: job threads, and the OpenMP threads that they start, yield to everyone else. */
-static void be_nice(void) {
-  struct sched_param none = {0};
-  sched_setscheduler(0, SCHED_BATCH, &none);
-  setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 10);
-}
-
-static void *job_thread(void *context) {
-  slot *s = context;
-  worker *w = s->worker;
-  be_nice();
+  qn_status status = qn_process_prepare(&s->process, &error);
+  if (status == QN_OK) status = fill(w, s, s->process.board, &error);
+  if (status == QN_OK) status = qn_process_start(&s->process, w->options.program, &error);
   pthread_mutex_lock(&w->lock);
-  while (!w->draining) {
-    unsigned wakes = w->wakes;
-    double wait_s;
-    pthread_mutex_unlock(&w->lock);
-    bool claimed = claim_job(s, &wait_s);
-    if (claimed) run_claim(s);
-    pthread_mutex_lock(&w->lock);
-    s->busy = false;
-    if (claimed) continue;
-    struct timespec until = deadline(isnan(wait_s) ? w->options.poll_s : fmin(w->options.poll_s, fmax(wait_s, 0.01)));
-    while (!w->draining && w->wakes == wakes && pthread_cond_timedwait(&w->woken, &w->lock, &until) != ETIMEDOUT) continue;
-  }
-  pthread_mutex_unlock(&w->lock);
-  return NULL;
-}
-
-/* ---- the main thread: listens, looks after lost jobs, tells that the worker lives ---- */
-
-static void wake_jobs(worker *w) {
-  pthread_mutex_lock(&w->lock);
-  w->wakes++;
-  pthread_cond_broadcast(&w->woken);
-  pthread_mutex_unlock(&w->lock);
-}
-
-static void hurry_beat(worker *w, int64_t job) {
-  pthread_mutex_lock(&w->lock);
-  for (int i = 0; i < w->options.jobs; i++)
-    if (w->slots[i].busy && w->slots[i].claim.lease.job == job) w->hurry = true;
-  if (w->hurry) pthread_cond_signal(&w->beat_now);
-  pthread_mutex_unlock(&w->lock);
-}
-
-static void hear(worker *w, qn_connection *connection) {
-  if (PQconsumeInput(connection->pg) == 0) {
-    qn_connection_close(connection);
+  if (status == QN_OK) {
+    s->state = SLOT_RUNNING;
+    qn_board_raise(s->process.board, s->verdict);
     return;
   }
-  for (PGnotify *note; (note = PQnotifies(connection->pg)) != NULL; PQfreemem(note)) {
-    if (strcmp(note->relname, "quenchd_queue") == 0) wake_jobs(w);
-    else hurry_beat(w, strtoll(note->extra, NULL, 10));
-  }
+  qn_log("error", "job %lld cannot be started: %s", (long long)s->claim.lease.job, error.message);
+  qn_process_fini(&s->process);
+  end_slot(w, s, TELL_RELEASED, error.message, hold_s);
 }
 
-static qn_status look_after(worker *w, qn_connection *connection, bool greet, qn_error *error) {
-  qn_status status = QN_OK;
-  if (connection->pg == NULL) {
-    status = qn_connection_open(connection, w->options.database_url, "quenchd worker", error);
-    if (status == QN_OK) status = qn_connection_script(connection, "LISTEN quenchd_queue; LISTEN quenchd_cancel", error);
-    greet = true;
-    if (status == QN_OK) wake_jobs(w); /* what was announced meanwhile was not heard */
+static void bury(worker *w, slot *s, int how) {
+  qn_board *board = s->process.board;
+  char obituary[128];
+  qn_process_obituary(&s->process, how, obituary);
+  s->checkpoint_step = atomic_load(&board->checkpoint);
+  bool told = atomic_load(&board->told) != 0;
+  if (atomic_load(&board->doubt) != 0) {
+    board->why[sizeof board->why - 1] = '\0';
+    qn_storage_doubt(w->storage, board->why);
   }
-  int reaped = 0;
-  if (status == QN_OK) status = qn_queue_reap(connection, &reaped, error);
-  if (reaped > 0) qn_log("warning", "%d job(s) were taken from workers that fell silent", reaped);
-  if (status == QN_OK && greet) status = qn_queue_greet(connection, w->name, w->options.jobs, w->options.threads, error);
-  if (status != QN_OK && connection->lost) qn_connection_close(connection);
-  return status;
+  if (how != 0 && (told || s->verdict == QN_VERDICT_GO))
+    qn_log(told ? "warning" : "error", "the process of job %lld was %s", (long long)s->claim.lease.job, obituary);
+  qn_process_fini(&s->process);
+  if (told) vacate(w, s);
+  else conclude(w, s, obituary);
 }
 
-static void main_loop(worker *w, const atomic_int *stop) {
-  qn_connection connection = {0};
-  double look = 0, greet = 0;
-  bool away = false;
-  while (atomic_load(stop) == 0) {
-    if (now() >= look) {
-      qn_error error;
-      qn_status status = look_after(w, &connection, now() >= greet, &error);
-      if (now() >= greet) greet = now() + 4;
-      if (status != QN_OK && !away) qn_log("warning", "%s", error.message);
-      if (status == QN_OK && away) qn_log("info", "the database is back");
-      away = status != QN_OK;
-      look = now() + (away ? fmin(w->options.poll_s, 0.5) : w->options.poll_s);
-    }
-    struct pollfd socket = {.fd = connection.pg != NULL ? PQsocket(connection.pg) : -1, .events = POLLIN};
-    int ready = poll(&socket, 1, 100);
-    if (ready > 0) hear(w, &connection);
+/* Simulations have until `kill_at` to save what they did; the rest has nothing to save. */
+static void hurry(slot *s, double kill_at) {
+  bool saves = s->verdict == QN_VERDICT_DRAIN && strcmp(s->claim.kind, "simulation") == 0;
+  double at = saves ? kill_at : s->verdict == QN_VERDICT_GO ? (double)INFINITY : fmin(s->verdict_at + grace_s, kill_at);
+  if (qn_worker_now() < at || s->killed) return;
+  if (s->verdict != QN_VERDICT_LOST)
+    qn_log("warning", "the process of job %lld does not stop and is killed", (long long)s->claim.lease.job);
+  s->killed = true;
+  qn_process_kill(&s->process);
+}
+
+/* How many slots are in use, and of how many jobs only the database has still to hear. */
+typedef struct use { int busy, untold; } use;
+
+static use look_at_slots(worker *w, double kill_at) {
+  use now = {0};
+  pthread_mutex_lock(&w->lock);
+  for (int i = 0; i < w->options.jobs; i++) {
+    slot *s = &w->slots[i];
+    int how = 0;
+    if (s->state == SLOT_CLAIMED && s->verdict != QN_VERDICT_GO) conclude(w, s, "");
+    if (s->state == SLOT_CLAIMED) start(w, s);
+    if (s->state == SLOT_RUNNING && qn_process_ended(&s->process, &how)) bury(w, s, how);
+    else if (s->state == SLOT_RUNNING) hurry(s, kill_at);
+    now.busy += qn_worker_holds(s);
+    now.untold += s->state == SLOT_ENDED;
   }
+  pthread_mutex_unlock(&w->lock);
+  return now;
+}
+
+static void await(worker *w, struct pollfd *sets) {
+  nfds_t count = 0;
+  sets[count++] = (struct pollfd){.fd = w->wake_main, .events = POLLIN};
+  pthread_mutex_lock(&w->lock);
+  for (int i = 0; i < w->options.jobs; i++)
+    if (w->slots[i].state == SLOT_RUNNING && w->slots[i].process.watch >= 0)
+      sets[count++] = (struct pollfd){.fd = w->slots[i].process.watch, .events = POLLIN};
+  pthread_mutex_unlock(&w->lock);
+  poll(sets, count, 100);
+  qn_worker_hush(w->wake_main);
+}
+
+static void drain(worker *w) {
   pthread_mutex_lock(&w->lock);
   w->draining = true;
-  for (int i = 0; i < w->options.jobs; i++)
-    if (w->slots[i].busy) raise_verdict(&w->slots[i], DRAIN);
-  pthread_cond_broadcast(&w->woken);
+  for (int i = 0; i < w->options.jobs; i++) qn_worker_raise(&w->slots[i], QN_VERDICT_DRAIN);
   pthread_mutex_unlock(&w->lock);
-  qn_error ignored;
-  if (connection.pg != NULL) qn_queue_leave(&connection, w->name, &ignored);
-  qn_connection_close(&connection);
+  qn_worker_wake(w->wake_leases);
 }
+
+static void mind_processes(worker *w, struct pollfd *sets, const atomic_int *stop) {
+  double kill_at = (double)INFINITY, end_at = (double)INFINITY, patience_at = (double)INFINITY;
+  for (;;) {
+    if (!w->draining && atomic_load(stop) != 0) {
+      qn_log("info", "worker %s drains", w->name);
+      drain(w);
+      end_at = qn_worker_now() + w->options.drain_s;
+      kill_at = end_at - fmin(3, 0.3 * w->options.drain_s);
+    }
+    use present = look_at_slots(w, kill_at);
+    /* A database that is away for a whole lease will see that it has run out. */
+    if (w->draining && present.busy == 0 && isinf(patience_at)) patience_at = qn_worker_now() + w->options.lease_s;
+    bool done = present.busy == 0 && (present.untold == 0 || qn_worker_now() > patience_at);
+    if (w->draining && (done || qn_worker_now() > end_at)) break;
+    await(w, sets);
+  }
+  /* Whoever is left has no lease that anybody keeps. */
+  pthread_mutex_lock(&w->lock);
+  for (int i = 0; i < w->options.jobs; i++) {
+    slot *s = &w->slots[i];
+    if (s->state != SLOT_RUNNING) continue;
+    qn_process_kill(&s->process);
+    qn_process_fini(&s->process);
+    s->state = SLOT_FREE;
+  }
+  pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- the whole ---- */
 
 static int cores(void) {
   cpu_set_t set;
@@ -323,55 +215,70 @@ static void set_name(worker *w) {
   else snprintf(w->name, sizeof w->name, "%s:%d-%02x%02x", host, (int)getpid(), random[0], random[1]);
 }
 
-qn_status qn_worker_run(const qn_worker_options *options, const atomic_int *stop, qn_error *error) {
-  worker w = {.options = *options, .beats = true};
-  if (w.options.threads <= 0) w.options.threads = 1;
-  if (w.options.jobs <= 0) w.options.jobs = cores() / w.options.threads > 0 ? cores() / w.options.threads : 1;
-  if (w.options.lease_s <= 0) w.options.lease_s = 10;
-  if (w.options.heartbeat_s <= 0) w.options.heartbeat_s = w.options.lease_s / 5;
-  if (w.options.poll_s <= 0) w.options.poll_s = 2;
-  if (w.options.checkpoint_s <= 0) w.options.checkpoint_s = 30;
-  set_name(&w);
-  const qn_store_options storage = {.database_url = options->database_url, .data_directory = options->data_directory, .connections = 4};
-  qn_status status = qn_store_open(&w.store, &storage, error);
-  if (status != QN_OK) return status;
-  w.slots = calloc((size_t)w.options.jobs, sizeof *w.slots);
-  if (w.slots == NULL) {
-    qn_store_close(w.store);
-    return qn_error_set(error, QN_NO_MEMORY, "no memory for %d jobs", w.options.jobs);
-  }
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_mutex_init(&w.lock, NULL);
-  pthread_cond_init(&w.woken, &monotonic);
-  pthread_cond_init(&w.beat_now, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+static void set_options(worker *w) {
+  qn_worker_options *o = &w->options;
+  if (o->threads <= 0) o->threads = 1;
+  if (o->jobs <= 0) o->jobs = cores() / o->threads > 0 ? cores() / o->threads : 1;
+  if (o->lease_s <= 0) o->lease_s = 10;
+  if (o->heartbeat_s <= 0) o->heartbeat_s = o->lease_s / 5;
+  if (o->poll_s <= 0) o->poll_s = 2;
+  if (o->checkpoint_s <= 0) o->checkpoint_s = 30;
+  if (o->drain_s <= 0) o->drain_s = 20;
+}
 
-  pthread_t beats;
-  int started = 0;
-  bool beating = pthread_create(&beats, NULL, beat_thread, &w) == 0;
-  while (beating && started < w.options.jobs) {
-    w.slots[started].worker = &w;
-    if (pthread_create(&w.slots[started].thread, NULL, job_thread, &w.slots[started]) != 0) break;
-    started++;
+/* Others' jobs are taken only by a worker that has just kept its own: then silence is not the database's. */
+static bool leases_are_fresh(void *context) {
+  worker *w = context;
+  return qn_worker_now() - atomic_load(&w->fresh_at) < 2 * w->options.heartbeat_s + 0.5;
+}
+
+static qn_status make_parts(worker *w, struct pollfd **sets, qn_error *error) {
+  w->slots = calloc((size_t)w->options.jobs, sizeof *w->slots);
+  *sets = calloc((size_t)w->options.jobs + 1, sizeof **sets);
+  w->wake_main = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  w->wake_leases = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (w->slots == NULL || *sets == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for %d jobs", w->options.jobs);
+  if (w->wake_main < 0 || w->wake_leases < 0) return qn_error_set(error, QN_NO_MEMORY, "no descriptors for a worker: %s", strerror(errno));
+  for (int i = 0; i < w->options.jobs; i++) w->slots[i].process.watch = w->slots[i].process.descriptor = -1;
+  return qn_storage_alloc(&w->storage, w->options.data_directory, error);
+}
+
+static qn_status run(worker *w, struct pollfd *sets, const atomic_int *stop, qn_error *error) {
+  const qn_keeper_options keeping = {.database_url = w->options.database_url, .data_directory = w->options.data_directory,
+                                     .lease_s = w->options.lease_s, .context = w, .ready = leases_are_fresh};
+  qn_keeper *keeper = NULL;
+  pthread_t leases;
+  qn_status status = qn_keeper_start(&keeper, &keeping, error);
+  if (status != QN_OK) return status;
+  if (pthread_create(&leases, NULL, qn_worker_keep_leases, w) == 0) {
+    qn_log("info", "worker %s: %d job(s) at once, %d thread(s) each", w->name, w->options.jobs, w->options.threads);
+    mind_processes(w, sets, stop);
+    atomic_store(&w->over, true);
+    qn_worker_wake(w->wake_leases);
+    pthread_join(leases, NULL);
+  } else {
+    status = qn_error_set(error, QN_NO_MEMORY, "no thread could be started");
   }
-  if (started == 0) status = qn_error_set(error, QN_NO_MEMORY, "no thread could be started");
-  else {
-    qn_log("info", "worker %s: %d job(s) at once, %d thread(s) each", w.name, started, w.options.threads);
-    main_loop(&w, stop);
-    qn_log("info", "worker %s drains", w.name);
-  }
-  for (int i = 0; i < started; i++) pthread_join(w.slots[i].thread, NULL);
-  pthread_mutex_lock(&w.lock);
-  w.beats = false;
-  pthread_cond_broadcast(&w.beat_now);
-  pthread_mutex_unlock(&w.lock);
-  if (beating) pthread_join(beats, NULL);
-  pthread_cond_destroy(&w.woken);
-  pthread_cond_destroy(&w.beat_now);
+  qn_keeper_stop(keeper);
+  return status;
+}
+
+qn_status qn_worker_run(const qn_worker_options *options, const atomic_int *stop, qn_error *error) {
+  worker w = {.options = *options, .wake_main = -1, .wake_leases = -1};
+  struct pollfd *sets = NULL;
+  qn_status status = qn_connection_check_url(options->database_url, error);
+  if (status != QN_OK) return status;
+  set_options(&w);
+  set_name(&w);
+  atomic_store(&w.fresh_at, qn_worker_now());
+  pthread_mutex_init(&w.lock, NULL);
+  status = make_parts(&w, &sets, error);
+  if (status == QN_OK) status = run(&w, sets, stop, error);
+  qn_storage_free(w.storage);
+  if (w.wake_main >= 0) close(w.wake_main);
+  if (w.wake_leases >= 0) close(w.wake_leases);
   pthread_mutex_destroy(&w.lock);
+  free(sets);
   free(w.slots);
-  qn_store_close(w.store);
   return status;
 }

@@ -168,7 +168,7 @@ int64_t fixture_upload(fixture *f, const char *target, const void *body, size_t 
 char *fixture_spec(int seed, double ps, bool analyses) {
   char *text;
   int size = asprintf(&text,
-                      "{\"name\": \"test %d\", \"potential\": \"mendelev-2009-cuzr\", \"seed\": %d, \"timestep_fs\": 2,"
+                      "{\"name\": \"test %d\", \"potential\": \"mendelev-2009-cuzr\", \"precision\": \"fast\", \"seed\": %d, \"timestep_fs\": 2,"
                       " \"initial\": {\"type\": \"lattice\", \"structure\": \"fcc\", \"cells\": [5, 5, 5], \"composition\": {\"Cu\": 0.5, \"Zr\": 0.5}},"
                       " \"stages\": [{\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 2000, \"duration_ps\": 0.02, \"snapshot\": true},"
                       " {\"type\": \"hold\", \"ensemble\": \"nvt\", \"temperature_k\": 2000, \"duration_ps\": %g, \"sample_every_ps\": 0.01}]%s}",

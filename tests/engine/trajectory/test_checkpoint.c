@@ -195,7 +195,7 @@ static void failing_writes(void **state) {
 
   write_one(p->path, "old");
   assert_int_equal(symlink("/dev/full", p->fresh), 0); /* every write there fails with ENOSPC */
-  assert_int_equal(qn_checkpoint_write(p->path, parts, 1, &error), QN_IO);
+  assert_int_equal(qn_checkpoint_write(p->path, parts, 1, &error), QN_NO_STORAGE);
   assert_non_null(strstr(error.message, "No space left"));
   expect_text(p->path, "old", false);
 

@@ -42,9 +42,9 @@ static inline char *program_read(const char *folder, const char *name) {
   return text;
 }
 
-/* Start quenchd with the words of `line`, separated by single blanks. */
-static inline void program_start(program *at, const char *line) {
-  char *words = strdup(line), *arguments[32] = {(char[]){"quenchd"}};
+/* Start `command`, found in PATH or "quenchd", with the words of `line`, separated by single blanks; in a process group of its own when asked. */
+static inline void program_spawn(program *at, const char *command, const char *line, int group) {
+  char *words = strdup(line), *arguments[32] = {(char *)(uintptr_t)command};
   assert_non_null(words);
   int count = 1;
   for (char *word = strtok(words, " "); word != NULL && count < 31; word = strtok(NULL, " ")) arguments[count++] = word;
@@ -59,10 +59,17 @@ static inline void program_start(program *at, const char *line) {
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_addopen(&actions, 2, err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  assert_int_equal(posix_spawn(&at->pid, QN_PROGRAM, &actions, NULL, arguments, environ), 0);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  if (group) posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  const char *file = strcmp(command, "quenchd") == 0 ? QN_PROGRAM : command;
+  assert_int_equal(posix_spawnp(&at->pid, file, &actions, &attributes, arguments, environ), 0);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   free(words);
 }
+
+static inline void program_start(program *at, const char *line) { program_spawn(at, "quenchd", line, 0); }
 
 static inline double program_now(void) {
   struct timespec time;

@@ -119,7 +119,9 @@ static void test_a_second_signal(void **state) {
   usleep(300000); /* a child that is stopped before it runs our program would hold its parent in posix_spawn */
   kill(worker, SIGSTOP); /* a worker that does not drain */
   kill(at.pid, SIGTERM);
-  usleep(500000);
+  usleep(300000);
+  kill(at.pid, SIGTERM); /* the same wish, from another side */
+  usleep(1000000);
   assert_int_equal(kill(at.pid, 0), 0);
   double from = program_now();
   kill(at.pid, SIGTERM);

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/dynamics/run.h"
+#include "engine/trajectory/checkpoint.h"
 #include "engine/trajectory/series.h"
 #include "engine/trajectory/trajectory.h"
 #include "server/job/durable.h"
@@ -103,7 +105,7 @@ static void fingerprint(const qn_job_output *output, const char *directory, char
     int64_t bytes;
     qn_error error;
     assert_int_equal(qn_durable_join(path, directory, a->path, &error), QN_OK);
-    assert_int_equal(qn_durable_hash(path, hash, &bytes, &error), QN_OK);
+    assert_int_equal(qn_durable_hash(path, NULL, hash, &bytes, &error), QN_OK);
     assert_string_equal(hash, a->sha256);
     assert_int_equal(bytes, a->size);
     used += (size_t)snprintf(text + used, size - used, "%s %s %d %g %lld %.12g %s\n", a->kind, a->path, a->stage, a->temperature_k,
@@ -244,8 +246,166 @@ static void test_damaged_checkpoints(void **state) {
   finish_and_compare(folder("both"), NULL, false);
 
   stop_at(folder("short"), 6, 1e-6, QN_UNAVAILABLE);
-  spoil(folder("short"), "thermo.csv.part", true); /* the checkpoint says that there are more rows */
+  spoil(folder("short"), "thermo.csv.part", true); /* both checkpoints say that there are more rows */
   finish_and_compare(folder("short"), NULL, false);
+}
+
+static int64_t frames_of(const char *path, int64_t change) {
+  unsigned char bytes[4];
+  int file = open(path, O_RDWR);
+  assert_true(file >= 0);
+  assert_int_equal(pread(file, bytes, 4, 4), 4);
+  int64_t frames = ((int64_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3]) + change;
+  for (int i = 0; i < 4; i++) bytes[i] = (unsigned char)(frames >> (24 - 8 * i));
+  assert_int_equal(pwrite(file, bytes, 4, 4), 4);
+  close(file);
+  return frames;
+}
+
+/* The trajectory has fewer frames than the newest checkpoint says, but as many as the one before it says. */
+static void test_short_trajectory(void **state) {
+  (void)state;
+  char path[256];
+  snprintf(path, sizeof path, "%s/trajectory-0.nc.part", folder("frames"));
+  int looks = 3;
+  for (;; looks++) { /* until both checkpoints lie in the first stage, with frames between them */
+    stop_at(folder("frames"), looks, 1e-6, QN_UNAVAILABLE);
+    qn_checkpoint newest, previous;
+    qn_error error;
+    char checkpoint[256];
+    snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint", folder("frames"));
+    assert_int_equal(qn_checkpoint_read(&newest, checkpoint, &error), QN_OK);
+    assert_int_equal(qn_checkpoint_read_previous(&previous, checkpoint, &error), QN_OK);
+    const char *a = qn_checkpoint_find(&newest, "files")->data, *b = qn_checkpoint_find(&previous, "files")->data;
+    long long more = strtoll(strstr(a, "\"frames\":") + 9, NULL, 10), fewer = strtoll(strstr(b, "\"frames\":") + 9, NULL, 10);
+    bool fit = access(path, F_OK) == 0 && fewer >= 1 && more > fewer && strstr(a, "\"stage\":0") != NULL && strstr(b, "\"stage\":0") != NULL;
+    qn_checkpoint_fini(&newest);
+    qn_checkpoint_fini(&previous);
+    if (fit) {
+      frames_of(path, -1);
+      break;
+    }
+    assert_true(looks < 60);
+    assert_int_equal(qn_durable_remove(folder("frames"), &error), QN_OK);
+  }
+  finish_and_compare(folder("frames"), NULL, true);
+}
+
+/* The checkpoint of `directory` as another engine would have written it; "" leaves that part out. */
+static void rewrite_engine(const char *directory, const char *engine) {
+  qn_checkpoint found;
+  qn_error error;
+  char path[256];
+  snprintf(path, sizeof path, "%s/checkpoint", directory);
+  assert_int_equal(qn_checkpoint_read(&found, path, &error), QN_OK);
+  qn_checkpoint_part parts[QN_CHECKPOINT_PARTS];
+  int count = 0;
+  for (int i = 0; i < found.count; i++) {
+    bool engines = strcmp(found.parts[i].name, "engine") == 0;
+    if (engines && engine[0] == '\0') continue;
+    parts[count] = found.parts[i];
+    if (engines) parts[count].data = engine, parts[count].size = strlen(engine);
+    count++;
+  }
+  assert_int_equal(qn_checkpoint_write(path, parts, count, &error), QN_OK);
+  qn_checkpoint_fini(&found);
+  snprintf(path, sizeof path, "%s/checkpoint.previous", directory);
+  unlink(path);
+}
+
+static bool resumes(const char *directory) {
+  qn_job_output output;
+  qn_error error;
+  stopper s = {.left = 0, .status = QN_CONFLICT};
+  assert_int_equal(run(&spec, directory, NULL, &s, 0, &output, &error), QN_CONFLICT);
+  bool resumed = output.resumed_step > 0;
+  qn_job_output_fini(&output);
+  return resumed;
+}
+
+static void test_another_engine(void **state) {
+  (void)state;
+  stop_at(folder("engine"), 6, 0, QN_UNAVAILABLE);
+  rewrite_engine(folder("engine"), "{\"version\": \"9.9.9\", \"revision\": 999, \"arithmetic\": \"x86-64-fma\"}");
+  assert_false(resumes(folder("engine"))); /* its bits would be others */
+  char same[64];
+  snprintf(same, sizeof same, "{\"version\": \"9.9.9\", \"revision\": %d}", QN_RUN_REVISION);
+  stop_at(folder("newer"), 6, 0, QN_UNAVAILABLE);
+  rewrite_engine(folder("newer"), same);
+  assert_true(resumes(folder("newer")));
+  stop_at(folder("silent"), 6, 0, QN_UNAVAILABLE);
+  rewrite_engine(folder("silent"), ""); /* as 0.1.0 wrote them */
+  assert_int_equal(resumes(folder("silent")), QN_RUN_REVISION == 1);
+}
+
+/* Long work on files asks between blocks, and stops when told so. */
+typedef struct asked { int times, most; } asked;
+
+static qn_status on_pause(void *context, qn_error *error) {
+  asked *a = context;
+  return ++a->times < a->most ? QN_OK : qn_error_set(error, QN_CANCELLED, "stopped");
+}
+
+static void test_long_files(void **state) {
+  (void)state;
+  char from[256], to[256], hash[QN_HASH_SIZE], copied[QN_HASH_SIZE];
+  qn_error error;
+  int64_t size;
+  const off_t length = (off_t)200 << 20;
+  assert_int_equal(qn_durable_make(folder("long"), &error), QN_OK);
+  snprintf(from, sizeof from, "%s/from", folder("long"));
+  snprintf(to, sizeof to, "%s/to", folder("long"));
+  int file = open(from, O_RDWR | O_CREAT, 0600);
+  assert_int_equal(ftruncate(file, length), 0);
+  assert_int_equal(pwrite(file, "abc", 3, length / 2), 3);
+  close(file);
+  asked counted = {.most = 1000}, once = {.most = 1};
+  assert_int_equal(qn_durable_hash(from, &(qn_durable_pause){&counted, on_pause}, hash, &size, &error), QN_OK);
+  assert_int_equal(size, length);
+  assert_true(counted.times >= 3);
+  assert_int_equal(qn_durable_hash(from, &(qn_durable_pause){&once, on_pause}, hash, &size, &error), QN_CANCELLED);
+  assert_int_equal(once.times, 1);
+
+  assert_int_equal(qn_durable_hash(from, NULL, hash, &size, &error), QN_OK);
+  counted.times = once.times = 0;
+  assert_int_equal(qn_durable_copy(from, to, QN_DURABLE_OWN, &(qn_durable_pause){&counted, on_pause}, &error), QN_OK);
+  assert_int_equal(qn_durable_hash(to, NULL, copied, &size, &error), QN_OK);
+  assert_string_equal(copied, hash);
+  if (counted.times > 0) /* a file system that shares blocks is done at once */
+    assert_int_equal(qn_durable_copy(from, to, QN_DURABLE_OWN, &(qn_durable_pause){&once, on_pause}, &error), QN_CANCELLED);
+  /* What is written to a copy of one's own is not seen in the other; between file systems it goes through our memory. */
+  snprintf(to, sizeof to, "/dev/shm/quenchd-job.%d", (int)getpid());
+  assert_int_equal(qn_durable_copy(from, to, QN_DURABLE_OWN, NULL, &error), QN_OK);
+  file = open(to, O_RDWR);
+  assert_int_equal(pwrite(file, "x", 1, 0), 1);
+  close(file);
+  assert_int_equal(qn_durable_hash(to, NULL, copied, &size, &error), QN_OK);
+  assert_string_not_equal(copied, hash);
+  unlink(to);
+  assert_int_equal(qn_durable_hash(from, NULL, copied, &size, &error), QN_OK);
+  assert_string_equal(copied, hash);
+  assert_int_equal(qn_durable_copy("/no/such", to, QN_DURABLE_OWN, NULL, &error), QN_NOT_FOUND);
+}
+
+/* A file system that has no room says so by another status than a file that cannot be written. */
+static void test_no_room(void **state) {
+  (void)state;
+  static const char *const names[] = {"thermo.csv.part", "trajectory-0.nc.part", "snapshot-0.xyz.part", "checkpoint.new"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    char path[256];
+    qn_error error;
+    qn_job_output output;
+    assert_int_equal(qn_durable_make(folder("room"), &error), QN_OK);
+    snprintf(path, sizeof path, "%s/%s", folder("room"), names[i]);
+    assert_int_equal(symlink("/dev/full", path), 0);
+    qn_status status = run(&spec, folder("room"), NULL, NULL, 0, &output, &error);
+    print_message("%s: %s: %s\n", names[i], qn_status_name(status), error.message);
+    qn_job_output_fini(&output);
+    assert_int_equal(status, QN_NO_STORAGE);
+    assert_non_null(strstr(error.message, "No space left on device"));
+    assert_non_null(strstr(error.message, names[i]));
+    assert_int_equal(qn_durable_remove(folder("room"), &error), QN_OK);
+  }
 }
 
 static void test_checkpoint_of_another_spec(void **state) {
@@ -373,7 +533,8 @@ static void test_analysis(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_straight), cmocka_unit_test(test_in_place), cmocka_unit_test(test_from_another_folder),
-      cmocka_unit_test(test_damaged_checkpoints), cmocka_unit_test(test_checkpoint_of_another_spec), cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_damaged_checkpoints), cmocka_unit_test(test_short_trajectory), cmocka_unit_test(test_another_engine),
+      cmocka_unit_test(test_long_files), cmocka_unit_test(test_no_room), cmocka_unit_test(test_checkpoint_of_another_spec), cmocka_unit_test(test_threads),
       cmocka_unit_test(test_cancel), cmocka_unit_test(test_folder_that_cannot_be), cmocka_unit_test(test_full_disk),
       cmocka_unit_test(test_analysis),
   };

@@ -26,7 +26,7 @@ static int teardown(void **state) {
 static void empty(void) {
   fixture_text(&f, "TRUNCATE jobs, workers CASCADE");
   qn_error error;
-  assert_status(QN_OK, qn_queue_greet(&f.sql, "w", 1, 1, &error), error);
+  assert_status(QN_OK, qn_queue_greet(&f.sql, &(const qn_greeting){.worker = "w", .jobs = 1, .threads = 1}, &error), error);
 }
 
 /* `count` queued jobs of a user. */

@@ -151,6 +151,57 @@ static void test_full_connection_table(void **state) {
   fixture_server("DROP ROLE %s", role);
 }
 
+/* The schema is changed under prepared statements, or is not there yet: not now, says the store, and goes on when it is there. */
+static void test_a_schema_in_motion(void **state) {
+  (void)state;
+  qn_error error;
+  PGresult *result;
+  static const qn_statement read = {"test_read", "SELECT a FROM moving"};
+  assert_status(QN_UNAVAILABLE, qn_pool_run(f.store, &read, NULL, &result, &error), error);
+  fixture_text(&f, "CREATE TABLE moving (b integer)");
+  assert_status(QN_UNAVAILABLE, qn_pool_run(f.store, &read, NULL, &result, &error), error);
+  fixture_text(&f, "ALTER TABLE moving ADD a integer");
+  fixture_text(&f, "INSERT INTO moving VALUES (1, 2)");
+  qn_connection *held;
+  assert_status(QN_OK, qn_pool_take(f.store, &held, &error), error);
+  assert_status(QN_OK, qn_connection_run(held, &read, NULL, NULL, &error), error);
+  fixture_text(&f, "ALTER TABLE moving ALTER a TYPE text");
+  assert_status(QN_UNAVAILABLE, qn_connection_run(held, &read, NULL, NULL, &error), error); /* its plan is of before */
+  assert_string_equal(held->sqlstate, "0A000");
+  qn_pool_give(f.store, held);
+  assert_status(QN_OK, qn_pool_run(f.store, &read, NULL, &result, &error), error);
+  assert_string_equal(qn_field(result, 0, 0), "2");
+  PQclear(result);
+}
+
+/* What PostgreSQL has to say beside its answers goes into the log, a line of JSON each. */
+static void test_notices(void **state) {
+  (void)state;
+  qn_error error;
+  qn_connection *connection;
+  char path[] = "/tmp/quenchd-notice.XXXXXX", text[512];
+  assert_status(QN_OK, qn_pool_take(f.store, &connection, &error), error);
+  fflush(stderr);
+  int file = mkstemp(path), kept = dup(STDERR_FILENO);
+  assert_true(file >= 0 && kept >= 0);
+  dup2(file, STDERR_FILENO);
+  qn_status status = qn_connection_script(connection, "DO $$ BEGIN RAISE WARNING 'mind the gap'; END $$", &error);
+  fflush(stderr);
+  dup2(kept, STDERR_FILENO);
+  close(kept);
+  qn_pool_give(f.store, connection);
+  ssize_t size = pread(file, text, sizeof text - 1, 0);
+  close(file);
+  unlink(path);
+  assert_status(QN_OK, status, error);
+  assert_true(size > 0);
+  text[size] = '\0';
+  json_t *line = json_loads(text, 0, NULL);
+  assert_non_null(line);
+  assert_non_null(strstr(json_string_value(json_object_get(line, "message")), "mind the gap"));
+  json_decref(line);
+}
+
 static void test_options(void **state) {
   (void)state;
   qn_error error;
@@ -168,7 +219,7 @@ int main(void) {
       cmocka_unit_test(test_reads_survive_killed_backends), cmocka_unit_test(test_submissions_survive_killed_backends),
       cmocka_unit_test(test_bound), cmocka_unit_test(test_unfinished_transaction), cmocka_unit_test(test_away),
       cmocka_unit_test(test_comes_back), cmocka_unit_test(test_full_connection_table),
-      cmocka_unit_test(test_options),
+      cmocka_unit_test(test_a_schema_in_motion), cmocka_unit_test(test_notices), cmocka_unit_test(test_options),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -52,7 +52,7 @@ static void start(int which) {
   assert_true(workers[which] >= 0);
   if (workers[which] > 0) return;
   signal(SIGTERM, on_term);
-  const qn_worker_options options = {.database_url = f.url, .data_directory = f.data, .jobs = 1, .threads = 1, .lease_s = 2,
+  const qn_worker_options options = {.database_url = f.url, .data_directory = f.data, .program = QN_PROGRAM, .jobs = 1, .threads = 1, .lease_s = 2,
                                      .heartbeat_s = 0.3, .poll_s = 0.5, .checkpoint_s = 0.2};
   qn_error error;
   _exit(qn_worker_run(&options, &drain, &error) == QN_OK ? 0 : 1);

@@ -1,13 +1,7 @@
 /* The whole way: a spec is posted, a worker runs it, the numbers are in the database. */
-#include "server/fixture.h"
+#include "server/worker/workers.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "server/worker/worker.h"
 
 static fixture f;
 
@@ -18,44 +12,11 @@ static fixture f;
 #define PACE 1
 #endif
 
-typedef struct helper {
-  pthread_t thread;
-  bool running;
-  atomic_int stop;
-  qn_worker_options options;
-  qn_status status;
-  qn_error error;
-} helper;
-
-static void *work(void *context) {
-  helper *h = context;
-  h->status = qn_worker_run(&h->options, &h->stop, &h->error);
-  return NULL;
-}
-
-static helper h; /* one at a time; outlives a test that fails */
-
 static void start(int jobs, double checkpoint_s) {
-  memset(&h, 0, sizeof h);
-  h.options = (qn_worker_options){.database_url = f.url, .data_directory = f.data, .jobs = jobs, .threads = 1, .lease_s = 4,
-                                   .heartbeat_s = 0.2, .poll_s = 0.5, .checkpoint_s = checkpoint_s};
-  assert_int_equal(pthread_create(&h.thread, NULL, work, &h), 0);
-  h.running = true;
+  worker_start(&f, 0, (qn_worker_options){.jobs = jobs, .lease_s = 4, .checkpoint_s = checkpoint_s});
 }
 
-static void stop(void) {
-  if (!h.running) return;
-  h.running = false;
-  atomic_store(&h.stop, 1);
-  pthread_join(h.thread, NULL);
-  if (h.status != QN_OK) fail_msg("%s", h.error.message);
-}
-
-static int stop_after(void **state) {
-  (void)state;
-  stop();
-  return 0;
-}
+static void stop(void) { worker_stop(0); }
 
 static int setup(void **state) {
   (void)state;
@@ -69,10 +30,6 @@ static int teardown(void **state) {
   return 0;
 }
 
-static long long job_of(int64_t simulation) {
-  return (long long)fixture_number(&f, "SELECT job_id FROM simulations WHERE id = %lld", (long long)simulation);
-}
-
 #define STATE "SELECT state FROM jobs WHERE id = %lld"
 
 static void test_from_spec_to_numbers(void **state) {
@@ -82,6 +39,9 @@ static void test_from_spec_to_numbers(void **state) {
   free(spec);
   start(2, 30);
   fixture_await(&f, 60, "0", "SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')");
+  char path[512];
+  snprintf(path, sizeof path, "%s/simulations/%lld/1/checkpoint", f.data, (long long)id);
+  await_gone(path); /* what was there to resume it */
   stop();
   assert_string_equal(fixture_text(&f, "SELECT coalesce(string_agg(error, '; '), '') FROM jobs WHERE state <> 'succeeded'"), "");
 
@@ -113,8 +73,8 @@ static void test_from_spec_to_numbers(void **state) {
     assert_status(QN_OK, qn_store_list_artifacts(f.store, id, kinds[i], (qn_page_query){0, 10}, &files, &error), error);
     assert_int_equal(files.count, 1);
     int descriptor;
-    char path[4096];
-    assert_status(QN_OK, qn_store_open_artifact(f.store, &files.rows[0], &descriptor, path, &error), error);
+    char file[4096];
+    assert_status(QN_OK, qn_store_open_artifact(f.store, &files.rows[0], &descriptor, file, &error), error);
     close(descriptor);
     if (i == 0) {
       assert_int_equal(files.rows[0].frames, (int)(200 * PACE) + 1);
@@ -130,12 +90,7 @@ static void test_from_spec_to_numbers(void **state) {
   assert_true(json_array_size(data) > 1);
   json_decref(data);
   qn_curve_page_fini(&curves);
-  /* What the files hold is what was said to be in them, and the checkpoints are gone. */
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM artifacts WHERE length(sha256) = 64 AND size > 0"), 3);
-  char path[512];
-  snprintf(path, sizeof path, "%s/simulations/%lld/1/checkpoint", f.data, (long long)id);
-  assert_int_not_equal(access(path, F_OK), 0);
-
   /* Of its thermo series, and of its frames with the potential: values carry their own temperature. */
   for (int k = 0; k < 2; k++) {
     char body[96];
@@ -158,20 +113,20 @@ static void test_cancel_running(void **state) {
   int64_t id = fixture_post(&f, "/v1/simulations", spec, 202);
   free(spec);
   start(1, 30);
-  fixture_await(&f, 10, "running", STATE, job_of(id));
+  fixture_await(&f, 10, "running", STATE, job_of(&f, id));
   qn_job_row row;
   qn_error error;
-  assert_status(QN_OK, qn_store_cancel_job(f.store, job_of(id), NULL, &fixture_principal, &row, &error), error);
+  assert_status(QN_OK, qn_store_cancel_job(f.store, job_of(&f, id), NULL, &fixture_principal, &row, &error), error);
   assert_int_equal(row.state, QN_JOB_RUNNING);
   assert_string_not_equal(row.cancel_requested_at, "");
   qn_job_row_fini(&row);
-  fixture_await(&f, 5, "cancelled", STATE, job_of(id));
+  fixture_await(&f, 5, "cancelled", STATE, job_of(&f, id));
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM jobs j JOIN analyses a ON a.job_id = j.id WHERE a.simulation_id = %lld"
                                       " AND j.state = 'failed' AND j.error LIKE 'it needed job %% (simulation), which was cancelled'", (long long)id), 2);
-  stop();
   char path[512];
   snprintf(path, sizeof path, "%s/simulations/%lld", f.data, (long long)id);
-  assert_int_not_equal(access(path, F_OK), 0);
+  await_gone(path);
+  stop();
 }
 
 /* A worker that is stopped hands its job back with a checkpoint; the next one goes on from there and ends with the same bits. */
@@ -181,15 +136,15 @@ static void test_drain_and_resume(void **state) {
   int64_t id = fixture_post(&f, "/v1/simulations", spec, 202);
   free(spec);
   start(1, 0.2);
-  fixture_await(&f, 20, "t", "SELECT progress > 0.2 FROM jobs WHERE id = %lld", job_of(id));
+  fixture_await(&f, 20, "t", "SELECT progress > 0.2 FROM jobs WHERE id = %lld", job_of(&f, id));
   stop();
-  assert_string_equal(fixture_text(&f, STATE, job_of(id)), "queued");
-  assert_int_equal(fixture_number(&f, "SELECT failures FROM jobs WHERE id = %lld", job_of(id)), 0);
-  assert_string_equal(fixture_text(&f, "SELECT outcome FROM job_attempts WHERE job_id = %lld", job_of(id)), "released");
+  assert_string_equal(fixture_text(&f, STATE, job_of(&f, id)), "queued");
+  assert_int_equal(fixture_number(&f, "SELECT failures FROM jobs WHERE id = %lld", job_of(&f, id)), 0);
+  assert_string_equal(fixture_text(&f, "SELECT outcome FROM job_attempts WHERE job_id = %lld", job_of(&f, id)), "released");
   start(1, 0.2);
-  fixture_await(&f, 60, "succeeded", STATE, job_of(id));
+  fixture_await(&f, 60, "succeeded", STATE, job_of(&f, id));
   stop();
-  assert_int_equal(fixture_number(&f, "SELECT attempt FROM jobs WHERE id = %lld", job_of(id)), 2);
+  assert_int_equal(fixture_number(&f, "SELECT attempt FROM jobs WHERE id = %lld", job_of(&f, id)), 2);
   char resumed[4096], straight[4096];
 #define HASHES "SELECT string_agg(sha256, ' ' ORDER BY kind, stage) FROM artifacts WHERE simulation_id = %lld"
   snprintf(resumed, sizeof resumed, "%s", fixture_text(&f, HASHES, (long long)id));
@@ -201,7 +156,7 @@ static void test_drain_and_resume(void **state) {
   free(spec);
   assert_int_not_equal(twin, id);
   start(1, 30);
-  fixture_await(&f, 60, "succeeded", STATE, job_of(twin));
+  fixture_await(&f, 60, "succeeded", STATE, job_of(&f, twin));
   stop();
   snprintf(straight, sizeof straight, "%s", fixture_text(&f, HASHES, (long long)twin));
   assert_true(strlen(straight) > 3 * 64);
@@ -219,9 +174,9 @@ static void test_snapshot_of_another(void **state) {
            " \"stages\": [{\"type\": \"hold\", \"ensemble\": \"nve\", \"temperature_k\": 2000, \"duration_ps\": 0.1, \"sample_every_ps\": 0.02}]}",
            (long long)parent);
   int64_t id = fixture_post(&f, "/v1/simulations", child, 202);
-  assert_string_equal(fixture_text(&f, STATE, job_of(id)), "blocked");
+  assert_string_equal(fixture_text(&f, STATE, job_of(&f, id)), "blocked");
   start(2, 30);
-  fixture_await(&f, 30, "succeeded", STATE, job_of(id));
+  fixture_await(&f, 30, "succeeded", STATE, job_of(&f, id));
   stop();
   assert_string_equal(fixture_text(&f, "SELECT composition FROM simulations WHERE id = %lld", (long long)id), "Cu50Zr50");
 }
@@ -236,9 +191,9 @@ static void test_blowup(void **state) {
       " \"analyses\": [{\"type\": \"diffusion\"}]}";
   int64_t id = fixture_post(&f, "/v1/simulations", spec, 202);
   start(1, 30);
-  fixture_await(&f, 30, "failed", STATE, job_of(id));
+  fixture_await(&f, 30, "failed", STATE, job_of(&f, id));
   stop();
-  const char *why = fixture_text(&f, "SELECT error FROM jobs WHERE id = %lld", job_of(id));
+  const char *why = fixture_text(&f, "SELECT error FROM jobs WHERE id = %lld", job_of(&f, id));
   print_message("%s\n", why);
   assert_non_null(strstr(why, "step"));
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM artifacts WHERE simulation_id = %lld", (long long)id), 0);
@@ -248,8 +203,8 @@ static void test_blowup(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_teardown(test_from_spec_to_numbers, stop_after), cmocka_unit_test_teardown(test_cancel_running, stop_after), cmocka_unit_test_teardown(test_drain_and_resume, stop_after),
-      cmocka_unit_test_teardown(test_snapshot_of_another, stop_after), cmocka_unit_test_teardown(test_blowup, stop_after),
+      cmocka_unit_test_teardown(test_from_spec_to_numbers, workers_stop), cmocka_unit_test_teardown(test_cancel_running, workers_stop), cmocka_unit_test_teardown(test_drain_and_resume, workers_stop),
+      cmocka_unit_test_teardown(test_snapshot_of_another, workers_stop), cmocka_unit_test_teardown(test_blowup, workers_stop),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

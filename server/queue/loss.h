@@ -1,0 +1,26 @@
+/* Attempts that ended without a word of their own: their worker fell silent or died, or their process did.
+ *
+ * A loss counts as a failure of the job when the attempt wrote no checkpoint beyond those before it (an analysis has none: there progress beyond
+ * that of the lost ones before it serves) and no outage explains it. Failures in a row up to max_attempts fail the job, and so do four times as
+ * many losses that were explained. Otherwise it is queued again: at once after the first failure, so that no other job takes the place that is
+ * free now, then after a pause of 1, 2, 4 ... 60 s, up to a quarter less by chance. A job that was to be cancelled is cancelled. */
+#ifndef QN_SERVER_QUEUE_LOSS_H
+#define QN_SERVER_QUEUE_LOSS_H
+
+#include "server/queue/queue.h"
+
+/* The process of one attempt is gone. `checkpoint_step` as in a heartbeat. *lost is false when the lease was no longer held. */
+qn_status qn_loss_attempt(qn_connection *connection, const qn_lease *lease, const char *why, int64_t checkpoint_step, bool *lost, qn_error *error);
+
+/* A worker is known to be gone, with all that it ran. */
+qn_status qn_loss_worker(qn_connection *connection, const char *worker, const char *why, int *lost, qn_error *error);
+
+/* Take the jobs whose leases have expired. Any process may do this at any time, with `up_s`, how long it has been hearing from the database
+ * without a gap: leases that are longer than that, or longer than PostgreSQL has been up, are left alone, so that their owners hear from it
+ * first; so are all when the database stood still between question and answer. */
+qn_status qn_loss_expired(qn_connection *connection, double up_s, int *lost, qn_error *error);
+
+/* Forget workers that were silent for a day, and Idempotency-Keys older than a week. */
+qn_status qn_loss_forget(qn_connection *connection, qn_error *error);
+
+#endif

@@ -1,0 +1,125 @@
+/* Workers inside the test's own process, each in a thread; the processes of their jobs are real. */
+#ifndef QN_TESTS_SERVER_WORKER_WORKERS_H
+#define QN_TESTS_SERVER_WORKER_WORKERS_H
+
+#include "server/fixture.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/worker/worker.h"
+
+enum { WORKERS_MOST = 2 };
+
+typedef struct running_worker {
+  pthread_t thread;
+  bool running;
+  atomic_int stop;
+  qn_worker_options options;
+  qn_status status;
+  qn_error error;
+} running_worker;
+
+static running_worker workers[WORKERS_MOST]; /* they outlive a test that fails */
+
+static void *worker_run(void *context) {
+  running_worker *w = context;
+  w->status = qn_worker_run(&w->options, &w->stop, &w->error);
+  return NULL;
+}
+
+/* What `options` leaves out is set for short tests. */
+static inline void worker_start(const fixture *f, int which, qn_worker_options options) {
+  running_worker *w = &workers[which];
+  memset(w, 0, sizeof *w);
+  options.database_url = f->url;
+  if (options.data_directory == NULL) options.data_directory = f->data;
+  options.program = QN_PROGRAM;
+  if (options.jobs == 0) options.jobs = 1;
+  if (options.lease_s == 0) options.lease_s = 2;
+  options.heartbeat_s = options.lease_s / 8;
+  options.poll_s = 0.5;
+  if (options.checkpoint_s == 0) options.checkpoint_s = 0.2;
+  options.threads = 1;
+  w->options = options;
+  assert_int_equal(pthread_create(&w->thread, NULL, worker_run, w), 0);
+  w->running = true;
+}
+
+static inline void worker_stop(int which) {
+  running_worker *w = &workers[which];
+  if (!w->running) return;
+  w->running = false;
+  atomic_store(&w->stop, 1);
+  pthread_join(w->thread, NULL);
+  if (w->status != QN_OK) fail_msg("%s", w->error.message);
+}
+
+static inline int workers_stop(void **state) {
+  (void)state;
+  for (int i = 0; i < WORKERS_MOST; i++) worker_stop(i);
+  return 0;
+}
+
+/* The processes of jobs, in the order of their numbers. */
+static inline int job_processes(pid_t pids[], int room) {
+  int count = 0;
+  DIR *tasks = opendir("/proc/self/task");
+  assert_non_null(tasks);
+  for (struct dirent *task; (task = readdir(tasks)) != NULL;) {
+    char path[300], text[512] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%s/children", task->d_name);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) continue;
+    if (fgets(text, sizeof text, file) == NULL) text[0] = '\0';
+    fclose(file);
+    for (char *word = strtok(text, " \n"); word != NULL && count < room; word = strtok(NULL, " \n")) pids[count++] = (pid_t)atoi(word);
+  }
+  closedir(tasks);
+  for (int i = 1; i < count; i++)
+    for (int k = i; k > 0 && pids[k] < pids[k - 1]; k--) {
+      pid_t swap = pids[k];
+      pids[k] = pids[k - 1];
+      pids[k - 1] = swap;
+    }
+  return count;
+}
+
+/* One that is not `other`; waited for. */
+static inline pid_t job_process(pid_t other) {
+  for (int i = 0; i < 1000; i++) {
+    pid_t pids[16];
+    int count = job_processes(pids, 16);
+    for (int k = 0; k < count; k++)
+      if (pids[k] != other) return pids[k];
+    usleep(20000);
+  }
+  fail_msg("no job runs");
+  return 0;
+}
+
+/* Files that nobody needs any more are removed in the background. */
+static inline void await_gone(const char *path) {
+  for (int i = 0; i < 500 && access(path, F_OK) == 0; i++) usleep(20000);
+  assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static inline long long job_of(fixture *f, int64_t simulation) {
+  return (long long)fixture_number(f, "SELECT job_id FROM simulations WHERE id = %lld", (long long)simulation);
+}
+
+/* Post a simulation of about so many picoseconds; its job. */
+static inline long long post(fixture *f, int seed, double ps, int64_t *simulation) {
+  char *spec = fixture_spec(seed, ps, false);
+  int64_t id = fixture_post(f, "/v1/simulations", spec, 202);
+  free(spec);
+  if (simulation != NULL) *simulation = id;
+  return job_of(f, id);
+}
+
+#endif
