@@ -277,7 +277,7 @@ static void test_short_trajectory(void **state) {
     assert_int_equal(qn_checkpoint_read(&newest, checkpoint, &error), QN_OK);
     assert_int_equal(qn_checkpoint_read_previous(&previous, checkpoint, &error), QN_OK);
     const char *a = qn_checkpoint_find(&newest, "files")->data, *b = qn_checkpoint_find(&previous, "files")->data;
-    long long more = strtoll(strstr(a, "\"frames\":") + 9, NULL, 10), fewer = strtoll(strstr(b, "\"frames\":") + 9, NULL, 10);
+    long long more = strtoll(strstr(a, "\"frames\":[") + 10, NULL, 10), fewer = strtoll(strstr(b, "\"frames\":[") + 10, NULL, 10);
     bool fit = access(path, F_OK) == 0 && fewer >= 1 && more > fewer && strstr(a, "\"stage\":0") != NULL && strstr(b, "\"stage\":0") != NULL;
     qn_checkpoint_fini(&newest);
     qn_checkpoint_fini(&previous);

@@ -2,44 +2,27 @@
 #include "server/fixture.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "server/made_frames.h"
-#include "server/worker/worker.h"
+#include "server/worker/workers.h"
 
 static fixture f;
-static pthread_t thread;
-static atomic_int stopping;
-static qn_worker_options options;
-static qn_status worked;
-static qn_error failure;
-
-static void *work(void *context) {
-  (void)context;
-  worked = qn_worker_run(&options, &stopping, &failure);
-  return NULL;
-}
-
 static int setup(void **state) {
   (void)state;
   fixture_init(&f, true);
-  options = (qn_worker_options){.database_url = f.url, .data_directory = f.data, .jobs = 2, .threads = 1, .lease_s = 10,
-                                .heartbeat_s = 1, .poll_s = 0.5, .checkpoint_s = 60};
-  assert_int_equal(pthread_create(&thread, NULL, work, NULL), 0);
+  worker_start(&f, 0, (qn_worker_options){.jobs = 2, .lease_s = 10, .checkpoint_s = 60});
   return 0;
 }
 
 static int teardown(void **state) {
   (void)state;
-  atomic_store(&stopping, 1);
-  pthread_join(thread, NULL);
-  if (worked != QN_OK) print_error("%s\n", failure.message);
+  worker_stop(0);
   fixture_fini(&f);
-  return worked != QN_OK;
+  return 0;
 }
 
 static void rest(void) { fixture_await(&f, 60, "0", "SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')"); }
