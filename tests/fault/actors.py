@@ -1,0 +1,179 @@
+"""The processes of a schedule: a server with its worker, a worker of its own, and something like init that keeps them alive."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from cluster import children, marked, send
+
+RESTART_S = 0.3  # what an init system waits before it starts a process again
+# What a process may take beyond its drain time for what cannot be cut short, as its own code has it.
+GRACE_S = 6.0
+
+
+def free_port(host="127.0.0.1"):
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+class Actor:
+    """A process that is started again whenever it ends, until stop(). Everything is done by its process id."""
+
+    def __init__(self, name, argv, environment, log, prefix=()):
+        self.name, self.log = name, pathlib.Path(log)
+        self.argv = [*prefix, *map(str, argv)]
+        self.environment = environment
+        self.lock = threading.Lock()
+        self.kept = True
+        self.expected = False  # the next end is our doing
+        self.surprises = []  # how it ended without our doing
+        self.process = None
+        self._start()
+        self.keeper = threading.Thread(target=self._keep, daemon=True)
+        self.keeper.start()
+
+    def _start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.argv, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                            stderr=log, start_new_session=True)
+
+    def _keep(self):
+        while True:
+            status = self.process.wait()
+            with self.lock:
+                if not self.expected and self.kept:
+                    self.surprises.append(f"{self.name} ended with status {status} of its own accord")
+                self.expected = False
+                if not self.kept:
+                    return
+            time.sleep(RESTART_S)
+            with self.lock:
+                if not self.kept:
+                    return
+                self._start()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def signal(self, number):
+        """False when it is not there to hear it."""
+        with self.lock:
+            if self.process.poll() is not None:
+                return False
+            self.expected = number in (signal.SIGKILL, signal.SIGTERM)
+            return send(self.process.pid, number)
+
+    def stop(self, seconds):
+        """SIGTERM, and the time it took to end; None when it had to be killed."""
+        with self.lock:
+            self.kept = False
+            running = self.process.poll() is None
+        began = time.monotonic()
+        if running:
+            send(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                send(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+                return None
+        self.keeper.join(5)
+        return time.monotonic() - began
+
+
+class Stage:
+    """Server, its supervised worker ("inner") and one worker more ("worker"), on a database and a data folder of their own."""
+
+    def __init__(self, program, folder, urls, settings, mark):
+        self.folder = pathlib.Path(folder)
+        self.data = self.folder / "data"
+        self.mark = mark
+        self.drain_s = float(settings.get("QUENCHD_DRAIN_S", 20))
+        self.port = free_port()
+        common = {key: value for key, value in os.environ.items() if not key.startswith(("QUENCHD_", "PG", "DATABASE_"))}
+        common |= settings
+        common |= {"QUENCHD_DATA_DIR": str(self.data), "QUENCHD_JOBS": "1", "QUENCHD_THREADS": "1", "QUENCHD_NO_ACCESS_LOG": "yes",
+                   "OMP_WAIT_POLICY": "passive", "QUENCHD_FAULT_SUITE": mark}
+        self.server = Actor("server", [program, "serve"], common | {"DATABASE_URL": urls["server"], "QUENCHD_LISTEN": f"127.0.0.1:{self.port}"},
+                            self.folder / "server.log")
+        self.worker = Actor("worker", [program, "work"], common | {"DATABASE_URL": urls["worker"]}, self.folder / "worker.log")
+        self.actors = (self.server, self.worker)
+
+    def pids(self, role, luck=0.0):
+        """Whom a role means at this moment: a list of one, or none."""
+        if role in ("server", "worker"):
+            return [getattr(self, role).pid]
+        inner = children(self.server.pid)
+        if role == "inner":
+            return inner[:1]
+        # "job": a process of one running job, where workers have such.
+        jobs = [job for worker in [*inner[:1], self.worker.pid] for job in children(worker)]
+        return [jobs[int(luck * len(jobs)) % len(jobs)]] if jobs else []
+
+    def signal(self, role, number, luck=0.0):
+        if role in ("server", "worker"):
+            return getattr(self, role).signal(number)
+        return any([send(pid, number) for pid in self.pids(role, luck)])
+
+    def freeze(self, role, pause, luck=0.0):
+        """SIGSTOP for as long as `pause()` takes."""
+        pids = self.pids(role, luck)
+        hit = any([send(pid, signal.SIGSTOP) for pid in pids])
+        try:
+            pause()
+        finally:
+            for pid in pids:
+                send(pid, signal.SIGCONT)
+        return hit
+
+    def stop(self):
+        """End everything in an orderly way; what was not orderly about it, as sentences."""
+        faults = []
+        limit = self.drain_s + GRACE_S
+        enders = [threading.Thread(target=lambda a=actor: faults.extend(
+            [f"{a.name} did not end within {limit:g} s of SIGTERM"] if a.stop(limit) is None else [])) for actor in self.actors]
+        for thread in enders:
+            thread.start()
+        for thread in enders:
+            thread.join()
+        for actor in self.actors:
+            faults.extend(actor.surprises)
+        return faults
+
+    def orphans(self, seconds):
+        """Processes of this schedule that outlive their parents by more than `seconds`; they are ended."""
+        end = time.monotonic() + seconds
+        while (left := marked(f"QUENCHD_FAULT_SUITE={self.mark}")) and time.monotonic() < end:
+            time.sleep(0.05)
+        for pid in left:
+            send(pid, signal.SIGKILL)
+        return left
+
+    def end(self):
+        """At once, whatever the state."""
+        for actor in self.actors:
+            with actor.lock:
+                actor.kept = False
+            send(actor.pid, signal.SIGKILL)
+        self.orphans(0)
+
+    def bad_log_lines(self):
+        """Lines of the logs that are no JSON object with time, level and message."""
+        bad = []
+        for actor in self.actors:
+            for line in actor.log.read_bytes().splitlines():
+                try:
+                    entry = json.loads(line)
+                    good = all(isinstance(entry.get(key), str) for key in ("time", "level", "message"))
+                except (ValueError, AttributeError):
+                    good = False
+                if not good:
+                    bad.append(f"{actor.name}: {line[:200].decode(errors='replace')}")
+        return bad

@@ -1,0 +1,198 @@
+"""One schedule from beginning to end: processes up, work in, faults, and what is left of it."""
+
+import dataclasses
+import itertools
+import os
+import pathlib
+import shutil
+import signal
+import threading
+import time
+
+import psycopg2
+
+import invariants
+from actors import Stage
+from proxy import Proxy
+from recovery import Watcher
+from schedule import CUTS, DEFAULT_LEASE_S, SHORT_LEASE_S
+from workload import Prober, Workload
+
+READY_S = 30
+# After the last fault everything has to come to its end within this time: leases, pauses before another try, and a loaded machine.
+PATIENCE_S = 120
+
+_numbers = itertools.count(1)
+
+
+@dataclasses.dataclass
+class Report:
+    schedule: object
+    violations: list = dataclasses.field(default_factory=list)
+    times: list = dataclasses.field(default_factory=list)     # (kind of fault, seconds), of jobs and of the server
+    missed: list = dataclasses.field(default_factory=list)    # faults that found nobody
+    outcome: list = dataclasses.field(default_factory=list)
+    took: float = 0.0
+    repeats: int = 0
+    has_job_processes: bool = False
+
+
+def settings(schedule):
+    """Leases of the schedule, or the program's own; checkpoints often, since the jobs are short."""
+    if schedule.lease_s is None:
+        return {"QUENCHD_CHECKPOINT_S": "1"}
+    return {"QUENCHD_LEASE_S": str(schedule.lease_s), "QUENCHD_HEARTBEAT_S": str(schedule.lease_s / 6), "QUENCHD_POLL_S": "0.5",
+            "QUENCHD_CHECKPOINT_S": "0.3"}
+
+
+class Trial:
+    """Runs in a lane, whose `cluster` it may use alone while it lasts."""
+
+    def __init__(self, schedule, cluster, program, folder):
+        self.schedule, self.cluster, self.program = schedule, cluster, program
+        self.folder = pathlib.Path(folder)
+        self.report = Report(schedule)
+        self.database = f"trial_{os.getpid()}_{next(_numbers)}"
+        self.over = threading.Event()  # faults that last end early when this is set
+
+    def run(self, undisturbed=None, keep=False):
+        """`undisturbed`: the outcome to compare with. A folder is kept when it is to tell what went wrong."""
+        began = time.monotonic()
+        self.folder.mkdir(parents=True)
+        self.cluster.execute(f"CREATE DATABASE {self.database} TEMPLATE quenchd")
+        proxies = {side: Proxy(self.cluster.socket) for side in ("server", "worker")}
+        self.proxies = proxies
+        self.stage = Stage(self.program, self.folder, {side: proxy.url(self.database) for side, proxy in proxies.items()},
+                           settings(self.schedule), self.database)
+        self.watcher = Watcher(self.cluster, self.database)
+        try:
+            self._disturb()
+            self._judge(undisturbed)
+        finally:
+            self.over.set()
+            self.watcher.stop()
+            self.stage.end()
+            for proxy in proxies.values():
+                proxy.close()
+            self.cluster.execute(f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
+            self.report.took = time.monotonic() - began
+            if not (keep and self.report.violations):
+                shutil.rmtree(self.folder, ignore_errors=True)
+        return self.report
+
+    # ---- the work and the faults ----
+
+    def _disturb(self):
+        prober = Prober(self.stage.port)
+        self._until(lambda: prober.accepted, READY_S, "the server is not ready")
+        zero = time.monotonic()
+        faults = self.schedule.faults
+        limit = zero + PATIENCE_S + max((fault.at + fault.lasts for fault in faults), default=0)
+        work = Workload(self.stage.port, limit)
+        work.start()
+        hitters = [threading.Thread(target=self._hit, args=(fault, zero), daemon=True) for fault in faults]
+        for hitter in hitters:
+            hitter.start()
+        while time.monotonic() < limit and (work.busy() or any(hitter.is_alive() for hitter in hitters) or not self.watcher.all_final()):
+            time.sleep(0.02)
+            self.report.has_job_processes = self.report.has_job_processes or bool(self.stage.pids("job"))
+        if not self.watcher.all_final():
+            self.report.violations.append(f"not at its end {time.monotonic() - zero:.0f} s after its beginning: {self.watcher.states()}")
+        self._until(lambda: prober.accepted and prober.accepted[-1][0] > limit - PATIENCE_S - 1 or not faults
+                    or all(prober.recovery(at) is not None for _, at in self.hits()), 30, "the server takes no POSTs any more")
+        prober.stop()
+        self.work = work
+        self.report.times += self.watcher.times
+        for label, at in self.hits():
+            seconds = prober.recovery(at)
+            if seconds is not None:
+                self.report.times.append((f"{label} (server)", seconds))
+
+    def hits(self):
+        return list(getattr(self, "_hits", []))
+
+    def _until(self, true, seconds, otherwise):
+        end = time.monotonic() + seconds
+        while not true():
+            if time.monotonic() > end:
+                self.report.violations.append(otherwise)
+                return
+            time.sleep(0.05)
+
+    def _hit(self, fault, zero):
+        self.over.wait(max(0.0, zero + fault.at - time.monotonic()))
+        if self.over.is_set():
+            return
+        now = time.monotonic()
+        self.watcher.fault(fault.label, now)
+        self._hits = [*self.hits(), (fault.label, now)]
+        if not self._apply(fault):
+            self.report.missed.append(str(fault))
+
+    def _apply(self, fault):
+        """Do it, for as long as it lasts; False when nobody was there to be hit."""
+        def pause():
+            self.over.wait(fault.lasts)
+
+        if fault.kind in ("kill -9", "freeze") and fault.target == "backend":
+            pid = self.cluster.choose_backend(self.database, fault.luck)
+            if pid is None:
+                return False
+            os.kill(pid, signal.SIGKILL if fault.kind == "kill -9" else signal.SIGSTOP)
+            if fault.kind == "freeze":
+                pause()
+                os.kill(pid, signal.SIGCONT)
+            return True
+        if fault.kind == "kill -9" and fault.target == "postmaster":
+            return self.cluster.kill()
+        if fault.kind == "kill -9":
+            return self.stage.signal(fault.target, signal.SIGKILL, fault.luck)
+        if fault.kind == "freeze":
+            return self.stage.freeze(fault.target, pause, fault.luck)
+        if fault.kind == "terminate":
+            return self.cluster.terminate(self.database) > 0
+        if fault.kind == "down":
+            self.cluster.down(pause)
+            return True
+        if fault.kind == "drain":
+            return self.stage.signal(fault.target, signal.SIGTERM)
+        return self._misbehave(self.proxies[fault.target], fault)
+
+    @staticmethod
+    def _misbehave(proxy, fault):
+        if fault.kind in CUTS:
+            proxy.cut(CUTS[fault.kind], 1 + int(3 * fault.luck))
+        elif fault.kind == "delay":
+            proxy.delay(fault.lasts, 0.02 + 0.2 * fault.luck)
+        else:
+            {"reset": proxy.reset, "swallow": proxy.swallow}[fault.kind](fault.lasts)
+        return True
+
+    # ---- afterwards ----
+
+    def _judge(self, undisturbed):
+        found = self.report.violations
+        client = self.work.client
+        found += [f"refused: {answer}" for answer in client.refused] + [f"never answered: {request}" for request in client.unanswered]
+        client.deadline = time.monotonic() + READY_S
+        found += self.work.contradictions()
+        found += self.stage.stop()
+        found += [f"process {pid} outlives its parents" for pid in self.stage.orphans(self.stage.drain_s)]
+        found += [f"a line of the log is no JSON: {line}" for line in self.stage.bad_log_lines()]
+        try:
+            found += invariants.of_promises(self.cluster, self.database, client.answers)
+            found += invariants.of_rows(self.cluster, self.database)
+            found += invariants.of_files(self.cluster, self.database, self.stage.data)
+            if undisturbed is not None:
+                found += invariants.of_outcome(self.cluster, self.database, undisturbed)
+            self.report.outcome = invariants.outcome(self.cluster, self.database)
+        except psycopg2.Error as error:
+            found.append(f"the database cannot be asked: {error}")
+        self.report.repeats = client.repeats
+
+
+def lease_of(schedule):
+    return schedule.lease_s or DEFAULT_LEASE_S
+
+
+__all__ = ["Report", "Trial", "lease_of", "SHORT_LEASE_S"]
