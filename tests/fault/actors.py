@@ -22,6 +22,26 @@ def free_port(host="127.0.0.1"):
         return probe.getsockname()[1]
 
 
+def freeze(pids, pause):
+    """SIGSTOP for as long as `pause()` takes; False when there was none of them."""
+    stopped = [pid for pid in pids if send(pid, signal.SIGSTOP)]
+    try:
+        if stopped:
+            pause()
+    finally:
+        for pid in stopped:
+            send(pid, signal.SIGCONT)
+    return bool(stopped)
+
+
+def is_entry(line):
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("time", "level", "message"))
+
+
 class Actor:
     """A process that is started again whenever it ends, until stop(). Everything is done by its process id."""
 
@@ -122,17 +142,6 @@ class Stage:
             return getattr(self, role).signal(number)
         return any([send(pid, number) for pid in self.pids(role, luck)])
 
-    def freeze(self, role, pause, luck=0.0):
-        """SIGSTOP for as long as `pause()` takes."""
-        pids = self.pids(role, luck)
-        hit = any([send(pid, signal.SIGSTOP) for pid in pids])
-        try:
-            pause()
-        finally:
-            for pid in pids:
-                send(pid, signal.SIGCONT)
-        return hit
-
     def stop(self):
         """End everything in an orderly way; what was not orderly about it, as sentences."""
         faults = []
@@ -164,16 +173,7 @@ class Stage:
             send(actor.pid, signal.SIGKILL)
         self.orphans(0)
 
-    def bad_log_lines(self):
-        """Lines of the logs that are no JSON object with time, level and message."""
-        bad = []
-        for actor in self.actors:
-            for line in actor.log.read_bytes().splitlines():
-                try:
-                    entry = json.loads(line)
-                    good = all(isinstance(entry.get(key), str) for key in ("time", "level", "message"))
-                except (ValueError, AttributeError):
-                    good = False
-                if not good:
-                    bad.append(f"{actor.name}: {line[:200].decode(errors='replace')}")
-        return bad
+    def bad_logs(self):
+        """Sentences about logs with lines that are no JSON object with time, level and message."""
+        return [f"{len(lines)} lines of the log of the {actor.name} are no JSON, first: {lines[0][:200].decode(errors='replace')}"
+                for actor in self.actors if (lines := [line for line in actor.log.read_bytes().splitlines() if not is_entry(line)])]

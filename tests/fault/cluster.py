@@ -23,7 +23,7 @@ class Cluster:
         # What was written survives the death of any process without fsync; only a loss of power needs it.
         self.settings = ("fsync=off", "max_connections=120", *settings)
         self.changing = threading.Lock()  # one start or stop at a time, however the faults overlap
-        self.wanted = 0  # how many faults want it down at this moment
+        self.downs = 0  # how many faults keep it down at this moment
         self.url = self.start()
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.url).query)
         self.socket = os.path.join(query["host"][0], f".s.PGSQL.{query['port'][0]}")
@@ -72,7 +72,7 @@ class Cluster:
     def kill(self):
         """kill -9 of the postmaster and all its children, and up again."""
         with self.changing:
-            if self.wanted:
+            if self.downs:
                 return False
             postmaster = self.postmaster()
             for pid in [postmaster, *children(postmaster)]:
@@ -83,14 +83,14 @@ class Cluster:
     def down(self, pause):
         """Down in an orderly way for as long as `pause()` takes."""
         with self.changing:
-            self.wanted += 1
+            self.downs += 1
             self.stop()
         try:
             pause()
         finally:
             with self.changing:
-                self.wanted -= 1
-                if not self.wanted:
+                self.downs -= 1
+                if not self.downs:
                     self.start()
 
     def backends(self, database):
@@ -103,16 +103,18 @@ class Cluster:
             return []
 
     def choose_backend(self, database, luck):
-        """One of them, by a number from 0 to 1: half the luck goes to the first, one in a transaction when there is one."""
+        """One of them (or none, as a list), by a number from 0 to 1: half the luck goes to the first, in a transaction when there is one."""
         pids = self.backends(database)
-        if not pids:
-            return None
-        return pids[0] if luck < 0.5 else pids[int((2 * luck - 1) * len(pids)) % len(pids)]
+        place = 0 if luck < 0.5 else int((2 * luck - 1) * len(pids))
+        return pids[place:place + 1]
 
     def terminate(self, database):
         """pg_terminate_backend of everyone."""
-        return self.rows("postgres", "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
-                         " AND application_name <> %s", database, OBSERVER)[0][0]
+        try:
+            return self.rows("postgres", "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
+                             " AND application_name <> %s", database, OBSERVER)[0][0]
+        except psycopg2.Error:
+            return 0
 
 
 # ---- processes ----

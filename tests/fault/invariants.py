@@ -93,9 +93,13 @@ def of_files(cluster, database, data):
             yield f"{path} is in the database and not on disk"
         elif (file.stat().st_size, _sha256(file)) != (size, sha256):
             yield f"{path} is other than its row says"
-    failed = {str(number) for number, in cluster.rows(
-        database, "SELECT s.id FROM simulations s JOIN jobs j ON j.id = s.job_id WHERE j.state = 'failed'")}
+    states = {str(number): state for number, state in cluster.rows(
+        database, "SELECT s.id, j.state FROM simulations s JOIN jobs j ON j.id = s.job_id")}
+    strays = {}
     for file in sorted((data / "simulations").rglob("*")):
         name = str(file.relative_to(data))
-        if file.is_file() and name not in listed and name.split("/")[1] not in failed:
-            yield f"{name} is on disk and belongs to nothing"
+        _, simulation, *rest = name.split("/")
+        if file.is_file() and name not in listed and states.get(simulation) != "failed":
+            strays.setdefault(simulation, []).append("/".join(rest))
+    for simulation, names in strays.items():
+        yield f"files of simulation {simulation}, which is {states.get(simulation)}, belong to nothing: {', '.join(names)}"

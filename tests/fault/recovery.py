@@ -1,11 +1,23 @@
 """How long it takes until work goes on after a fault, as seen in the database, past every proxy."""
 
+import dataclasses
 import threading
 import time
 
 import psycopg2
 
+from workload import FINAL
+
 LOOK_S = 0.04
+
+
+@dataclasses.dataclass(frozen=True)
+class Hit:
+    """A fault that found someone. Recovery counts from its beginning, and only what happens after it took hold is a sign of recovery."""
+
+    label: str
+    began: float
+    struck: float
 
 
 class Watcher:
@@ -19,7 +31,7 @@ class Watcher:
         self.cluster, self.database = cluster, database
         self.lock = threading.Lock()
         self.jobs = {}  # id: (attempt, state, progress, lives, monotonic time of its last heartbeat)
-        self.waiting = []  # [fault label, time, job, progress]
+        self.waiting = []  # [hit, job, its progress then]
         self.times = []  # (fault label, seconds)
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -40,24 +52,22 @@ class Watcher:
             self.jobs = {job: (attempt, state, progress, lives, now - float(silent) if silent is not None else 0.0)
                          for job, attempt, state, progress, lives, silent in rows}
             still = []
-            for label, since, job, before in self.waiting:
+            for hit, job, before in self.waiting:
                 attempt, state, progress, lives, heard = self.jobs.get(job, (0, "gone", 0, False, 0.0))
-                if state in ("succeeded", "failed", "cancelled") or (lives and progress > before and heard > since):
-                    self.times.append((label, now - since))
+                if state in FINAL or (lives and progress > before and heard > hit.struck):
+                    self.times.append((hit.label, now - hit.began))
                 else:
-                    still.append((label, since, job, before))
+                    still.append((hit, job, before))
             self.waiting = still
 
-    def fault(self, label, now):
-        """A fault comes: from now on the jobs that run are waited for."""
+    def fault(self, hit):
+        """From now on the jobs that ran when this struck are waited for."""
         with self.lock:
-            running = [(job, progress) for job, (_, state, progress, _, _) in self.jobs.items() if state == "running"]
-            self.waiting += [(label, now, job, progress) for job, progress in running]
-        return len(running)
+            self.waiting += [(hit, job, progress) for job, (_, state, progress, _, _) in self.jobs.items() if state == "running"]
 
     def all_final(self):
         with self.lock:
-            return bool(self.jobs) and all(state in ("succeeded", "failed", "cancelled") for _, state, _, _, _ in self.jobs.values())
+            return bool(self.jobs) and all(state in FINAL for _, state, _, _, _ in self.jobs.values())
 
     def states(self):
         with self.lock:

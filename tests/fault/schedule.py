@@ -83,4 +83,4 @@ def drills():
     alone += [("swallow", side, SWALLOW_S) for side in SIDES]
     alone += [(cut, "worker", 0) for cut in CUTS]
     alone += [("down", "postgresql", 2 * DEFAULT_LEASE_S), ("drain", "server", 0), ("drain", "worker", 0)]
-    return [Schedule(-number, f"drill {number}", (Fault(1.0, kind, target, lasts),)) for number, (kind, target, lasts) in enumerate(alone, 1)]
+    return [Schedule(-number, f"drill {number}", (Fault(0.9, kind, target, lasts),)) for number, (kind, target, lasts) in enumerate(alone, 1)]

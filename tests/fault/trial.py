@@ -12,15 +12,17 @@ import time
 import psycopg2
 
 import invariants
-from actors import Stage
+from actors import Stage, freeze
+from cluster import send
 from proxy import Proxy
-from recovery import Watcher
-from schedule import CUTS, DEFAULT_LEASE_S, SHORT_LEASE_S
+from recovery import Hit, Watcher
+from schedule import CUTS
 from workload import Prober, Workload
 
 READY_S = 30
 # After the last fault everything has to come to its end within this time: leases, pauses before another try, and a loaded machine.
 PATIENCE_S = 120
+CUT_S = 10  # how long a cut waits for its message
 
 _numbers = itertools.count(1)
 
@@ -54,6 +56,7 @@ class Trial:
         self.report = Report(schedule)
         self.database = f"trial_{os.getpid()}_{next(_numbers)}"
         self.over = threading.Event()  # faults that last end early when this is set
+        self.hits = []
 
     def run(self, undisturbed=None, keep=False):
         """`undisturbed`: the outcome to compare with. A folder is kept when it is to tell what went wrong."""
@@ -83,33 +86,29 @@ class Trial:
     # ---- the work and the faults ----
 
     def _disturb(self):
+        self._until(self._both_workers, READY_S, "the workers are not ready")
         prober = Prober(self.stage.port)
         self._until(lambda: prober.accepted, READY_S, "the server is not ready")
         zero = time.monotonic()
         faults = self.schedule.faults
         limit = zero + PATIENCE_S + max((fault.at + fault.lasts for fault in faults), default=0)
-        work = Workload(self.stage.port, limit)
-        work.start()
+        self.work = Workload(self.stage.port, limit)
+        self.work.start()
         hitters = [threading.Thread(target=self._hit, args=(fault, zero), daemon=True) for fault in faults]
         for hitter in hitters:
             hitter.start()
-        while time.monotonic() < limit and (work.busy() or any(hitter.is_alive() for hitter in hitters) or not self.watcher.all_final()):
+        while time.monotonic() < limit and (self.work.busy() or any(hitter.is_alive() for hitter in hitters) or not self.watcher.all_final()):
             time.sleep(0.02)
             self.report.has_job_processes = self.report.has_job_processes or bool(self.stage.pids("job"))
         if not self.watcher.all_final():
             self.report.violations.append(f"not at its end {time.monotonic() - zero:.0f} s after its beginning: {self.watcher.states()}")
-        self._until(lambda: prober.accepted and prober.accepted[-1][0] > limit - PATIENCE_S - 1 or not faults
-                    or all(prober.recovery(at) is not None for _, at in self.hits()), 30, "the server takes no POSTs any more")
+        self._until(lambda: all(prober.recovery(hit) is not None for hit in self.hits), READY_S, "the server takes no POSTs any more")
         prober.stop()
-        self.work = work
-        self.report.times += self.watcher.times
-        for label, at in self.hits():
-            seconds = prober.recovery(at)
-            if seconds is not None:
-                self.report.times.append((f"{label} (server)", seconds))
+        self.report.times += self.watcher.times + [(f"{hit.label}, a POST", prober.recovery(hit)) for hit in self.hits
+                                                   if prober.recovery(hit) is not None]
 
-    def hits(self):
-        return list(getattr(self, "_hits", []))
+    def _both_workers(self):
+        return self.cluster.rows(self.database, "SELECT count(*) FROM workers")[0][0] == 2
 
     def _until(self, true, seconds, otherwise):
         end = time.monotonic() + seconds
@@ -123,49 +122,65 @@ class Trial:
         self.over.wait(max(0.0, zero + fault.at - time.monotonic()))
         if self.over.is_set():
             return
-        now = time.monotonic()
-        self.watcher.fault(fault.label, now)
-        self._hits = [*self.hits(), (fault.label, now)]
-        if not self._apply(fault):
+        began = time.monotonic()
+
+        def struck():
+            hit = Hit(fault.label, began, time.monotonic())
+            self.hits.append(hit)
+            self.watcher.fault(hit)
+
+        if not self._apply(fault, struck):
             self.report.missed.append(str(fault))
 
-    def _apply(self, fault):
-        """Do it, for as long as it lasts; False when nobody was there to be hit."""
+    def _apply(self, fault, struck):
+        """Do it, for as long as it lasts, and call `struck` as soon as it has taken hold; False when nobody was there to be hit."""
         def pause():
+            struck()
             self.over.wait(fault.lasts)
 
-        if fault.kind in ("kill -9", "freeze") and fault.target == "backend":
-            pid = self.cluster.choose_backend(self.database, fault.luck)
-            if pid is None:
-                return False
-            os.kill(pid, signal.SIGKILL if fault.kind == "kill -9" else signal.SIGSTOP)
-            if fault.kind == "freeze":
-                pause()
-                os.kill(pid, signal.SIGCONT)
-            return True
-        if fault.kind == "kill -9" and fault.target == "postmaster":
-            return self.cluster.kill()
-        if fault.kind == "kill -9":
-            return self.stage.signal(fault.target, signal.SIGKILL, fault.luck)
-        if fault.kind == "freeze":
-            return self.stage.freeze(fault.target, pause, fault.luck)
-        if fault.kind == "terminate":
-            return self.cluster.terminate(self.database) > 0
+        kill = signal.SIGTERM if fault.kind == "drain" else signal.SIGKILL
         if fault.kind == "down":
             self.cluster.down(pause)
             return True
-        if fault.kind == "drain":
-            return self.stage.signal(fault.target, signal.SIGTERM)
-        return self._misbehave(self.proxies[fault.target], fault)
+        if fault.kind == "freeze":
+            pids = self._backend(fault) if fault.target == "backend" else self.stage.pids(fault.target, fault.luck)
+            return freeze(pids, pause)
+        if fault.kind in CUTS:
+            return self._cut(self.proxies[fault.target], fault, struck)
+        if fault.kind in ("reset", "swallow", "delay"):
+            self._misbehave(self.proxies[fault.target], fault)
+            hit = True
+        elif fault.kind == "terminate":
+            hit = self.cluster.terminate(self.database) > 0
+        elif fault.target == "postmaster":
+            hit = self.cluster.kill()
+        elif fault.target == "backend":
+            hit = any([send(pid, kill) for pid in self._backend(fault)])
+        else:
+            hit = self.stage.signal(fault.target, kill, fault.luck)
+        if hit:
+            struck()
+        return hit
+
+    def _backend(self, fault):
+        return self.cluster.choose_backend(self.database, fault.luck)
 
     @staticmethod
     def _misbehave(proxy, fault):
-        if fault.kind in CUTS:
-            proxy.cut(CUTS[fault.kind], 1 + int(3 * fault.luck))
-        elif fault.kind == "delay":
+        if fault.kind == "delay":
             proxy.delay(fault.lasts, 0.02 + 0.2 * fault.luck)
         else:
             {"reset": proxy.reset, "swallow": proxy.swallow}[fault.kind](fault.lasts)
+
+    def _cut(self, proxy, fault, struck):
+        """The connection is cut with the next message of the kind; none may come for want of work or database."""
+        before = proxy.was_cut
+        proxy.cut(CUTS[fault.kind], 1 + int(3 * fault.luck))
+        end = time.monotonic() + CUT_S
+        while proxy.was_cut == before:
+            if time.monotonic() > end or self.over.wait(0.01):
+                return False
+        struck()
         return True
 
     # ---- afterwards ----
@@ -178,7 +193,7 @@ class Trial:
         found += self.work.contradictions()
         found += self.stage.stop()
         found += [f"process {pid} outlives its parents" for pid in self.stage.orphans(self.stage.drain_s)]
-        found += [f"a line of the log is no JSON: {line}" for line in self.stage.bad_log_lines()]
+        found += self.stage.bad_logs()
         try:
             found += invariants.of_promises(self.cluster, self.database, client.answers)
             found += invariants.of_rows(self.cluster, self.database)
@@ -190,9 +205,3 @@ class Trial:
             found.append(f"the database cannot be asked: {error}")
         self.report.repeats = client.repeats
 
-
-def lease_of(schedule):
-    return schedule.lease_s or DEFAULT_LEASE_S
-
-
-__all__ = ["Report", "Trial", "lease_of", "SHORT_LEASE_S"]

@@ -23,7 +23,7 @@ def simulation(name, seed, precision, stages, analyses=(), timestep=2, initial=N
 
 # What an undisturbed machine makes of each, by name. 500 atoms, two or three seconds of one core all together.
 ENDINGS = {"double": "succeeded", "fast": "succeeded", "child": "succeeded", "endless": "cancelled", "blowup": "failed"}
-DOUBLE = simulation("double", 1, "double", [hold(2000, 0.1, snapshot=True), hold(2000, 0.7, sample_every_ps=0.01, snapshot=True)],
+DOUBLE = simulation("double", 1, "double", [hold(2000, 0.1, snapshot=True), hold(2000, 0.9, sample_every_ps=0.01, snapshot=True)],
                     ("diffusion", "relaxation"))
 FAST = simulation("fast", 2, "fast", [{**hold(2000, 0.6, snapshot=True), "ensemble": "npt"},
                                       hold(2000, 2.4, sample_every_ps=0.01, snapshot=True)], ("diffusion",))
@@ -109,6 +109,7 @@ class Workload:
             self.client.post("van hove", "/v1/analyses", {"simulation": parent["id"], "type": "van_hove"})
 
     def _fast(self):
+        time.sleep(0.1)
         made = self.client.post("fast", "/v1/simulations", FAST)
         time.sleep(0.5)
         if made:
@@ -121,6 +122,7 @@ class Workload:
             self.client.insist("POST", f"/v1/jobs/{made['job']}/cancel", enough=lambda status: status < 300 or status == 409)
 
     def _blowup(self):
+        time.sleep(0.2)
         self.client.post("blowup", "/v1/simulations", BLOWUP)
 
     def contradictions(self):
@@ -137,7 +139,8 @@ class Workload:
 
 
 class Prober:
-    """POSTs all the time, one after the other: when the server last took one is how its recovery is measured."""
+    """POSTs all the time, one after the other: when the server takes one again is how its recovery is measured. The first one starts the
+    simulation that never ends, so that a worker is busy from the beginning."""
 
     PAUSE_S, PATIENCE_S = 0.1, 2.0
 
@@ -151,7 +154,7 @@ class Prober:
     def _run(self):
         while not self.ending.wait(self.PAUSE_S):
             sent = time.monotonic()
-            answer = self.client.once("POST", "/v1/simulations", DOUBLE, seconds=self.PATIENCE_S)
+            answer = self.client.once("POST", "/v1/simulations", ENDLESS, seconds=self.PATIENCE_S)
             if answer and answer[0] < 300:
                 self.accepted.append((sent, time.monotonic()))
 
@@ -159,6 +162,6 @@ class Prober:
         self.ending.set()
         self.thread.join(2 * self.PATIENCE_S)
 
-    def recovery(self, fault):
-        """Seconds from the fault until a POST that was sent after it had been accepted; None when none was."""
-        return next((answered - fault for sent, answered in self.accepted if sent >= fault), None)
+    def recovery(self, hit):
+        """Seconds from a fault until a POST that was sent after it took hold was accepted; None when none was."""
+        return next((answered - hit.began for sent, answered in self.accepted if sent >= hit.struck), None)
