@@ -14,6 +14,7 @@ from cluster import children, marked, send
 RESTART_S = 0.3  # what an init system waits before it starts a process again
 # What a process may take beyond its drain time for what cannot be cut short, as its own code has it.
 GRACE_S = 6.0
+WORKER = "the extra worker"  # its name in the database; the other one's is made up by the program
 
 
 def free_port(host="127.0.0.1"):
@@ -123,7 +124,7 @@ class Stage:
                    "OMP_WAIT_POLICY": "passive", "QUENCHD_FAULT_SUITE": mark}
         self.server = Actor("server", [program, "serve"], common | {"DATABASE_URL": urls["server"], "QUENCHD_LISTEN": f"127.0.0.1:{self.port}"},
                             self.folder / "server.log")
-        self.worker = Actor("worker", [program, "work"], common | {"DATABASE_URL": urls["worker"]}, self.folder / "worker.log")
+        self.worker = Actor("worker", [program, "work"], common | {"DATABASE_URL": urls["worker"], "QUENCHD_WORKER_NAME": WORKER}, self.folder / "worker.log")
         self.actors = (self.server, self.worker)
 
     def pids(self, role, luck=0.0):

@@ -5,8 +5,10 @@ import random
 
 from proxy import ANY, COMMIT
 
-PROCESSES = ("server", "inner", "worker")
-SIDES = ("server", "worker")
+# "inner" is the worker that the server supervises, "owner" the one of the two that runs a job which will end at that moment. On the side of
+# the server's proxy there is "inner" too.
+PROCESSES = ("server", "inner", "worker", "owner")
+SIDES = ("server", "worker", "owner")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +48,7 @@ KINDS = [
     ("freeze",      ("backend",),             2,      (1.2, 2.5)),
     ("terminate",   ("backends",),            2,      None),
     ("reset",       SIDES,                    2,      (0.0, 2.5)),
-    ("swallow",     SIDES,                    3,      (1.2, 5.0)),
+    ("swallow",     SIDES,                    4,      (1.5, 4.0)),
     ("delay",       SIDES,                    1,      (0.5, 3.0)),
     ("cut commit",  SIDES,                    4,      None),
     ("cut answer",  SIDES,                    2,      None),
@@ -55,6 +57,7 @@ KINDS = [
 ]
 WEIGHTS = [weight for _, _, weight, _ in KINDS]
 CUTS = {"cut commit": COMMIT, "cut answer": ANY}
+PROXIED = ("reset", "swallow", "delay", *CUTS)
 
 SHORT_LEASE_S = 2.0
 SPAN_S = 4.0  # faults begin within this time; the work takes a little longer
@@ -77,10 +80,10 @@ SWALLOW_S = 20.0
 
 def drills():
     """Each kind of fault alone, on the program's default leases: what the promise of 30 s is measured on."""
-    alone = [("kill -9", target, 0) for target in (*PROCESSES, "job", "postmaster", "backend")]
-    alone += [("freeze", target, 1.3 * DEFAULT_LEASE_S) for target in (*PROCESSES, "job", "backend")]
-    alone += [("terminate", "backends", 0), ("reset", "server", 3), ("reset", "worker", 3)]
-    alone += [("swallow", side, SWALLOW_S) for side in SIDES]
-    alone += [(cut, "worker", 0) for cut in CUTS]
+    alone = [("kill -9", target, 0) for target in ("server", "owner", "job", "postmaster", "backend")]
+    alone += [("freeze", target, 1.3 * DEFAULT_LEASE_S) for target in ("server", "owner", "job", "backend")]
+    alone += [("terminate", "backends", 0), ("reset", "server", 3), ("reset", "owner", 3)]
+    alone += [("swallow", side, SWALLOW_S) for side in ("server", "owner")]
+    alone += [(cut, "owner", 0) for cut in CUTS]
     alone += [("down", "postgresql", 2 * DEFAULT_LEASE_S), ("drain", "server", 0), ("drain", "worker", 0)]
     return [Schedule(-number, f"drill {number}", (Fault(0.9, kind, target, lasts),)) for number, (kind, target, lasts) in enumerate(alone, 1)]

@@ -12,17 +12,18 @@ import time
 import psycopg2
 
 import invariants
-from actors import Stage, freeze
+from actors import WORKER, Stage, freeze
 from cluster import send
 from proxy import Proxy
 from recovery import Hit, Watcher
-from schedule import CUTS
-from workload import Prober, Workload
+from schedule import CUTS, PROXIED
+from workload import ENDLESS, Prober, Workload
 
 READY_S = 30
 # After the last fault everything has to come to its end within this time: leases, pauses before another try, and a loaded machine.
 PATIENCE_S = 120
-CUT_S = 10  # how long a cut waits for its message
+CUT_S = 20  # how long a cut waits for its message
+OWNER_S = 2  # how long a fault waits for a running job
 
 _numbers = itertools.count(1)
 
@@ -122,15 +123,17 @@ class Trial:
         self.over.wait(max(0.0, zero + fault.at - time.monotonic()))
         if self.over.is_set():
             return
-        began = time.monotonic()
+        began, label = time.monotonic(), fault.label
 
         def struck():
-            hit = Hit(fault.label, began, time.monotonic())
+            hit = Hit(label, began, time.monotonic())
             self.hits.append(hit)
             self.watcher.fault(hit)
 
         if not self._apply(fault, struck):
             self.report.missed.append(str(fault))
+            if self.schedule.lease_s is None:
+                self.report.violations.append("a drill that hits nobody shows nothing")
 
     def _apply(self, fault, struck):
         """Do it, for as long as it lasts, and call `struck` as soon as it has taken hold; False when nobody was there to be hit."""
@@ -138,6 +141,8 @@ class Trial:
             struck()
             self.over.wait(fault.lasts)
 
+        if fault.target == "owner" and not (fault := self._on_owner(fault)):
+            return False
         kill = signal.SIGTERM if fault.kind == "drain" else signal.SIGKILL
         if fault.kind == "down":
             self.cluster.down(pause)
@@ -147,7 +152,7 @@ class Trial:
             return freeze(pids, pause)
         if fault.kind in CUTS:
             return self._cut(self.proxies[fault.target], fault, struck)
-        if fault.kind in ("reset", "swallow", "delay"):
+        if fault.kind in PROXIED:
             self._misbehave(self.proxies[fault.target], fault)
             hit = True
         elif fault.kind == "terminate":
@@ -161,6 +166,21 @@ class Trial:
         if hit:
             struck()
         return hit
+
+    def _on_owner(self, fault):
+        """The fault with a process or proxy in place of "owner"; None when nobody runs a job that will end."""
+        end = time.monotonic() + OWNER_S
+        while time.monotonic() < end and not self.over.is_set():
+            try:
+                owners = self.cluster.rows(self.database, "SELECT worker FROM jobs WHERE state = 'running' AND NOT EXISTS (SELECT 1"
+                                           " FROM simulations s WHERE s.job_id = jobs.id AND s.name = %s) ORDER BY id", ENDLESS["name"])
+            except psycopg2.Error:
+                owners = []
+            if owners:
+                side = "worker" if owners[0][0] == WORKER else "server" if fault.kind in PROXIED else "inner"
+                return dataclasses.replace(fault, target=side)
+            self.over.wait(0.02)
+        return None
 
     def _backend(self, fault):
         return self.cluster.choose_backend(self.database, fault.luck)
