@@ -1,5 +1,4 @@
 /* LAMMPS dumps as files made elsewhere: refused with a reason, or frames that read the same forwards and once more. */
-#define _GNU_SOURCE
 #include "fuzz/fuzz.h"
 
 #include <sys/mman.h>
