@@ -157,8 +157,7 @@ suite contract-responses sh tests/with_server.sh build/test /usr/bin/python3 tes
 suite quickstart sh tests/quickstart.sh
 
 say "faults"
-suite fault sh tests/fault/run.sh
-suite fault-network sh tests/fault/network.sh
+suite fault sh tests/fault/run.sh --network
 
 # ctest of the API and the server under sanitizers, which --only narrows further.
 sanitized() { # PREFIX FOLDER
@@ -174,6 +173,7 @@ build build/sanitize "quenchd tests_api tests_server" -DQN_WERROR=ON -DCMAKE_BUI
   -DQN_SANITIZE=address,undefined
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 sanitized sanitized build/sanitize
+suite fault-sanitized sh tests/fault/run.sh --program build/sanitize/quenchd --no-drills --schedules 4
 suite hostile-bodies sh tests/with_server.sh build/sanitize /usr/bin/python3 tests/hostile/bodies.py
 suite hostile-clients sh tests/with_server.sh build/sanitize /usr/bin/python3 tests/hostile/clients.py
 

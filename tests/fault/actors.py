@@ -109,39 +109,23 @@ class Actor:
         return time.monotonic() - began
 
 
-class Stage:
-    """Server, its supervised worker ("inner") and one worker more ("worker"), on a database and a data folder of their own."""
+def environment(settings, data, mark):
+    """Ours without what would tell quenchd anything, and what every process of a schedule gets."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith(("QUENCHD_", "PG", "DATABASE_"))}
+    return ours | settings | {"QUENCHD_DATA_DIR": str(data), "QUENCHD_JOBS": "1", "QUENCHD_THREADS": "1", "QUENCHD_NO_ACCESS_LOG": "yes",
+                              "OMP_WAIT_POLICY": "passive", "QUENCHD_FAULT_SUITE": mark}
 
-    def __init__(self, program, folder, urls, settings, mark):
+
+class Stage:
+    """The actors of a schedule, on a database and a data folder of their own."""
+
+    def __init__(self, folder, settings, mark):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.mark = mark
         self.drain_s = float(settings.get("QUENCHD_DRAIN_S", 20))
-        self.port = free_port()
-        common = {key: value for key, value in os.environ.items() if not key.startswith(("QUENCHD_", "PG", "DATABASE_"))}
-        common |= settings
-        common |= {"QUENCHD_DATA_DIR": str(self.data), "QUENCHD_JOBS": "1", "QUENCHD_THREADS": "1", "QUENCHD_NO_ACCESS_LOG": "yes",
-                   "OMP_WAIT_POLICY": "passive", "QUENCHD_FAULT_SUITE": mark}
-        self.server = Actor("server", [program, "serve"], common | {"DATABASE_URL": urls["server"], "QUENCHD_LISTEN": f"127.0.0.1:{self.port}"},
-                            self.folder / "server.log")
-        self.worker = Actor("worker", [program, "work"], common | {"DATABASE_URL": urls["worker"], "QUENCHD_WORKER_NAME": WORKER}, self.folder / "worker.log")
-        self.actors = (self.server, self.worker)
-
-    def pids(self, role, luck=0.0):
-        """Whom a role means at this moment: a list of one, or none."""
-        if role in ("server", "worker"):
-            return [getattr(self, role).pid]
-        inner = children(self.server.pid)
-        if role == "inner":
-            return inner[:1]
-        # "job": a process of one running job, where workers have such.
-        jobs = [job for worker in [*inner[:1], self.worker.pid] for job in children(worker)]
-        return [jobs[int(luck * len(jobs)) % len(jobs)]] if jobs else []
-
-    def signal(self, role, number, luck=0.0):
-        if role in ("server", "worker"):
-            return getattr(self, role).signal(number)
-        return any([send(pid, number) for pid in self.pids(role, luck)])
+        self.environment = environment(settings, self.data, mark)
+        self.actors = ()
 
     def stop(self):
         """End everything in an orderly way; what was not orderly about it, as sentences."""
@@ -178,3 +162,33 @@ class Stage:
         """Sentences about logs with lines that are no JSON object with time, level and message."""
         return [f"{len(lines)} lines of the log of the {actor.name} are no JSON, first: {lines[0][:200].decode(errors='replace')}"
                 for actor in self.actors if (lines := [line for line in actor.log.read_bytes().splitlines() if not is_entry(line)])]
+
+
+class Pair(Stage):
+    """A server with the worker that it supervises ("inner"), and one worker more ("worker")."""
+
+    def __init__(self, program, folder, urls, settings, mark):
+        super().__init__(folder, settings, mark)
+        port = free_port()
+        self.address = ("127.0.0.1", port, None)
+        self.server = Actor("server", [program, "serve"], self.environment | {"DATABASE_URL": urls["server"],
+                                                                              "QUENCHD_LISTEN": f"127.0.0.1:{port}"}, self.folder / "server.log")
+        self.worker = Actor("worker", [program, "work"], self.environment | {"DATABASE_URL": urls["worker"],
+                                                                             "QUENCHD_WORKER_NAME": WORKER}, self.folder / "worker.log")
+        self.actors = (self.server, self.worker)
+
+    def pids(self, role, luck=0.0):
+        """Whom a role means at this moment: a list of one, or none."""
+        if role in ("server", "worker"):
+            return [getattr(self, role).pid]
+        inner = children(self.server.pid)
+        if role == "inner":
+            return inner[:1]
+        # "job": a process of one running job, where workers have such.
+        jobs = [job for worker in [*inner[:1], self.worker.pid] for job in children(worker)]
+        return [jobs[int(luck * len(jobs)) % len(jobs)]] if jobs else []
+
+    def signal(self, role, number, luck=0.0):
+        if role in ("server", "worker"):
+            return getattr(self, role).signal(number)
+        return any([send(pid, number) for pid in self.pids(role, luck)])

@@ -4,6 +4,7 @@ import argparse
 import multiprocessing
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1, help="of the first schedule; the next ones count up from it")
     parser.add_argument("--no-drills", action="store_true", help="without the fixed faults on default leases")
     parser.add_argument("--drill", type=int, action="append", help="only this of the fixed faults, and no random ones")
+    parser.add_argument("--network", action="store_true", help="the cut-off in network namespaces as well, at the same time")
     parser.add_argument("--lanes", type=int, default=4, help="schedules at once")
     parser.add_argument("--long", action="store_true", default=bool(os.environ.get("QN_TEST_LONG")))
     parser.add_argument("--keep", action="store_true", help="keep logs and data of schedules that went wrong")
@@ -36,6 +38,11 @@ def arguments():
     return given
 
 
+def migrate(program, cluster, data):
+    subprocess.run([program, "migrate"], check=True, capture_output=True, stdin=subprocess.DEVNULL,
+                   env=os.environ | {"DATABASE_URL": cluster.url, "QUENCHD_DATA_DIR": str(data)})
+
+
 def lane(number, folder, program, keep, tasks, results):
     """A process that takes schedules until there are none; whatever ends it, its cluster is stopped."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -43,8 +50,7 @@ def lane(number, folder, program, keep, tasks, results):
     cluster = None
     try:
         cluster = Cluster(folder / f"cluster-{number}")
-        subprocess.run([program, "migrate"], check=True, capture_output=True, stdin=subprocess.DEVNULL,
-                       env=os.environ | {"DATABASE_URL": cluster.url, "QUENCHD_DATA_DIR": str(folder / f"migrate-{number}")})
+        migrate(program, cluster, folder / f"migrate-{number}")
         undisturbed = None
         while (task := tasks.get()) is not None:
             schedule, undisturbed = task
@@ -59,6 +65,26 @@ def lane(number, folder, program, keep, tasks, results):
     finally:
         if cluster:
             cluster.stop()
+
+
+class Beside:
+    """network.sh, at the same time: most of its minute it waits."""
+
+    def __init__(self, program):
+        self.process = subprocess.Popen(["sh", pathlib.Path(__file__).with_name("network.sh"), "--program", program],
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
+
+    def verdict(self):
+        """Prints what it said; gives how many passed and failed."""
+        said = self.process.communicate(timeout=1200)[0]
+        print(f"\n{said}", end="", flush=True)
+        last = re.fullmatch(r"(\d+) passed, (\d+) failed(?:, \d+ skipped)?", said.rstrip("\n").rpartition("\n")[2])
+        return (int(last[1]), int(last[2])) if last else (0, 1)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(60)
 
 
 class Lanes:
@@ -115,10 +141,11 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="quenchd-fault."))
     folder.chmod(0o711)  # PostgreSQL, another user when this is root, has its folder inside
-    lanes = None
+    lanes = beside = None
     reports = []
     began = time.monotonic()
     try:
+        beside = Beside(given.program) if given.network else None
         lanes = Lanes(given.lanes, folder, given.program.resolve(), given.keep)
         first, = lanes.run([Schedule(0, "undisturbed", ())], None)
         tell(first)
@@ -136,9 +163,12 @@ def main():
             for report in lanes.run(schedules, first.outcome):
                 tell(report)
                 reports.append(report)
+        good, bad = beside.verdict() if beside else (0, 0)
     finally:
         if lanes:
             lanes.stop()
+        if beside:
+            beside.stop()
         if given.keep and any(report.violations for report in reports):
             print(f"kept: {folder}")
         else:
@@ -153,8 +183,9 @@ def main():
           f" {sum(report.repeats for report in reports)} requests repeated, {time.monotonic() - began:.0f} s")
     if any(report.violations for report in reports):
         print("failed: " + ", ".join(report.schedule.name for report in reports if report.violations))
-    print(f"{len(reports) + 1 - failed - slow} passed, {failed + slow} failed")
-    return 1 if failed + slow else 0
+    failed += slow + bad
+    print(f"{len(reports) + 1 + good + bad - failed} passed, {failed} failed")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 import psycopg2
 
 import invariants
-from actors import WORKER, Stage, freeze
+from actors import WORKER, Pair, freeze
 from cluster import send
 from proxy import Proxy
 from recovery import Hit, Watcher
@@ -64,10 +64,7 @@ class Trial:
         began = time.monotonic()
         self.folder.mkdir(parents=True)
         self.cluster.execute(f"CREATE DATABASE {self.database} TEMPLATE quenchd")
-        proxies = {side: Proxy(self.cluster.socket) for side in ("server", "worker")}
-        self.proxies = proxies
-        self.stage = Stage(self.program, self.folder, {side: proxy.url(self.database) for side, proxy in proxies.items()},
-                           settings(self.schedule), self.database)
+        self._build()
         self.watcher = Watcher(self.cluster, self.database)
         try:
             self._disturb()
@@ -76,7 +73,7 @@ class Trial:
             self.over.set()
             self.watcher.stop()
             self.stage.end()
-            for proxy in proxies.values():
+            for proxy in self.proxies.values():
                 proxy.close()
             self.cluster.execute(f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
             self.report.took = time.monotonic() - began
@@ -84,29 +81,37 @@ class Trial:
                 shutil.rmtree(self.folder, ignore_errors=True)
         return self.report
 
+    def _build(self):
+        self.proxies = {side: Proxy(self.cluster.socket) for side in ("server", "worker")}
+        self.stage = Pair(self.program, self.folder, {side: proxy.url(self.database) for side, proxy in self.proxies.items()},
+                          settings(self.schedule), self.database)
+
     # ---- the work and the faults ----
 
     def _disturb(self):
         self._until(self._both_workers, READY_S, "the workers are not ready")
-        prober = Prober(self.stage.port)
+        prober = Prober(self.stage.address)
         self._until(lambda: prober.accepted, READY_S, "the server is not ready")
         zero = time.monotonic()
         faults = self.schedule.faults
         limit = zero + PATIENCE_S + max((fault.at + fault.lasts for fault in faults), default=0)
-        self.work = Workload(self.stage.port, limit)
+        self.work = Workload(self.stage.address, limit)
         self.work.start()
         hitters = [threading.Thread(target=self._hit, args=(fault, zero), daemon=True) for fault in faults]
         for hitter in hitters:
             hitter.start()
         while time.monotonic() < limit and (self.work.busy() or any(hitter.is_alive() for hitter in hitters) or not self.watcher.all_final()):
             time.sleep(0.02)
-            self.report.has_job_processes = self.report.has_job_processes or bool(self.stage.pids("job"))
+            self.report.has_job_processes = self.report.has_job_processes or self._job_processes()
         if not self.watcher.all_final():
             self.report.violations.append(f"not at its end {time.monotonic() - zero:.0f} s after its beginning: {self.watcher.states()}")
         self._until(lambda: all(prober.recovery(hit) is not None for hit in self.hits), READY_S, "the server takes no POSTs any more")
         prober.stop()
         self.report.times += self.watcher.times + [(f"{hit.label}, a POST", prober.recovery(hit)) for hit in self.hits
                                                    if prober.recovery(hit) is not None]
+
+    def _job_processes(self):
+        return bool(self.stage.pids("job"))
 
     def _both_workers(self):
         return self.cluster.rows(self.database, "SELECT count(*) FROM workers")[0][0] == 2

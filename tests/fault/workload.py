@@ -38,10 +38,11 @@ def child_of(parent):
 
 
 class Client:
-    """Speaks to a server that comes and goes. `deadline`: monotonic time after which it despairs."""
+    """Speaks to a server that comes and goes. `address`: of the server, (host, port, token or None). `deadline`: monotonic time after
+    which it despairs."""
 
-    def __init__(self, port, deadline):
-        self.port, self.deadline = port, deadline
+    def __init__(self, address, deadline):
+        self.address, self.deadline = address, deadline
         self.lock = threading.Lock()
         self.answers = {}  # Idempotency-Key: (path, body, answer)
         self.refused = []  # answers that repeating does not mend
@@ -50,10 +51,13 @@ class Client:
 
     def once(self, method, path, body=None, key=None, seconds=REQUEST_S):
         """(status, answer), or None when none came."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
-        headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+        host, port, token = self.address
+        connection = http.client.HTTPConnection(host, port, timeout=seconds)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= {"Content-Type": "application/json"} if body is not None else {}
+        headers |= {"Idempotency-Key": key} if key else {}
         try:
-            connection.request(method, path, json.dumps(body) if body is not None else None, headers if body is not None else {})
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             response = connection.getresponse()
             return response.status, json.loads(response.read() or b"null")
         except (OSError, http.client.HTTPException, ValueError):
@@ -89,8 +93,8 @@ class Client:
 class Workload:
     """Clients at work at once; `answers` of the client, when all have ended, is what the laboratory was promised."""
 
-    def __init__(self, port, deadline):
-        self.client = Client(port, deadline)
+    def __init__(self, address, deadline):
+        self.client = Client(address, deadline)
         self.threads = [threading.Thread(target=task, daemon=True) for task in (self._double, self._fast, self._endless, self._blowup)]
 
     def start(self):
@@ -144,8 +148,8 @@ class Prober:
 
     PAUSE_S, PATIENCE_S = 0.1, 2.0
 
-    def __init__(self, port):
-        self.client = Client(port, 0)
+    def __init__(self, address):
+        self.client = Client(address, 0)
         self.accepted = []  # (when it was sent, when it was answered)
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
