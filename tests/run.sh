@@ -158,6 +158,7 @@ suite quickstart sh tests/quickstart.sh
 
 say "faults"
 suite fault sh tests/fault/run.sh --network
+suite crowd sh tests/with_server.sh build/test /usr/bin/python3 tests/fault/crowd.py
 
 # ctest of the API and the server under sanitizers, which --only narrows further.
 sanitized() { # PREFIX FOLDER
