@@ -181,12 +181,24 @@ class Pair(Stage):
         """Whom a role means at this moment: a list of one, or none."""
         if role in ("server", "worker"):
             return [getattr(self, role).pid]
-        inner = children(self.server.pid)
         if role == "inner":
-            return inner[:1]
+            return children(self.server.pid)[:1]
         # "job": a process of one running job, where workers have such.
-        jobs = [job for worker in [*inner[:1], self.worker.pid] for job in children(worker)]
+        jobs = [*self.jobs_of("inner"), *self.jobs_of("worker")]
         return [jobs[int(luck * len(jobs)) % len(jobs)]] if jobs else []
+
+    def jobs_of(self, role):
+        """Processes of the jobs of a worker."""
+        return [job for worker in self.pids(role) for job in children(worker)]
+
+    def signal_group(self, number):
+        """To the server and what it started, unless it put that into a group of its own."""
+        with self.server.lock:
+            if self.server.process.poll() is not None:
+                return False
+            self.server.expected = True
+            os.killpg(self.server.pid, number)
+            return True
 
     def signal(self, role, number, luck=0.0):
         if role in ("server", "worker"):

@@ -72,6 +72,13 @@ def of_rows(cluster, database):
             yield f"{fault}: {row}"
 
 
+def of_attempts(cluster, database):
+    """No attempt was lost: whoever ran a job lived, and kept it or handed it back."""
+    for job, attempts in cluster.rows(database, "SELECT job_id, string_agg(coalesce(outcome, 'running'), ' ' ORDER BY attempt)"
+                                      " FROM job_attempts GROUP BY job_id HAVING bool_or(outcome = 'lost') ORDER BY job_id"):
+        yield f"job {job} was lost though its worker lived: {attempts}"
+
+
 def of_outcome(cluster, database, undisturbed):
     found = outcome(cluster, database)
     for line in sorted(set(undisturbed) - set(found)):

@@ -6,7 +6,7 @@ import random
 from proxy import ANY, COMMIT
 
 # "inner" is the worker that the server supervises, "owner" the one of the two that runs a job which will end at that moment. On the side of
-# the server's proxy there is "inner" too.
+# the server's proxy there is "inner" too. "group" is the server's process group, as a terminal or an init system ends it.
 PROCESSES = ("server", "inner", "worker", "owner")
 SIDES = ("server", "worker", "owner")
 
@@ -33,6 +33,7 @@ class Schedule:
     name: str
     faults: tuple
     lease_s: float | None = None  # None: the program's own default
+    harmless: bool = False        # no attempt may be lost to it: workers live and keep or hand back what they do
 
     def __str__(self):
         return f"{self.name}: " + "; ".join(map(str, self.faults))
@@ -53,7 +54,7 @@ KINDS = [
     ("cut commit",  SIDES,                    4,      None),
     ("cut answer",  SIDES,                    2,      None),
     ("down",        ("postgresql",),          2,      (2.0, 2.0)),
-    ("drain",       ("server", "worker"),     3,      None),
+    ("drain",       ("server", "group", "worker"), 3,  None),
 ]
 WEIGHTS = [weight for _, _, weight, _ in KINDS]
 CUTS = {"cut commit": COMMIT, "cut answer": ANY}
@@ -79,11 +80,16 @@ SWALLOW_S = 20.0
 
 
 def drills():
-    """Each kind of fault alone, on the program's default leases: what the promise of 30 s is measured on."""
-    alone = [("kill -9", target, 0) for target in ("server", "owner", "job", "postmaster", "backend")]
-    alone += [("freeze", target, 1.3 * DEFAULT_LEASE_S) for target in ("server", "owner", "job", "backend")]
-    alone += [("terminate", "backends", 0), ("reset", "server", 3), ("reset", "owner", 3)]
-    alone += [("swallow", side, SWALLOW_S) for side in ("server", "owner")]
-    alone += [(cut, "owner", 0) for cut in CUTS]
-    alone += [("down", "postgresql", 2 * DEFAULT_LEASE_S), ("drain", "server", 0), ("drain", "worker", 0)]
-    return [Schedule(-number, f"drill {number}", (Fault(0.9, kind, target, lasts),)) for number, (kind, target, lasts) in enumerate(alone, 1)]
+    """Each kind of fault alone, on the program's default leases: what the promise of 30 s is measured on. And one that is no measure: a job
+    whose process dies again and again through no fault of its own."""
+    alone = [("kill -9", target, 0, False) for target in ("server", "owner", "job")]
+    alone += [("kill -9", target, 0, True) for target in ("postmaster", "backend")]
+    alone += [("freeze", target, 1.3 * DEFAULT_LEASE_S, False) for target in ("server", "owner", "job", "backend")]
+    alone += [("terminate", "backends", 0, True), ("reset", "server", 3, True), ("reset", "owner", 3, True)]
+    alone += [("swallow", side, SWALLOW_S, False) for side in ("server", "owner")]
+    alone += [("cut commit", "owner", 0, True), ("cut answer", "owner", 0, False)]
+    alone += [("down", "postgresql", 2 * DEFAULT_LEASE_S, True)]
+    alone += [("drain", target, 0, True) for target in ("server", "group", "worker")]
+    found = [Schedule(-number, f"drill {number}", (Fault(0.9, kind, target, lasts),), None, harmless)
+             for number, (kind, target, lasts, harmless) in enumerate(alone, 1)]
+    return [*found, Schedule(-len(found) - 1, f"drill {len(found) + 1}", (Fault(0.5, "hammer", "owner"),), SHORT_LEASE_S)]

@@ -22,8 +22,9 @@ from workload import ENDLESS, Prober, Workload
 READY_S = 30
 # After the last fault everything has to come to its end within this time: leases, pauses before another try, and a loaded machine.
 PATIENCE_S = 120
-CUT_S = 20  # how long a cut waits for its message
-OWNER_S = 2  # how long a fault waits for a running job
+CUT_S = 60  # how long a cut waits for its message
+OWNER_S = 10  # how long a fault waits for a running job
+BLOWS, BLOW_S = 6, 90  # how often a hammered job dies, and within which time
 
 _numbers = itertools.count(1)
 
@@ -146,6 +147,8 @@ class Trial:
             struck()
             self.over.wait(fault.lasts)
 
+        if fault.kind == "hammer":
+            return self._hammer(struck)
         if fault.target == "owner" and not (fault := self._on_owner(fault)):
             return False
         kill = signal.SIGTERM if fault.kind == "drain" else signal.SIGKILL
@@ -162,6 +165,8 @@ class Trial:
             hit = True
         elif fault.kind == "terminate":
             hit = self.cluster.terminate(self.database) > 0
+        elif fault.target == "group":
+            hit = self.stage.signal_group(signal.SIGTERM)
         elif fault.target == "postmaster":
             hit = self.cluster.kill()
         elif fault.target == "backend":
@@ -172,20 +177,48 @@ class Trial:
             struck()
         return hit
 
+    def _running(self, after=(0, 0)):
+        """(job, attempt, role of its worker) of the first job that runs and will end; None when nobody runs such a one. `after`: of this job,
+        an attempt later than this."""
+        try:
+            rows = self.cluster.rows(
+                self.database, "SELECT id, attempt, worker FROM jobs WHERE state = 'running' AND NOT EXISTS (SELECT 1 FROM simulations s"
+                " WHERE s.job_id = jobs.id AND s.name = %s) AND (%s = 0 OR id = %s AND attempt > %s) ORDER BY id",
+                ENDLESS["name"], after[0], *after)
+        except psycopg2.Error:
+            return None
+        return (*rows[0][:2], "worker" if rows[0][2] == WORKER else "inner") if rows else None
+
+    def _wait_for(self, what, seconds):
+        end = time.monotonic() + seconds
+        while not (found := what()) and time.monotonic() < end and not self.over.wait(0.01):
+            pass
+        return found
+
     def _on_owner(self, fault):
         """The fault with a process or proxy in place of "owner"; None when nobody runs a job that will end."""
-        end = time.monotonic() + OWNER_S
-        while time.monotonic() < end and not self.over.is_set():
-            try:
-                owners = self.cluster.rows(self.database, "SELECT worker FROM jobs WHERE state = 'running' AND NOT EXISTS (SELECT 1"
-                                           " FROM simulations s WHERE s.job_id = jobs.id AND s.name = %s) ORDER BY id", ENDLESS["name"])
-            except psycopg2.Error:
-                owners = []
-            if owners:
-                side = "worker" if owners[0][0] == WORKER else "server" if fault.kind in PROXIED else "inner"
-                return dataclasses.replace(fault, target=side)
-            self.over.wait(0.02)
-        return None
+        found = self._wait_for(self._running, OWNER_S)
+        if not found:
+            return None
+        side = "server" if found[2] == "inner" and fault.kind in PROXIED else found[2]
+        return dataclasses.replace(fault, target=side)
+
+    def _hammer(self, struck):
+        """The process that runs one job is killed as soon as it has begun, again and again: its own where jobs have one, or its worker's."""
+        job = (0, 0)
+        end = time.monotonic() + BLOW_S
+        for blow in range(BLOWS):
+            found = self._wait_for(lambda: self._running(job), end - time.monotonic())
+            if not found:
+                break
+            job = found[:2]
+            time.sleep(0.05)
+            jobs = self.stage.jobs_of(found[2])
+            if not any([send(pid, signal.SIGKILL) for pid in jobs]):
+                self.stage.signal(found[2], signal.SIGKILL)
+            if blow == 0:
+                struck()
+        return job[0] > 0
 
     def _backend(self, fault):
         return self.cluster.choose_backend(self.database, fault.luck)
@@ -201,10 +234,8 @@ class Trial:
         """The connection is cut with the next message of the kind; none may come for want of work or database."""
         before = proxy.was_cut
         proxy.cut(CUTS[fault.kind], 1 + int(3 * fault.luck))
-        end = time.monotonic() + CUT_S
-        while proxy.was_cut == before:
-            if time.monotonic() > end or self.over.wait(0.01):
-                return False
+        if not self._wait_for(lambda: proxy.was_cut > before, CUT_S):
+            return False
         struck()
         return True
 
@@ -222,6 +253,8 @@ class Trial:
         try:
             found += invariants.of_promises(self.cluster, self.database, client.answers)
             found += invariants.of_rows(self.cluster, self.database)
+            if self.schedule.harmless:
+                found += invariants.of_attempts(self.cluster, self.database)
             found += invariants.of_files(self.cluster, self.database, self.stage.data)
             if undisturbed is not None:
                 found += invariants.of_outcome(self.cluster, self.database, undisturbed)
