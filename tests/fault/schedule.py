@@ -33,6 +33,7 @@ class Schedule:
     name: str
     faults: tuple
     lease_s: float | None = None  # None: the program's own default
+    endless_s: float = 1.5        # when the job that never ends is cancelled
     harmless: bool = False        # no attempt may be lost to it: workers live and keep or hand back what they do
 
     def __str__(self):
@@ -77,11 +78,12 @@ def at_random(seed):
 
 DEFAULT_LEASE_S = 10.0
 SWALLOW_S = 20.0
+HAMMERED_S = 45.0
 
 
 def drills():
-    """Each kind of fault alone, on the program's default leases: what the promise of 30 s is measured on. And one that is no measure: a job
-    whose process dies again and again through no fault of its own."""
+    """Each kind of fault alone, on the program's default leases: what the promise of 30 s is measured on. And one that is no measure: a long
+    job whose process dies again and again through no fault of its own, always with a new checkpoint and never a hundredth further."""
     alone = [("kill -9", target, 0, False) for target in ("server", "owner", "job")]
     alone += [("kill -9", target, 0, True) for target in ("postmaster", "backend")]
     alone += [("freeze", target, 1.3 * DEFAULT_LEASE_S, False) for target in ("server", "owner", "job", "backend")]
@@ -90,6 +92,6 @@ def drills():
     alone += [("cut commit", "owner", 0, True), ("cut answer", "owner", 0, False)]
     alone += [("down", "postgresql", 2 * DEFAULT_LEASE_S, True)]
     alone += [("drain", target, 0, True) for target in ("server", "group", "worker")]
-    found = [Schedule(-number, f"drill {number}", (Fault(0.9, kind, target, lasts),), None, harmless)
+    found = [Schedule(-number, f"drill {number}", (Fault(0.9, kind, target, lasts),), harmless=harmless)
              for number, (kind, target, lasts, harmless) in enumerate(alone, 1)]
-    return [*found, Schedule(-len(found) - 1, f"drill {len(found) + 1}", (Fault(0.5, "hammer", "owner"),), SHORT_LEASE_S)]
+    return [*found, Schedule(-len(found) - 1, f"drill {len(found) + 1}", (Fault(0.5, "hammer", "endless"),), SHORT_LEASE_S, HAMMERED_S)]

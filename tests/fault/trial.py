@@ -24,7 +24,8 @@ READY_S = 30
 PATIENCE_S = 120
 CUT_S = 60  # how long a cut waits for its message
 OWNER_S = 10  # how long a fault waits for a running job
-BLOWS, BLOW_S = 6, 90  # how often a hammered job dies, and within which time
+BLOWS, BLOW_S = 6, 40  # how often a hammered job dies, and within which time
+ATTEMPT_S = 1.5  # how long it lives each time: enough for a checkpoint that the database has heard of
 
 _numbers = itertools.count(1)
 
@@ -96,7 +97,7 @@ class Trial:
         zero = time.monotonic()
         faults = self.schedule.faults
         limit = zero + PATIENCE_S + max((fault.at + fault.lasts for fault in faults), default=0)
-        self.work = Workload(self.stage.address, limit)
+        self.work = Workload(self.stage.address, limit, self.schedule.endless_s)
         self.work.start()
         hitters = [threading.Thread(target=self._hit, args=(fault, zero), daemon=True) for fault in faults]
         for hitter in hitters:
@@ -177,17 +178,16 @@ class Trial:
             struck()
         return hit
 
-    def _running(self, after=(0, 0)):
-        """(job, attempt, role of its worker) of the first job that runs and will end; None when nobody runs such a one. `after`: of this job,
-        an attempt later than this."""
+    def _running(self, endless=False, after=0):
+        """(attempt, role of its worker) of the first job that runs and will end, or of the one that does not; None when there is none, or
+        its attempt is not after `after`."""
         try:
             rows = self.cluster.rows(
-                self.database, "SELECT id, attempt, worker FROM jobs WHERE state = 'running' AND NOT EXISTS (SELECT 1 FROM simulations s"
-                " WHERE s.job_id = jobs.id AND s.name = %s) AND (%s = 0 OR id = %s AND attempt > %s) ORDER BY id",
-                ENDLESS["name"], after[0], *after)
+                self.database, "SELECT attempt, worker FROM jobs WHERE state = 'running' AND attempt > %s AND %s = EXISTS (SELECT 1 FROM"
+                " simulations s WHERE s.job_id = jobs.id AND s.name = %s) ORDER BY id", after, endless, ENDLESS["name"])
         except psycopg2.Error:
             return None
-        return (*rows[0][:2], "worker" if rows[0][2] == WORKER else "inner") if rows else None
+        return (rows[0][0], "worker" if rows[0][1] == WORKER else "inner") if rows else None
 
     def _wait_for(self, what, seconds):
         end = time.monotonic() + seconds
@@ -200,25 +200,22 @@ class Trial:
         found = self._wait_for(self._running, OWNER_S)
         if not found:
             return None
-        side = "server" if found[2] == "inner" and fault.kind in PROXIED else found[2]
+        side = "server" if found[1] == "inner" and fault.kind in PROXIED else found[1]
         return dataclasses.replace(fault, target=side)
 
     def _hammer(self, struck):
-        """The process that runs one job is killed as soon as it has begun, again and again: its own where jobs have one, or its worker's."""
-        job = (0, 0)
+        """The process that runs the job without an end is killed a while after it has begun, again and again: the job's own where jobs have
+        one, or its worker's."""
+        attempt = 0
         end = time.monotonic() + BLOW_S
-        for blow in range(BLOWS):
-            found = self._wait_for(lambda: self._running(job), end - time.monotonic())
-            if not found:
-                break
-            job = found[:2]
-            time.sleep(0.05)
-            jobs = self.stage.jobs_of(found[2])
-            if not any([send(pid, signal.SIGKILL) for pid in jobs]):
-                self.stage.signal(found[2], signal.SIGKILL)
-            if blow == 0:
+        while attempt < BLOWS and (found := self._wait_for(lambda: self._running(True, attempt), end - time.monotonic())):
+            attempt, role = found
+            self.over.wait(ATTEMPT_S)
+            if not any([send(pid, signal.SIGKILL) for pid in self.stage.jobs_of(role)]):
+                self.stage.signal(role, signal.SIGKILL)
+            if attempt == 1:
                 struck()
-        return job[0] > 0
+        return attempt > 0
 
     def _backend(self, fault):
         return self.cluster.choose_backend(self.database, fault.luck)

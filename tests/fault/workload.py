@@ -93,8 +93,9 @@ class Client:
 class Workload:
     """Clients at work at once; `answers` of the client, when all have ended, is what the laboratory was promised."""
 
-    def __init__(self, address, deadline):
+    def __init__(self, address, deadline, endless_s):
         self.client = Client(address, deadline)
+        self.endless_s = endless_s  # when that one is cancelled
         self.threads = [threading.Thread(target=task, daemon=True) for task in (self._double, self._fast, self._endless, self._blowup)]
 
     def start(self):
@@ -121,7 +122,7 @@ class Workload:
 
     def _endless(self):
         made = self.client.post("endless", "/v1/simulations", ENDLESS)
-        time.sleep(1.5)
+        time.sleep(self.endless_s)
         if made:  # 409: it has ended already, by an earlier try
             self.client.insist("POST", f"/v1/jobs/{made['job']}/cancel", enough=lambda status: status < 300 or status == 409)
 
