@@ -161,11 +161,14 @@ suite fault sh tests/fault/run.sh --network
 suite crowd sh tests/with_server.sh build/test /usr/bin/python3 tests/fault/crowd.py
 
 # ctest of the API and the server under sanitizers, which --only narrows further.
-sanitized() { # PREFIX FOLDER
+sanitized() { # PREFIX FOLDER CTEST-OPTION...
+  prefix=$1
+  folder=$2
+  shift 2
   if [ -n "$only" ]; then
-    ctests "$1" "$2" -R "^(api|server)/.*$only" --no-tests=ignore
+    ctests "$prefix" "$folder" -R "^(api|server)/.*$only" --no-tests=ignore "$@"
   else
-    ctests "$1" "$2" -R '^(api|server)/'
+    ctests "$prefix" "$folder" -R '^(api|server)/' "$@"
   fi
 }
 
@@ -181,9 +184,10 @@ suite hostile-clients sh tests/with_server.sh build/sanitize /usr/bin/python3 te
 say "ThreadSanitizer"
 build build/thread "quenchd tests_api tests_server" -DQN_WERROR=ON -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" \
   -DQN_SANITIZE=thread
-# OpenMP's own library is not instrumented: what its threads agree on would be called a race. The server's threads are what is looked at.
-export OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-sanitized thread build/thread
+# OpenMP's own library is not instrumented: what its threads agree on would be called a race. So the threads of the server are looked at,
+# and the tests left out that compare teams of several sizes, or that compute for minutes on one thread.
+export OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0
+sanitized thread build/thread -E '^(api/test_spec_fuzz|server/cli/test_(evaluate|simulate)|server/job/test_simulate)$'
 unset OMP_NUM_THREADS TSAN_OPTIONS
 
 say "fuzzing"
