@@ -18,6 +18,7 @@ from cluster import ROOT, Cluster
 from schedule import Schedule, at_random, drills
 from trial import Report, Trial
 
+LOST_S = 600  # a lane that says nothing for so long has died
 WORST_S = 30.0  # from a fault to work going on, with default leases, at most
 
 
@@ -100,7 +101,7 @@ class Lanes:
         for schedule in schedules:
             self.tasks.put((schedule, undisturbed))
         for _ in schedules:
-            yield self.results.get()
+            yield self.results.get(timeout=LOST_S)
 
     def stop(self):
         for process in self.processes:

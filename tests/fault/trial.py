@@ -103,8 +103,9 @@ class Trial:
         for hitter in hitters:
             hitter.start()
         while time.monotonic() < limit and (self.work.busy() or any(hitter.is_alive() for hitter in hitters) or not self.watcher.all_final()):
-            time.sleep(0.02)
-            self.report.has_job_processes = self.report.has_job_processes or self._job_processes()
+            time.sleep(0.05)
+            if not faults:  # what kinds of processes there are is told once, undisturbed
+                self.report.has_job_processes = self.report.has_job_processes or self._job_processes()
         if not self.watcher.all_final():
             self.report.violations.append(f"not at its end {time.monotonic() - zero:.0f} s after its beginning: {self.watcher.states()}")
         self._until(lambda: all(prober.recovery(hit) is not None for hit in self.hits), READY_S, "the server takes no POSTs any more")
