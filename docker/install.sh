@@ -12,7 +12,7 @@ if [ "${1:-}" = --list ]; then
   shift
 fi
 if [ $# -eq 0 ]; then
-  echo "usage: install.sh [--list] build|run|local|demo|test ..." >&2
+  echo "usage: install.sh [--list] build|run|local|demo|test|bench ..." >&2
   exit 2
 fi
 

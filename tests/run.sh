@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install, build with warnings as errors, start a PostgreSQL of its own, run every test, print a summary.
 #   sh tests/run.sh [--long] [--only WORD]
-#     --long   the statistical tests at full length as well (sets QN_TEST_LONG=1)
+#     --long   every test at full length: statistics, 200 schedules of faults, a minute of fuzzing each (sets QN_TEST_LONG=1)
 #     --only   ctest tests and suites whose name contains WORD
 # Every test process gets DATABASE_URL (a superuser of a cluster that lives as long as this run; a test that
 # writes makes a database of its own there) and QN_TEST_BIN (the folder that holds quenchd).
@@ -30,6 +30,8 @@ done
 passed=0
 failed=0
 failures=
+most=${QN_TEST_LONG:+7200} # seconds of one suite
+most=${most:-600}
 cores=$(nproc)
 work=$(mktemp -d /tmp/quenchd-tests.XXXXXX)
 chmod 711 "$work" # PostgreSQL, another user when this is root, has its folder inside
@@ -75,9 +77,9 @@ suite() {
   wanted "$name" || return 0
   from=$(date +%s)
   # timeout passes a signal on to the whole group, so all that a suite started hears of it.
-  run timeout -k 60 600 "$@" >"$work/log" 2>&1 </dev/null
+  run timeout -k 60 $most "$@" >"$work/log" 2>&1 </dev/null
   result=$?
-  [ $result -ne 124 ] || echo "over after 600 s" >>"$work/log"
+  [ $result -ne 124 ] || echo "over after $most s" >>"$work/log"
   good=$(tail -n 1 "$work/log" | sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p')
   bad=$(tail -n 1 "$work/log" | sed -n 's/^[0-9]* passed, \([0-9]*\) failed$/\1/p')
   if [ $result -eq 0 ]; then
@@ -95,11 +97,12 @@ suite() {
   fi
 }
 
-build() { # FOLDER CMAKE-OPTION...
+build() { # FOLDER "TARGET..." CMAKE-OPTION...
   folder=$1
-  shift
-  cmake -S . -B "$folder" -G Ninja -DQN_WERROR=ON "$@" >"$work/log" 2>&1 &&
-    run ninja -C "$folder" >"$work/log" 2>&1 || {
+  targets=$2
+  shift 2
+  cmake -S . -B "$folder" -G Ninja "$@" >"$work/log" 2>&1 &&
+    run ninja -C "$folder" $targets >"$work/log" 2>&1 || {
     tail -n 60 "$work/log"
     fatal "$folder does not build"
   }
@@ -131,7 +134,7 @@ say "packages"
 sh docker/install.sh build run local demo test || fatal "packages are missing"
 
 say "build"
-build build/test -DCMAKE_BUILD_TYPE=RelWithDebInfo
+build build/test all -DQN_WERROR=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
 
 say "PostgreSQL"
 # Without fsync the tests' many small databases are made ten times faster; the machine does not lose power.
@@ -153,16 +156,44 @@ suite contract-document /usr/bin/python3 tests/contract/document.py build/test/q
 suite contract-responses sh tests/with_server.sh build/test /usr/bin/python3 tests/contract/responses.py
 suite quickstart sh tests/quickstart.sh
 
+say "faults"
+suite fault sh tests/fault/run.sh --network
+suite crowd sh tests/with_server.sh build/test /usr/bin/python3 tests/fault/crowd.py
+
+# ctest of the API and the server under sanitizers, which --only narrows further.
+sanitized() { # PREFIX FOLDER CTEST-OPTION...
+  prefix=$1
+  folder=$2
+  shift 2
+  if [ -n "$only" ]; then
+    ctests "$prefix" "$folder" -R "^(api|server)/.*$only" --no-tests=ignore "$@"
+  else
+    ctests "$prefix" "$folder" -R '^(api|server)/' "$@"
+  fi
+}
+
 say "AddressSanitizer and UndefinedBehaviorSanitizer"
-build build/sanitize -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DQN_SANITIZE=address,undefined
+build build/sanitize "quenchd tests_api tests_server" -DQN_WERROR=ON -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" \
+  -DQN_SANITIZE=address,undefined
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-if [ -n "$only" ]; then
-  ctests sanitized build/sanitize -R "^(api|server)/.*$only" --no-tests=ignore
-else
-  ctests sanitized build/sanitize -R '^(api|server)/'
-fi
+sanitized sanitized build/sanitize
+suite fault-sanitized sh tests/fault/run.sh --program build/sanitize/quenchd --no-drills --schedules 4
 suite hostile-bodies sh tests/with_server.sh build/sanitize /usr/bin/python3 tests/hostile/bodies.py
 suite hostile-clients sh tests/with_server.sh build/sanitize /usr/bin/python3 tests/hostile/clients.py
+
+say "ThreadSanitizer"
+build build/thread "quenchd tests_api tests_server" -DQN_WERROR=ON -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" \
+  -DQN_SANITIZE=thread
+# OpenMP's own library is not instrumented: what its threads agree on would be called a race. So the threads of the server are looked at,
+# and the tests left out that compare teams of several sizes, or that compute for minutes on one thread.
+export OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0
+sanitized thread build/thread -E '^(api/test_spec_fuzz|server/cli/test_(evaluate|simulate)|server/job/test_simulate)$'
+unset OMP_NUM_THREADS TSAN_OPTIONS
+
+say "fuzzing"
+build build/fuzz fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g1" -DQN_FUZZ=ON \
+  -DQN_SANITIZE=fuzzer-no-link,address,undefined
+suite fuzz sh tests/fuzz/run.sh
 
 say "summary"
 echo "$(($(date +%s) - started)) s on $cores cores"

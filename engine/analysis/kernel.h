@@ -8,8 +8,9 @@
 
 #include "engine/analysis/window.h"
 
-/* One clone per instruction set, chosen when the program starts. Sanitizers run before the choice can be made. */
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* One clone per instruction set, chosen when the program starts. Sanitizers run before the choice can be made; clang 14 gives the function that
+ * chooses a name of its own, which other files do not find. */
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define QN_KERNEL __attribute__((target_clones("default", "avx2", "avx512f")))
 #else
 #define QN_KERNEL
