@@ -233,10 +233,7 @@ static qn_status end_job(qn_connection *connection, void *opaque, qn_error *erro
 
 static qn_status end(qn_connection *connection, ending *e, qn_error *error) {
   qn_status status = qn_connection_transact(connection, end_job, e, NULL, error);
-  if (status != QN_CONFLICT) return status;
-  /* A unique key that is taken is a fault of what was to be written, and says nothing about the lease. */
-  if (!e->lost) return qn_error_set(error, QN_INTERNAL, "the results cannot be stored: they, or some of them, are there already");
-
+  if (status != QN_CONFLICT || !e->lost) return status;
   /* Lost, or ended by a call of ours whose answer did not reach us? */
   qn_params params = {0};
   lease_params(&params, e->lease);

@@ -140,7 +140,6 @@ static qn_status judge(qn_connection *connection, const PGresult *result, qn_err
 
   qn_status status = QN_INTERNAL;
   if (connection->lost || connection->again || may_pass(state)) status = QN_UNAVAILABLE;
-  if (strcmp(state, "23505") == 0) status = QN_CONFLICT;
   const char *text = result != NULL ? PQresultErrorMessage(result) : "";
   if (text[0] == '\0') text = PQerrorMessage(connection->pg);
   qn_error_set(error, status, "database: %s", text);

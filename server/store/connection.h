@@ -61,8 +61,8 @@ void qn_params_bool(qn_params *params, bool value);
 void qn_params_bytes(qn_params *params, const void *bytes, size_t size);
 
 /* Run a statement, prepared on its first use here. `result` (may be NULL) becomes the caller's: PQclear. On failure it is NULL, and `lost`,
- * `again` and `sqlstate` say more: QN_UNAVAILABLE when trying later may help, QN_CONFLICT for a unique key that is taken,
- * QN_INTERNAL for what only a fault of this program explains. */
+ * `again` and `sqlstate` say more: QN_UNAVAILABLE when trying later may help, QN_INTERNAL for what only a fault of this program
+ * explains, unless the caller knows better from `sqlstate` (a unique key that is taken). */
 qn_status qn_connection_run(qn_connection *connection, const qn_statement *statement, const qn_params *params, PGresult **result,
                             qn_error *error);
 

@@ -99,7 +99,7 @@ static qn_status create(qn_connection *connection, void *context, qn_error *erro
   else qn_params_text(&params, NULL);
   PGresult *result;
   status = qn_connection_run(connection, &insert, &params, &result, error);
-  if (status == QN_CONFLICT) return qn_error_set(error, QN_CONFLICT, "there is a live token named %s: revoke it first", c->name);
+  if (strcmp(connection->sqlstate, "23505") == 0) return qn_error_set(error, QN_CONFLICT, "there is a live token named %s: revoke it first", c->name);
   if (status != QN_OK) return status;
   qn_token_row_fini(c->row); /* of a call that was repeated */
   if (!fill(result, 0, c->row)) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a token");

@@ -108,7 +108,7 @@ static void test_failures(void **state) {
   for (int w = 0; w < 2; w++) {
     qn_error error;
     int taken = 1, forbidden = 2000;
-    assert_status(QN_CONFLICT, qn_connection_transact(&f.sql, works[w], &taken, NULL, &error), error);
+    assert_status(QN_INTERNAL, qn_connection_transact(&f.sql, works[w], &taken, NULL, &error), error);
     assert_non_null(strstr(error.message, "pipe_put"));
     assert_string_equal(f.sql.sqlstate, "23505"); /* known also after the rollback */
     assert_false(f.sql.lost);
