@@ -41,7 +41,7 @@ struct qn_keeper {
 
 static const qn_statement take_leftover = {
     "keeper_take",
-    "UPDATE leftovers SET due_at = now() + interval '60 s' WHERE id ="
+    "UPDATE leftovers SET due_at = now() + interval '10 s' WHERE id ="
     " (SELECT id FROM leftovers WHERE due_at <= now() ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)"
     " RETURNING id, simulation_id, attempt, kept"};
 static const qn_statement drop_leftover = {"keeper_drop", "DELETE FROM leftovers WHERE id = $1::bigint"};

@@ -33,6 +33,7 @@ class Watcher:
         self.jobs = {}  # id: (attempt, state, progress, lives, monotonic time of its last heartbeat)
         self.waiting = []  # [hit, job, its progress then]
         self.times = []  # (fault label, seconds)
+        self.asked = 0.0  # when the newest sample was asked for
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -42,13 +43,15 @@ class Watcher:
             try:
                 with self.cluster.connect(self.database) as cursor:
                     while not self.ending.wait(LOOK_S):
+                        asked = time.monotonic()
                         cursor.execute(self.SAMPLE)
-                        self._see(cursor.fetchall(), time.monotonic())
+                        self._see(cursor.fetchall(), asked, time.monotonic())
             except psycopg2.Error:
                 self.ending.wait(LOOK_S)
 
-    def _see(self, rows, now):
+    def _see(self, rows, asked, now):
         with self.lock:
+            self.asked = asked
             self.jobs = {job: (attempt, state, progress, lives, now - float(silent) if silent is not None else 0.0)
                          for job, attempt, state, progress, lives, silent in rows}
             still = []
@@ -65,9 +68,10 @@ class Watcher:
         with self.lock:
             self.waiting += [(hit, job, progress) for job, (_, state, progress, _, _) in self.jobs.items() if state == "running"]
 
-    def all_final(self):
+    def all_final(self, since=0.0):
+        """Whether all jobs that were there at `since` (monotonic) have ended."""
         with self.lock:
-            return bool(self.jobs) and all(state in FINAL for _, state, _, _, _ in self.jobs.values())
+            return self.asked >= since and bool(self.jobs) and all(state in FINAL for _, state, _, _, _ in self.jobs.values())
 
     def states(self):
         with self.lock:

@@ -104,14 +104,21 @@ class Trial:
         hitters = [threading.Thread(target=self._hit, args=(fault, zero), daemon=True) for fault in faults]
         for hitter in hitters:
             hitter.start()
-        while time.monotonic() < limit and (self.work.busy() or any(hitter.is_alive() for hitter in hitters) or not self.watcher.all_final()):
+        quiet = None  # since when nothing more is asked for
+        while time.monotonic() < limit and not (quiet and self.watcher.all_final(quiet)):
             time.sleep(0.05)
+            if self.work.busy() or any(hitter.is_alive() for hitter in hitters):
+                quiet = None
+            elif not quiet:
+                quiet = time.monotonic()
             if not faults:  # what kinds of processes there are is told once, undisturbed
                 self.report.has_job_processes = self.report.has_job_processes or self._job_processes()
         if not self.watcher.all_final():
             self.report.violations.append(f"not at its end {time.monotonic() - zero:.0f} s after its beginning: {self.watcher.states()}")
         self._until(lambda: all(prober.recovery(hit) is not None for hit in self.hits), READY_S, "the server takes no POSTs any more")
         prober.stop()
+        self._until(lambda: self.cluster.rows(self.database, "SELECT count(*) FROM leftovers")[0][0] == 0, READY_S,
+                    "files that nobody needs any more are still there")
         self.report.times += self.watcher.times + [(f"{hit.label}, a POST", prober.recovery(hit)) for hit in self.hits
                                                    if prober.recovery(hit) is not None]
 
