@@ -21,7 +21,7 @@ typedef enum qn_initial_kind { QN_INITIAL_LATTICE, QN_INITIAL_SNAPSHOT } qn_init
 typedef struct qn_analysis_spec {
   const qn_analysis_type *type;
   double parameters[QN_MAX_PARAMETERS];
-  int stage; /* whose frames; -1 (only before qn_spec_resolve_stage): the last hold that was sampled */
+  int stage; /* whose frames; -1 (only before qn_spec_resolve_stage): the last hold that was sampled; -2 after a fault */
 } qn_analysis_spec;
 
 typedef struct qn_simulation_spec {
@@ -32,16 +32,22 @@ typedef struct qn_simulation_spec {
   qn_lattice
       lattice; /* species sorted by symbol unless ordered; masses 0 and constant 0 until resolved. Of a snapshot only
                                          * the species, once resolved, as far as they can be told */
-  int64_t snapshot_simulation; /* id */
-  int snapshot_stage;          /* index; -1 until resolved: its last stage with a snapshot */
-  double snapshot_temperature; /* K; 0 until resolved: the last of that stage */
+  double sites;                /* of the lattice; NAN when a fault hides them */
+  int64_t snapshot_simulation; /* id; 0 after a fault */
+  int snapshot_stage;          /* index; -1 until resolved: its last stage with a snapshot; -2 after a fault */
+  double snapshot_temperature; /* K; 0 until resolved: the last of that stage; NAN after a fault */
   qn_protocol protocol;
+  bool stage_faulty[QN_MAX_STAGES]; /* what was read of these is not all that was meant */
   int analysis_count;
   qn_analysis_spec analyses[QN_MAX_ANALYSES];
 } qn_simulation_spec;
 
-/* Parse and check the text of a simulation spec. With faults the spec is not to be used. */
+/* Parse and check the text of a simulation spec. With faults the spec is good for one thing, to find more of them: the functions below skip
+ * the checks whose input was faulty itself, and run all others. */
 void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec *spec, qn_faults *faults);
+
+/* The same for a canonical spec that is kept, whose analyses were checked against its stages by the program that took it. */
+void qn_spec_parse_stored(const char *text, size_t size, qn_simulation_spec *spec, qn_faults *faults);
 
 /* Fill in what the simulation `parent`, whose snapshot is the start, tells: stage and temperature. */
 void qn_spec_resolve_snapshot(qn_simulation_spec *spec, const qn_simulation_spec *parent, qn_faults *faults);
@@ -69,7 +75,8 @@ void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_r
 void qn_spec_parse_analysis(const char *text, size_t size, qn_analysis_spec *analysis, qn_faults *faults);
 char *qn_spec_render_analysis(const qn_analysis_spec *analysis, char hash[QN_HASH_SIZE]);
 
-/* Choose the stage of an analysis of `spec` where it was left open, and check that the stage has frames. `pointer`: of the analysis. */
+/* Choose the stage of an analysis of `spec` where it was left open, and check that the stage has frames, of one temperature, that the analysis
+ * can use. `pointer`: of the analysis. */
 void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer,
                            qn_faults *faults);
 

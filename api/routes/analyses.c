@@ -125,31 +125,30 @@ void qn_get_analysis(qn_store *store, const qn_request *request, qn_response *re
 
 /* ---- POST ---- */
 
-/* False with `response` filled when storage failed; what is wrong with the request becomes a fault. */
-static bool resolve(qn_store *store, const qn_request *request, qn_analysis_request *wanted, qn_faults *faults,
-                    qn_response *response) {
+/* Fails when storage does; what is wrong with the request becomes a fault. */
+static qn_status resolve(qn_store *store, qn_analysis_request *wanted, qn_faults *faults, qn_error *error) {
   qn_simulation_spec *spec;
-  qn_error error;
-  qn_status status = qn_handler_simulation_spec(store, wanted->simulation, &spec, &error);
-  if (status == QN_OK)
-    qn_spec_resolve_stage(spec, &wanted->analysis, "", faults);
-  else if (status == QN_NOT_FOUND)
-    qn_faults_add(faults, "/simulation", "there is no simulation %lld", (long long)wanted->simulation);
-  else
-    qn_problem_from_error(response, request, &error);
+  if (wanted->simulation == 0) return QN_OK; /* a fault already */
+  qn_status status = qn_handler_simulation_spec(store, wanted->simulation, &spec, error);
+  if (status == QN_OK && wanted->analysis.type != NULL) qn_spec_resolve_stage(spec, &wanted->analysis, "", faults);
   free(spec);
-  return status == QN_OK || status == QN_NOT_FOUND;
+  if (status != QN_NOT_FOUND) return status;
+  qn_faults_add(faults, "/simulation", "there is no simulation %lld", (long long)wanted->simulation);
+  return QN_OK;
 }
 
 void qn_submit_analysis(qn_store *store, const qn_request *request, qn_response *response) {
   qn_faults faults = {0};
   qn_analysis_request wanted;
   char hash[QN_HASH_SIZE];
+  qn_error error;
   qn_spec_parse_analysis_request(request->body, request->body_size, &wanted, &faults);
-  bool stored = qn_faults_total(&faults) > 0 || resolve(store, request, &wanted, &faults, response);
-  if (stored && qn_faults_total(&faults) > 0) {
+  qn_status status = resolve(store, &wanted, &faults, &error);
+  if (qn_faults_total(&faults) > 0) {
     qn_problem_from_faults(response, request, &faults);
-  } else if (stored) {
+  } else if (status != QN_OK) {
+    qn_problem_from_error(response, request, &error);
+  } else {
     char *canonical = qn_spec_render_analysis(&wanted.analysis, hash);
     const qn_submission submission = {.kind = "analysis",
                                       .name = "",
@@ -157,11 +156,12 @@ void qn_submit_analysis(qn_store *store, const qn_request *request, qn_response 
                                       .sha256 = hash,
                                       .type = wanted.analysis.type->name,
                                       .parent = wanted.simulation};
-    const qn_error error = {QN_NO_MEMORY, "no memory for the spec"};
-    if (canonical != NULL)
+    if (canonical != NULL) {
       qn_handler_submit(store, request, &submission, "analyses", response);
-    else
+    } else {
+      qn_error_set(&error, QN_NO_MEMORY, "no memory for the spec");
       qn_problem_from_error(response, request, &error);
+    }
     free(canonical);
   }
   qn_faults_fini(&faults);

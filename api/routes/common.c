@@ -55,7 +55,7 @@ qn_status qn_handler_simulation_spec(qn_store *store, int64_t id, qn_simulation_
   if (status == QN_OK && (*spec = malloc(sizeof **spec)) == NULL)
     status = qn_error_set(error, QN_NO_MEMORY, "no memory for a spec");
   if (status == QN_OK) {
-    qn_spec_parse_simulation(row.spec, strlen(row.spec), *spec, &faults);
+    qn_spec_parse_stored(row.spec, strlen(row.spec), *spec, &faults);
     if (qn_faults_total(&faults) > 0)
       status = qn_error_set(error, QN_CORRUPT, "the stored spec of simulation %lld is damaged", (long long)id);
   }

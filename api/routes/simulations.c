@@ -83,21 +83,16 @@ void qn_get_simulation_thermo(qn_store *store, const qn_request *request, qn_res
 
 /* ---- POST: parse, resolve the snapshot and the potential, submit ---- */
 
-/* Each returns false with `response` filled when storage failed; what is wrong with the spec becomes a fault. */
-static bool resolve_snapshot(qn_store *store, const qn_request *request, qn_simulation_spec *spec, qn_faults *faults,
-                             qn_response *response) {
+/* Each fails when storage does; what is wrong with the spec becomes a fault. */
+static qn_status resolve_snapshot(qn_store *store, qn_simulation_spec *spec, qn_faults *faults, qn_error *error) {
   qn_simulation_spec *parent;
-  qn_error error;
-  if (spec->initial != QN_INITIAL_SNAPSHOT) return true;
-  qn_status status = qn_handler_simulation_spec(store, spec->snapshot_simulation, &parent, &error);
-  if (status == QN_OK)
-    qn_spec_resolve_snapshot(spec, parent, faults);
-  else if (status == QN_NOT_FOUND)
-    qn_faults_add(faults, "/initial/simulation", "there is no simulation %lld", (long long)spec->snapshot_simulation);
-  else
-    qn_problem_from_error(response, request, &error);
+  if (spec->initial != QN_INITIAL_SNAPSHOT || spec->snapshot_simulation == 0) return QN_OK;
+  qn_status status = qn_handler_simulation_spec(store, spec->snapshot_simulation, &parent, error);
+  if (status == QN_OK) qn_spec_resolve_snapshot(spec, parent, faults);
   free(parent);
-  return status == QN_OK || status == QN_NOT_FOUND;
+  if (status != QN_NOT_FOUND) return status;
+  qn_faults_add(faults, "/initial/simulation", "there is no simulation %lld", (long long)spec->snapshot_simulation);
+  return QN_OK;
 }
 
 static void fault_unknown_potential(qn_store *store, const char *name, qn_faults *faults) {
@@ -112,23 +107,19 @@ static void fault_unknown_potential(qn_store *store, const char *name, qn_faults
   qn_potential_page_fini(&page);
 }
 
-static bool resolve_potential(qn_store *store, const qn_request *request, qn_simulation_spec *spec, qn_faults *faults,
-                              qn_response *response) {
+static qn_status resolve_potential(qn_store *store, qn_simulation_spec *spec, qn_faults *faults, qn_error *error) {
   qn_potential_row row = {0};
   qn_potential_facts facts;
-  qn_error error;
-  qn_status status = qn_store_get_potential(store, spec->potential, &row, &error);
+  if (spec->potential[0] == '\0') return QN_OK; /* a fault already */
+  qn_status status = qn_store_get_potential(store, spec->potential, &row, error);
   if (status == QN_NOT_FOUND) {
     fault_unknown_potential(store, spec->potential, faults);
-    return true;
+    return QN_OK;
   }
-  if (status == QN_OK) status = qn_potential_facts_of_row(&row, &facts, &error);
-  if (status == QN_OK)
-    qn_spec_resolve_potential(spec, &facts, faults);
-  else
-    qn_problem_from_error(response, request, &error);
+  if (status == QN_OK) status = qn_potential_facts_of_row(&row, &facts, error);
+  if (status == QN_OK) qn_spec_resolve_potential(spec, &facts, faults);
   qn_potential_row_fini(&row);
-  return status == QN_OK;
+  return status;
 }
 
 static void submit(qn_store *store, const qn_request *request, const qn_simulation_spec *spec, qn_response *response) {
@@ -161,19 +152,21 @@ static void submit(qn_store *store, const qn_request *request, const qn_simulati
 
 void qn_submit_simulation(qn_store *store, const qn_request *request, qn_response *response) {
   qn_faults faults = {0};
+  qn_error error;
   qn_simulation_spec *spec = malloc(sizeof *spec); /* tens of kB: not for a thread's stack */
   if (spec == NULL) {
-    const qn_error error = {QN_NO_MEMORY, "no memory for a spec"};
+    qn_error_set(&error, QN_NO_MEMORY, "no memory for a spec");
     qn_problem_from_error(response, request, &error);
     return;
   }
   qn_spec_parse_simulation(request->body, request->body_size, spec, &faults);
-  bool stored = true;
-  if (qn_faults_total(&faults) == 0) stored = resolve_snapshot(store, request, spec, &faults, response);
-  if (stored && qn_faults_total(&faults) == 0) stored = resolve_potential(store, request, spec, &faults, response);
-  if (stored && qn_faults_total(&faults) > 0)
+  qn_status status = resolve_snapshot(store, spec, &faults, &error);
+  if (status == QN_OK) status = resolve_potential(store, spec, &faults, &error);
+  if (qn_faults_total(&faults) > 0) /* they stay what they are, also when storage could not tell whether there are more */
     qn_problem_from_faults(response, request, &faults);
-  else if (stored)
+  else if (status != QN_OK)
+    qn_problem_from_error(response, request, &error);
+  else
     submit(store, request, spec, response);
   free(spec);
   qn_faults_fini(&faults);

@@ -36,7 +36,7 @@ void qn_spec_read_analysis(qn_analysis_spec *analysis, qn_reader *reader) {
   *analysis = (qn_analysis_spec){.stage = -1};
   if (reader->object == NULL) return;
   analysis->type = read_type(reader);
-  analysis->stage = (int)qn_reader_integer(reader, "stage", 0, QN_MAX_STAGES - 1, &any_stage);
+  analysis->stage = (int)qn_spec_read_integer(reader, "stage", 0, QN_MAX_STAGES - 1, &any_stage, -2);
   if (analysis->type == NULL) return; /* which keys are meant is not known */
   for (int p = 0; p < analysis->type->parameter_count; p++)
     analysis->parameters[p] = read_parameter(reader, &analysis->type->parameters[p]);
@@ -61,7 +61,7 @@ void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_r
   if (root == NULL) return;
   qn_reader reader;
   qn_reader_begin(&reader, root, "", faults);
-  request->simulation = qn_reader_integer(&reader, "simulation", 1, QN_MOST_ID, NULL);
+  request->simulation = qn_spec_read_integer(&reader, "simulation", 1, QN_MOST_ID, NULL, 0);
   qn_spec_read_analysis(&request->analysis, &reader);
   json_decref(root);
 }
@@ -95,14 +95,14 @@ static void list_sampled(const qn_protocol *protocol, char *text, size_t size) {
 }
 
 /* The analysis itself says what it can do with the frames that will come: its own checks, made before the work starts. */
-static void check_parameters(const qn_simulation_spec *spec, const qn_analysis_spec *analysis, const char *pointer,
+static void check_parameters(const qn_protocol *protocol, const qn_analysis_spec *analysis, const char *pointer,
                              qn_faults *faults) {
-  const qn_protocol *protocol = &spec->protocol;
-  double temperature = qn_spec_start_temperature(spec);
-  for (int s = 0; s < analysis->stage; s++) temperature = qn_stage_final_target(&protocol->stages[s], temperature);
   const qn_stage *stage = &protocol->stages[analysis->stage];
+  for (int p = 0; p < analysis->type->parameter_count; p++)
+    if (isnan(analysis->parameters[p])) return;
+  if (isnan(protocol->timestep)) return;
   int64_t every = qn_interval_steps(stage->sample_every, protocol->timestep);
-  int64_t frames = qn_stage_steps(stage, temperature, protocol->timestep) / every + 1;
+  int64_t frames = qn_stage_steps(stage, stage->temperature, protocol->timestep) / every + 1;
   qn_analysis *trial = NULL;
   qn_error error;
   if (analysis->type->alloc(&trial, analysis->parameters, frames, (double)every * protocol->timestep, 1, &error) ==
@@ -112,28 +112,63 @@ static void check_parameters(const qn_simulation_spec *spec, const qn_analysis_s
     qn_faults_add(faults, pointer, "%s", error.message);
 }
 
+/* The last hold with frames: those of a hold are of one temperature. -1 without one; -2 when a faulty stage may be the one. */
+static int last_sampled_hold(const qn_simulation_spec *spec) {
+  const qn_protocol *protocol = &spec->protocol;
+  for (int s = protocol->stage_count - 1; s >= 0; s--) {
+    if (spec->stage_faulty[s]) return -2;
+    if (protocol->stages[s].sample_every > 0.0 && protocol->stages[s].kind == QN_STAGE_HOLD) return s;
+  }
+  return -1;
+}
+
+static void check_stage(const qn_simulation_spec *spec, const qn_analysis_spec *analysis, const char *pointer,
+                        qn_faults *faults) {
+  const qn_stage *stage = &spec->protocol.stages[analysis->stage];
+  char at[QN_POINTER_SIZE];
+  snprintf(at, sizeof at, "%.150s/stage", pointer);
+  if (stage->kind != QN_STAGE_HOLD)
+    qn_faults_add(faults, at,
+                  "stage %d is a quench: its frames are of no one temperature, and an average over them would stand for "
+                  "none; analyse a hold at each temperature that is wanted",
+                  analysis->stage);
+  else if (stage->ensemble == QN_ENSEMBLE_NPT && analysis->type->fixed_box)
+    qn_faults_add(faults, at,
+                  "stage %d is a hold in npt, whose box changes from frame to frame; %s needs one of constant volume: "
+                  "let a hold in nvt with \"volume\": \"mean\" follow, and sample that",
+                  analysis->stage, analysis->type->name);
+  else
+    check_parameters(&spec->protocol, analysis, pointer, faults);
+}
+
 void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer,
                            qn_faults *faults) {
   const qn_protocol *protocol = &spec->protocol;
   char at[QN_POINTER_SIZE], sampled[256];
+  bool all_known = protocol->stage_count > 0;
+  for (int s = 0; s < protocol->stage_count; s++) all_known = all_known && !spec->stage_faulty[s];
   snprintf(at, sizeof at, "%.150s/stage", pointer);
   list_sampled(protocol, sampled, sizeof sampled);
-  if (sampled[0] == '\0') {
+  if (protocol->stage_count == 0 || analysis->stage == -2) return;
+  if (sampled[0] == '\0' && all_known) {
     qn_faults_add(faults, pointer,
                   "no stage of the simulation keeps frames; set sample_every_ps in the stage to be analysed");
     return;
   }
-  if (analysis->stage < 0) { /* frames of a hold are of one temperature, those of a quench are not */
-    for (int s = 0; s < protocol->stage_count; s++)
-      if (protocol->stages[s].sample_every > 0.0 && protocol->stages[s].kind == QN_STAGE_HOLD) analysis->stage = s;
-    if (analysis->stage < 0)
+  if (analysis->stage < 0) {
+    int chosen = last_sampled_hold(spec);
+    if (chosen == -1)
       qn_faults_add(faults, pointer,
-                    "no hold of the simulation keeps frames; set sample_every_ps in the hold to be analysed, or name "
-                    "the stage; with frames: %s",
+                    "no hold of the simulation keeps frames; set sample_every_ps in the hold to be analysed; with "
+                    "frames: %s",
                     sampled);
-  } else if (analysis->stage >= protocol->stage_count || !(protocol->stages[analysis->stage].sample_every > 0.0)) {
-    qn_faults_add(faults, at, "stage %d keeps no frames; with frames: %s", analysis->stage, sampled);
+    if (chosen < 0) return;
+    analysis->stage = chosen;
+  } else if (analysis->stage >= protocol->stage_count ||
+             (!spec->stage_faulty[analysis->stage] && !(protocol->stages[analysis->stage].sample_every > 0.0))) {
+    qn_faults_add(faults, at, "stage %d keeps no frames; with frames: %s", analysis->stage,
+                  sampled[0] != '\0' ? sampled : "none");
     return;
   }
-  if (analysis->stage >= 0) check_parameters(spec, analysis, pointer, faults);
+  if (!spec->stage_faulty[analysis->stage]) check_stage(spec, analysis, pointer, faults);
 }

@@ -27,6 +27,10 @@ json_t *qn_spec_render_initial(const qn_simulation_spec *spec);
  * same double. */
 double qn_spec_round(double value);
 
+/* An integer as qn_reader_integer reads it; `faulty` after a fault. */
+int64_t qn_spec_read_integer(qn_reader *reader, const char *key, int64_t minimum, int64_t maximum,
+                             const int64_t *fallback, int64_t faulty);
+
 /* The state that one stage leaves to the next. */
 typedef struct qn_stage_walk {
   double timestep;                       /* ps; NAN after a fault */

@@ -20,7 +20,7 @@ typedef enum qn_value_status {
   QN_VALUE_TOO_FEW_SAMPLES, /* fewer independent blocks than an error needs */
   QN_VALUE_UNRESOLVED       /* the quantity lies between samples: the frames are too far apart in time */
 } qn_value_status;
-const char *qn_value_status_name(qn_value_status status);
+const char *qn_value_status_name(qn_value_status status); /* "unknown" beyond the last */
 
 /* One number with what is needed to trust it. NAN value when the status leaves nothing to report. */
 typedef struct qn_value {
@@ -76,6 +76,8 @@ typedef struct qn_analysis_type {
   qn_status (*accumulate)(qn_analysis *analysis, const qn_frame *frame, qn_error *error);
   qn_status (*reduce)(qn_analysis *analysis, qn_report *report, qn_error *error); /* caller owns the report */
   void (*free)(qn_analysis *analysis);
+  const char *const *quantities; /* names of the values that it reports, NULL-terminated */
+  bool fixed_box;                /* it refuses frames whose box changes */
 } qn_analysis_type;
 
 /* Every type, NULL-terminated; and one by name, or NULL. */

@@ -288,5 +288,8 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"coordination_number", "coordination_cutoff", "adatom_fraction", NULL};
+
 const qn_analysis_type qn_coordination = {"coordination", "coordination numbers, their distribution, profile under free surfaces, and adatoms",
-                                          PARAMETERS,     parameters, alloc, accumulate, reduce, release};
+                                          PARAMETERS,     parameters, alloc, accumulate, reduce, release,
+                                          .quantities = quantities};

@@ -112,6 +112,8 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"debye_waller_factor", NULL};
+
 const qn_analysis_type qn_debye_waller = {"debye_waller",
                                           "Debye-Waller factor <u^2>, by species and for all",
                                           PARAMETERS,
@@ -119,4 +121,6 @@ const qn_analysis_type qn_debye_waller = {"debye_waller",
                                           alloc,
                                           qn_correlation_accumulate,
                                           reduce,
-                                          qn_correlation_free};
+                                          qn_correlation_free,
+                                          .quantities = quantities,
+                                          .fixed_box = true};

@@ -153,6 +153,8 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return QN_OK;
 }
 
+static const char *const quantities[] = {"layer_composition", NULL};
+
 const qn_analysis_type qn_density_profile = {"density_profile",
                                              "number density and composition against depth below free surfaces, and the composition of a layer",
                                              PARAMETERS,
@@ -160,4 +162,5 @@ const qn_analysis_type qn_density_profile = {"density_profile",
                                              alloc,
                                              accumulate,
                                              reduce,
-                                             release};
+                                             release,
+                                             .quantities = quantities};

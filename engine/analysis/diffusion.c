@@ -55,6 +55,8 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"diffusion_coefficient", NULL};
+
 const qn_analysis_type qn_diffusion = {"diffusion",
                                        "mean-squared displacement and diffusion coefficient, by species and for all",
                                        PARAMETERS,
@@ -62,4 +64,6 @@ const qn_analysis_type qn_diffusion = {"diffusion",
                                        alloc,
                                        qn_correlation_accumulate,
                                        reduce,
-                                       qn_correlation_free};
+                                       qn_correlation_free,
+                                       .quantities = quantities,
+                                       .fixed_box = true};

@@ -114,6 +114,8 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"non_gaussian_peak_time", "non_gaussian_peak", NULL};
+
 const qn_analysis_type qn_non_gaussian = {"non_gaussian",
                                           "non-Gaussian parameter alpha_2 and its peak, by species and for all",
                                           PARAMETERS,
@@ -121,4 +123,6 @@ const qn_analysis_type qn_non_gaussian = {"non_gaussian",
                                           alloc,
                                           qn_correlation_accumulate,
                                           reduce,
-                                          qn_correlation_free};
+                                          qn_correlation_free,
+                                          .quantities = quantities,
+                                          .fixed_box = true};

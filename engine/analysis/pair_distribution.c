@@ -134,6 +134,8 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"pair_distribution_first_minimum", "pair_distribution_first_maximum", NULL};
+
 const qn_analysis_type qn_pair_distribution = {"pair_distribution",
                                                "radial distribution function by pairs of species, its first maximum and minimum",
                                                PARAMETERS,
@@ -141,4 +143,5 @@ const qn_analysis_type qn_pair_distribution = {"pair_distribution",
                                                alloc,
                                                accumulate,
                                                reduce,
-                                               release};
+                                               release,
+                                               .quantities = quantities};

@@ -53,6 +53,8 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"relaxation_time", NULL};
+
 const qn_analysis_type qn_relaxation = {"relaxation",
                                         "self-intermediate scattering function and relaxation time, by species and for all",
                                         PARAMETERS,
@@ -60,4 +62,6 @@ const qn_analysis_type qn_relaxation = {"relaxation",
                                         alloc,
                                         qn_correlation_accumulate,
                                         reduce,
-                                        qn_correlation_free};
+                                        qn_correlation_free,
+                                        .quantities = quantities,
+                                        .fixed_box = true};

@@ -94,6 +94,8 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"diffusion_coefficient", "relaxation_time", "stokes_einstein_product", NULL};
+
 const qn_analysis_type qn_stokes_einstein = {"stokes_einstein",
                                              "diffusion coefficient times relaxation time, by species and for all",
                                              PARAMETERS,
@@ -101,4 +103,6 @@ const qn_analysis_type qn_stokes_einstein = {"stokes_einstein",
                                              alloc,
                                              qn_correlation_accumulate,
                                              reduce,
-                                             qn_correlation_free};
+                                             qn_correlation_free,
+                                             .quantities = quantities,
+                                             .fixed_box = true};

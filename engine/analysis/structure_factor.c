@@ -320,6 +320,8 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"structure_factor_peak_wave_number", "structure_factor_peak", NULL};
+
 const qn_analysis_type qn_structure_factor = {"structure_factor",
                                               "static structure factor of all atoms and by pairs of species, and its maximum",
                                               PARAMETERS,
@@ -327,4 +329,5 @@ const qn_analysis_type qn_structure_factor = {"structure_factor",
                                               alloc,
                                               accumulate,
                                               reduce,
-                                              release};
+                                              release,
+                                              .quantities = quantities};

@@ -161,6 +161,8 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return QN_OK;
 }
 
+static const char *const quantities[] = {"van_hove_first_minimum", NULL};
+
 const qn_analysis_type qn_van_hove = {"van_hove",
                                       "self part of the van Hove function at one lag and its first minimum, by species and for all",
                                       PARAMETERS,
@@ -168,4 +170,6 @@ const qn_analysis_type qn_van_hove = {"van_hove",
                                       alloc,
                                       qn_correlation_accumulate,
                                       reduce,
-                                      qn_correlation_free};
+                                      qn_correlation_free,
+                                      .quantities = quantities,
+                                      .fixed_box = true};

@@ -31,19 +31,18 @@ static qn_status read_spec(batch *at, qn_error *error) {
   qn_faults faults = {0};
   qn_potential_facts facts;
   qn_status status = qn_cli_read_file(at->path, &text, &size, error);
-  if (status == QN_OK) {
-    qn_spec_parse_simulation(text, size, at->spec, &faults);
-    if (qn_faults_total(&faults) == 0 && at->spec->initial != QN_INITIAL_LATTICE)
-      qn_faults_add(&faults, "/initial/type", "without a database a simulation begins from a lattice");
-    if (qn_cli_print_faults(at->path, &faults)) status = qn_error_set(error, QN_INVALID, "%s is no spec to run", at->path);
-  }
+  if (status != QN_OK) return status;
+  qn_spec_parse_simulation(text, size, at->spec, &faults);
+  if (at->spec->initial != QN_INITIAL_LATTICE)
+    qn_faults_add(&faults, "/initial/type", "without a database a simulation begins from a lattice");
   const char *name = at->config->potential[0] != '\0' ? at->config->potential : at->spec->potential;
-  if (status == QN_OK) status = qn_cli_potential_text(name, &setfl, &setfl_size, error);
-  if (status == QN_OK) status = qn_potential_describe(setfl, setfl_size, &facts, error);
-  if (status == QN_OK) {
-    qn_spec_resolve_potential(at->spec, &facts, &faults);
-    if (qn_cli_print_faults(at->path, &faults)) status = qn_error_set(error, QN_INVALID, "%s is no spec to run", at->path);
+  if (name[0] != '\0') { /* otherwise a fault already */
+    status = qn_cli_potential_text(name, &setfl, &setfl_size, error);
+    if (status == QN_OK) status = qn_potential_describe(setfl, setfl_size, &facts, error);
+    if (status == QN_OK) qn_spec_resolve_potential(at->spec, &facts, &faults);
+    else if (qn_faults_total(&faults) > 0) qn_faults_add(&faults, "/potential", "%s", error->message);
   }
+  if (qn_cli_print_faults(at->path, &faults)) status = qn_error_set(error, QN_INVALID, "%s is no spec to run", at->path);
   if (status == QN_OK) status = qn_eam_parse(&at->potential, setfl, setfl_size, error);
   if (status == QN_OK && (at->canonical = qn_spec_render_simulation(at->spec, at->hash)) == NULL)
     status = qn_error_set(error, QN_NO_MEMORY, "out of memory for the spec");

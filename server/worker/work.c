@@ -127,7 +127,7 @@ static qn_status simulate(const qn_work *work, qn_work_result *result, qn_error 
   status = no_row(row, "the simulation", error);
   if (status == QN_OK && spec == NULL) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a spec");
   if (status == QN_OK) {
-    qn_spec_parse_simulation(qn_field(row, 0, 0), strlen(qn_field(row, 0, 0)), spec, &faults);
+    qn_spec_parse_stored(qn_field(row, 0, 0), strlen(qn_field(row, 0, 0)), spec, &faults);
     status = judge(&faults, error);
   }
   if (status == QN_OK && strcmp(spec->potential_sha256, qn_field(row, 0, 2)) != 0)
