@@ -78,9 +78,9 @@ void qn_reply_resource(qn_response *response, const qn_request *request, json_t 
   if (text != NULL) reply_tagged(response, request, "application/json", text, strlen(text));
 }
 
-/* Six filters of 64 bytes, all of them escaped, and two numbers of 40 fit. */
+/* Four filters of 100 bytes, all of them escaped, two words and two numbers of 40 fit. */
 typedef struct url {
-  char text[1800];
+  char text[2000];
   size_t size;
   bool full;
 } url;

@@ -108,6 +108,7 @@ const qn_route *qn_api_admit(qn_request *request, size_t body_size, char buffer[
 
   qn_faults faults = {0};
   qn_query_check(request, route->query, &faults);
+  if (route->check != NULL) route->check(request, &faults);
   bool good = qn_faults_total(&faults) == 0;
   if (!good) qn_problem_from_faults(response, request, &faults);
   qn_faults_fini(&faults);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "api/message.h"
+#include "api/problem.h"
 #include "api/store.h"
 
 /* Fills `response`, which comes initialised. It cannot fail: what goes wrong becomes a problem document. */
@@ -22,6 +23,9 @@ typedef struct qn_route {
       *query;        /* names of the query parameters it knows, NULL-terminated; NULL: none. Others are refused */
   size_t body_limit; /* bytes; 0: no body is accepted */
   bool json;         /* its body must be application/json */
+  /* Notes what is wrong with the values of its query parameters, so that they are told together with unknown names, before the handler runs and
+   * a body is read; NULL: nothing can be. The handler reads the same values without looking for faults again. */
+  void (*check)(const qn_request *request, qn_faults *faults);
 } qn_route;
 
 const qn_route *qn_routes(size_t *count);

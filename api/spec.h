@@ -26,13 +26,13 @@ typedef struct qn_analysis_spec {
 
 typedef struct qn_simulation_spec {
   char name[QN_NAME_SIZE];
-  char potential[QN_NAME_SIZE];        /* name in the registry */
-  char potential_sha256[QN_HASH_SIZE]; /* of its text; "" until resolved */
+  char potential[QN_POTENTIAL_NAME_MOST + 1]; /* name in the registry */
+  char potential_sha256[QN_HASH_SIZE];        /* of its text; "" until resolved */
   qn_initial_kind initial;
   qn_lattice
-      lattice; /* species sorted by symbol unless ordered; masses 0 and constant 0 until resolved. Of a snapshot only
+      lattice;  /* species sorted by symbol unless ordered; masses 0 and constant 0 until resolved. Of a snapshot only
                                          * the species, once resolved, as far as they can be told */
-  double sites;                /* of the lattice; NAN when a fault hides them */
+  double sites; /* of the lattice; NAN when a fault hides them */
   int64_t snapshot_simulation; /* id; 0 after a fault */
   int snapshot_stage;          /* index; -1 until resolved: its last stage with a snapshot; -2 after a fault */
   double snapshot_temperature; /* K; 0 until resolved: the last of that stage; NAN after a fault */

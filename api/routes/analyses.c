@@ -23,11 +23,14 @@ void qn_list_analysis_types(qn_store *store, const qn_request *request, qn_respo
   (void)store;
   json_t *items = json_array(), *list = json_object();
   for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++) {
-    json_t *parameters = json_array(), *object = json_object();
+    json_t *parameters = json_array(), *quantities = json_array(), *object = json_object();
+    for (const char *const *name = (*type)->quantities; *name != NULL; name++)
+      json_array_append_new(quantities, json_string(*name));
     for (int p = 0; p < (*type)->parameter_count; p++)
       json_array_append_new(parameters, parameter_json(&(*type)->parameters[p]));
     json_object_set_new(object, "type", json_string((*type)->name));
     json_object_set_new(object, "meaning", json_string((*type)->meaning));
+    json_object_set_new(object, "quantities", quantities);
     json_object_set_new(object, "parameters", parameters);
     json_array_append_new(items, object);
   }
@@ -55,16 +58,14 @@ static json_t *analysis_json(const qn_analysis_row *row) {
 }
 
 void qn_list_analyses(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
-  qn_page_query query = qn_query_page(request, &faults);
-  int64_t simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, &faults);
+  qn_page_query query = qn_query_page(request, NULL);
+  int64_t simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, NULL);
   qn_analysis_page page = {0};
   qn_error error;
-  qn_status status =
-      qn_faults_total(&faults) == 0 ? qn_store_list_analyses(store, simulation, query, &page, &error) : QN_INVALID;
+  qn_status status = qn_store_list_analyses(store, simulation, query, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, analysis_json(&page.rows[i]));
-  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+  qn_handler_page(request, response, status, &error, items, page.more,
                   page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_analysis_page_fini(&page);
 }

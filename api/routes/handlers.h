@@ -17,6 +17,13 @@ qn_handler qn_list_jobs, qn_get_job, qn_cancel_job, qn_retry_job, qn_get_job_eve
 qn_handler qn_list_trajectories, qn_get_trajectory, qn_get_trajectory_data;
 qn_handler qn_list_structures, qn_get_structure, qn_get_structure_data;
 
+/* Checks of query parameters, for the route table. */
+void qn_check_results(const qn_request *request, qn_faults *faults);
+void qn_check_jobs(const qn_request *request, qn_faults *faults);
+void qn_check_curves(const qn_request *request, qn_faults *faults);
+void qn_check_upload(const qn_request *request, qn_faults *faults);
+void qn_check_trajectory_data(const qn_request *request, qn_faults *faults);
+
 /* New references; NULL without memory. */
 json_t *qn_result_json(const qn_result_row *row);
 
@@ -32,9 +39,9 @@ json_t *qn_stored_json(const char *text);
 /* The identifier in the path; 0 with a 404 when it cannot be one. */
 int64_t qn_handler_id(const qn_request *request, qn_response *response);
 
-/* The end of every list: a problem when there were faults (released here) or storage failed, the page otherwise. Takes `items` over. */
-void qn_handler_page(const qn_request *request, qn_response *response, qn_faults *faults, qn_status status,
-                     const qn_error *error, json_t *items, bool more, int64_t last);
+/* The end of every list: a problem when storage failed, the page otherwise. Takes `items` over. */
+void qn_handler_page(const qn_request *request, qn_response *response, qn_status status, const qn_error *error,
+                     json_t *items, bool more, int64_t last);
 
 /* The spec that a simulation was stored with (malloc'ed, the caller's). QN_NOT_FOUND without such a simulation. */
 qn_status qn_handler_simulation_spec(qn_store *store, int64_t id, qn_simulation_spec **spec, qn_error *error);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/composition.h"
 #include "api/csv.h"
 #include "api/json.h"
 #include "api/problem.h"
@@ -117,30 +118,82 @@ static void reply_csv(qn_response *response, const qn_request *request, const qn
   response->size = csv.text.size;
 }
 
-void qn_query_results(qn_store *store, const qn_request *request, qn_response *response) {
-  static const char *const formats[] = {"json", "csv", NULL};
-  qn_faults faults = {0};
-  qn_result_query query = {
-      .quantity = qn_query_text(request, "quantity", &faults),
-      .species = qn_query_text(request, "species", &faults),
-      .region = qn_query_text(request, "region", &faults),
-      .status = qn_query_text(request, "status", &faults),
-      .potential = qn_query_text(request, "potential", &faults),
-      .composition = qn_query_text(request, "composition", &faults),
-      .temperature_min_k = qn_query_number(request, "temperature_min_k", NAN, &faults),
-      .temperature_max_k = qn_query_number(request, "temperature_max_k", NAN, &faults),
-      .simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, &faults),
-      .analysis = qn_query_integer(request, "analysis", 1, INT64_MAX, 0, &faults),
-      .page = qn_query_page(request, &faults),
+/* ---- what may be asked ---- */
+
+enum { MOST_WORDS = 128 };
+
+/* What the analyses can report, each name once, NULL-terminated. */
+static void list_quantities(const char *words[MOST_WORDS + 1]) {
+  int count = 0;
+  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++)
+    for (const char *const *name = (*type)->quantities; *name != NULL; name++) {
+      bool twice = false;
+      for (int i = 0; i < count; i++) twice = twice || strcmp(words[i], *name) == 0;
+      if (!twice && count < MOST_WORDS) words[count++] = *name;
+    }
+  words[count] = NULL;
+}
+
+static void list_statuses(const char *words[MOST_WORDS + 1]) {
+  int count = 0;
+  while (count < MOST_WORDS && strcmp(qn_value_status_name((qn_value_status)count), "unknown") != 0) {
+    words[count] = qn_value_status_name((qn_value_status)count);
+    count++;
+  }
+  words[count] = NULL;
+}
+
+static const char *const FORMATS[] = {"json", "csv", NULL};
+
+static void read_composition(const qn_request *request, char name[QN_COMPOSITION_SIZE], qn_faults *faults) {
+  const char *text = qn_query_text(request, "composition", faults);
+  name[0] = '\0';
+  if (text != NULL && !qn_composition_parse(text, name) && faults != NULL)
+    qn_faults_add(faults, "?composition",
+                  "must be symbols with atomic per cent that add up to 100, in any order, such as Cu50Zr50");
+}
+
+/* `composition` backs that of the query. */
+static qn_result_query read_query(const qn_request *request, char composition[QN_COMPOSITION_SIZE], qn_faults *faults) {
+  const char *quantities[MOST_WORDS + 1], *statuses[MOST_WORDS + 1];
+  list_quantities(quantities);
+  list_statuses(statuses);
+  read_composition(request, composition, faults);
+  int quantity = qn_query_word(request, "quantity", quantities, faults),
+      status = qn_query_word(request, "status", statuses, faults);
+  return (qn_result_query){
+      .quantity = quantity >= 0 ? quantities[quantity] : NULL,
+      .species = qn_query_text(request, "species", faults),
+      .region = qn_query_text(request, "region", faults),
+      .status = status >= 0 ? statuses[status] : NULL,
+      .potential = qn_query_text(request, "potential", faults),
+      .composition = composition[0] != '\0' ? composition : NULL,
+      .temperature_min_k = qn_query_number(request, "temperature_min_k", NAN, faults),
+      .temperature_max_k = qn_query_number(request, "temperature_max_k", NAN, faults),
+      .simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, faults),
+      .analysis = qn_query_integer(request, "analysis", 1, INT64_MAX, 0, faults),
+      .page = qn_query_page(request, faults),
   };
-  int format = qn_query_word(request, "format", formats, &faults);
+}
+
+void qn_check_results(const qn_request *request, qn_faults *faults) {
+  char composition[QN_COMPOSITION_SIZE];
+  qn_result_query query = read_query(request, composition, faults);
+  qn_query_word(request, "format", FORMATS, faults);
+  if (query.temperature_min_k > query.temperature_max_k)
+    qn_faults_add(faults, "?temperature_min_k", "%.9g K lies above temperature_max_k, %.9g K", query.temperature_min_k,
+                  query.temperature_max_k);
+}
+
+void qn_query_results(qn_store *store, const qn_request *request, qn_response *response) {
+  char composition[QN_COMPOSITION_SIZE];
+  qn_result_query query = read_query(request, composition, NULL);
+  int format = qn_query_word(request, "format", FORMATS, NULL);
   bool csv = format == 1 || (format < 0 && qn_reply_prefers(request, "text/csv"));
   qn_response_header(response, "Vary", "Accept");
   qn_result_page page = {0};
   qn_error error;
-  if (qn_faults_total(&faults) > 0) {
-    qn_problem_from_faults(response, request, &faults);
-  } else if (qn_store_query_results(store, &query, &page, &error) != QN_OK) {
+  if (qn_store_query_results(store, &query, &page, &error) != QN_OK) {
     qn_problem_from_error(response, request, &error);
   } else {
     int64_t last = page.count > 0 ? page.rows[page.count - 1].id : 0;
@@ -153,5 +206,4 @@ void qn_query_results(qn_store *store, const qn_request *request, qn_response *r
     }
   }
   qn_result_page_fini(&page);
-  qn_faults_fini(&faults);
 }

@@ -35,15 +35,13 @@ static json_t *simulation_json(const qn_simulation_row *row, bool whole) {
 }
 
 void qn_list_simulations(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
-  qn_page_query query = qn_query_page(request, &faults);
+  qn_page_query query = qn_query_page(request, NULL);
   qn_simulation_page page = {0};
   qn_error error;
-  qn_status status =
-      qn_faults_total(&faults) == 0 ? qn_store_list_simulations(store, query, &page, &error) : QN_INVALID;
+  qn_status status = qn_store_list_simulations(store, query, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, simulation_json(&page.rows[i], false));
-  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+  qn_handler_page(request, response, status, &error, items, page.more,
                   page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_simulation_page_fini(&page);
 }
@@ -162,7 +160,8 @@ void qn_submit_simulation(qn_store *store, const qn_request *request, qn_respons
   qn_spec_parse_simulation(request->body, request->body_size, spec, &faults);
   qn_status status = resolve_snapshot(store, spec, &faults, &error);
   if (status == QN_OK) status = resolve_potential(store, spec, &faults, &error);
-  if (qn_faults_total(&faults) > 0) /* they stay what they are, also when storage could not tell whether there are more */
+  if (qn_faults_total(&faults) >
+      0) /* they stay what they are, also when storage could not tell whether there are more */
     qn_problem_from_faults(response, request, &faults);
   else if (status != QN_OK)
     qn_problem_from_error(response, request, &error);

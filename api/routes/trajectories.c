@@ -71,17 +71,16 @@ static void send_slice(qn_store *store, const qn_request *request, const qn_arti
   if (status != QN_OK) qn_problem_from_error(response, request, &error);
 }
 
+static const char *const FORMATS[] = {"netcdf", "xyz", NULL};
+
+void qn_check_trajectory_data(const qn_request *request, qn_faults *faults) {
+  qn_query_word(request, "format", FORMATS, faults);
+}
+
 void qn_get_trajectory_data(qn_store *store, const qn_request *request, qn_response *response) {
-  static const char *const formats[] = {"netcdf", "xyz", NULL};
-  qn_faults faults = {0};
   qn_artifact_row row = {0};
   char name[96], file[112];
-  int format = qn_query_word(request, "format", formats, &faults);
-  if (qn_faults_total(&faults) > 0) {
-    qn_problem_from_faults(response, request, &faults);
-    qn_faults_fini(&faults);
-    return;
-  }
+  int format = qn_query_word(request, "format", FORMATS, NULL);
   if (!qn_artifacts_find(store, request, "trajectory", &row, response)) return;
   snprintf(name, sizeof name, "simulation-%lld-stage-%d", (long long)row.simulation, row.stage);
   snprintf(file, sizeof file, "%s.nc", name);

@@ -128,10 +128,11 @@ static void check_stage(const qn_simulation_spec *spec, const qn_analysis_spec *
   char at[QN_POINTER_SIZE];
   snprintf(at, sizeof at, "%.150s/stage", pointer);
   if (stage->kind != QN_STAGE_HOLD)
-    qn_faults_add(faults, at,
-                  "stage %d is a quench: its frames are of no one temperature, and an average over them would stand for "
-                  "none; analyse a hold at each temperature that is wanted",
-                  analysis->stage);
+    qn_faults_add(
+        faults, at,
+        "stage %d is a quench: its frames are of no one temperature, and an average over them would stand for "
+        "none; analyse a hold at each temperature that is wanted",
+        analysis->stage);
   else if (stage->ensemble == QN_ENSEMBLE_NPT && analysis->type->fixed_box)
     qn_faults_add(faults, at,
                   "stage %d is a hold in npt, whose box changes from frame to frame; %s needs one of constant volume: "

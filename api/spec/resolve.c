@@ -185,12 +185,12 @@ static void check_box(const qn_lattice *lattice, double constant, bool guessed, 
     if (lattice->cells[axis] == 0 || !(length * (guessed ? 1.2 : 1.0) < potential->smallest_length_a)) continue;
     char pointer[QN_POINTER_SIZE];
     snprintf(pointer, sizeof pointer, "/initial/cells/%d", axis);
-    qn_faults_add(faults, pointer,
-                  "the box is %s%.4g A long along %c, too small for the cutoff of %.4g A: at least %.0f cells of %.*g A "
-                  "are needed (%.4g A)",
-                  guessed ? "about " : "", length, "xyz"[axis], potential->cutoff_a,
-                  ceil(potential->smallest_length_a / constant), guessed ? 2 : 6, constant,
-                  potential->smallest_length_a);
+    qn_faults_add(
+        faults, pointer,
+        "the box is %s%.4g A long along %c, too small for the cutoff of %.4g A: at least %.0f cells of %.*g A "
+        "are needed (%.4g A)",
+        guessed ? "about " : "", length, "xyz"[axis], potential -> cutoff_a,
+        ceil(potential->smallest_length_a / constant), guessed ? 2 : 6, constant, potential -> smallest_length_a);
   }
 }
 

@@ -8,7 +8,8 @@
 #include "api/hash.h"
 #include "api/spec/parts.h"
 
-static const char *const PRECISIONS[] = {"double", "fast", NULL}; /* in the order of qn_precision: those that have a kernel */
+static const char *const PRECISIONS[] = {"double", "fast",
+                                         NULL}; /* in the order of qn_precision: those that have a kernel */
 static const qn_precision USUAL_PRECISION = QN_PRECISION_DOUBLE;
 static const qn_bounds TIMESTEP = {0.1, 10.0, "fs"};
 static const double PS_PER_FS = 1e-3;

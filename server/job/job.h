@@ -2,6 +2,7 @@
 #ifndef QN_SERVER_JOB_JOB_H
 #define QN_SERVER_JOB_JOB_H
 
+#include "api/composition.h"
 #include "api/spec.h"
 
 /* A file that a simulation leaves in its directory. */
@@ -18,7 +19,7 @@ typedef struct qn_job_artifact {
 typedef struct qn_job_output {
   int64_t atoms;
   int64_t resumed_step;   /* the step that a checkpoint brought; 0: from the beginning */
-  char composition[64];   /* "Cu50Zr50": atomic per cent, in the order of the species */
+  char composition[QN_COMPOSITION_SIZE];
   int count, capacity;
   qn_job_artifact *artifacts;
 } qn_job_output;

@@ -1,4 +1,3 @@
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,21 +60,6 @@ static qn_status begin(const qn_job_simulation *job, start *s, qn_error *error) 
   }
   qn_extxyz_fini(&structure);
   return status;
-}
-
-/* "Cu50Zr50": per cent of atoms, to a tenth where it is not whole. */
-static void label(const qn_atoms *atoms, char text[64]) {
-  int64_t count[QN_MAX_SPECIES] = {0};
-  for (int64_t i = 0; i < atoms->count; i++) count[atoms->type[i]]++;
-  size_t used = 0;
-  text[0] = '\0';
-  for (int s = 0; s < atoms->species_count && used < 64; s++) {
-    if (count[s] == 0) continue;
-    double tenths = round(1000.0 * (double)count[s] / (double)atoms->count);
-    int written = fmod(tenths, 10) == 0 ? snprintf(text + used, 64 - used, "%s%.0f", atoms->species[s].symbol, tenths / 10)
-                                        : snprintf(text + used, 64 - used, "%s%.1f", atoms->species[s].symbol, tenths / 10);
-    used += (size_t)written;
-  }
 }
 
 typedef struct progress {
@@ -164,7 +148,7 @@ static qn_status prepare(progress *p, start *s, qn_job_output *output, qn_error 
   qn_status status = begin(p->job, s, error);
   if (status != QN_OK) return status;
   output->atoms = s->atoms.count;
-  label(&s->atoms, output->composition);
+  qn_composition_of_atoms(&s->atoms, output->composition);
   const qn_frame template = {.count = s->atoms.count, .species_count = s->atoms.species_count, .species = s->atoms.species,
                              .type = s->atoms.type, .box = s->box};
   status = qn_record_alloc(&p->record, p->job->spec, p->job->directory, &template, output, error);

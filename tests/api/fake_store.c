@@ -457,7 +457,9 @@ qn_status qn_store_query_results(qn_store *store, const qn_result_query *wanted,
   FAIL_WHEN_BROKEN(store);
   const qn_page_query query = wanted->page;
   store->last_query = *wanted;
-  snprintf(store->last_quantity, sizeof store->last_quantity, "%s", wanted->quantity != NULL ? wanted->quantity : "");
+  snprintf(store->last_species, sizeof store->last_species, "%s", wanted->species != NULL ? wanted->species : "");
+  snprintf(store->last_composition, sizeof store->last_composition, "%s",
+           wanted->composition != NULL ? wanted->composition : "");
   LIST(store->results, store->result_count, qn_result_row,
        (wanted->quantity == NULL || strcmp(wanted->quantity, row->quantity) == 0) &&
            (wanted->analysis == 0 || wanted->analysis == row->analysis) &&

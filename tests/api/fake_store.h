@@ -25,7 +25,7 @@ struct qn_store {
   fake_key keys[FAKE_ROWS];
   char last_spec[65536]; /* of the last submission */
   qn_result_query last_query;
-  char last_quantity[65];
+  char last_species[128], last_composition[128]; /* of that query, whose texts are the handler's */
 };
 
 /* With the potential "cu-zr" as rows know it, though its text is a small one of the same elements. */

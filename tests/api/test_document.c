@@ -39,6 +39,23 @@ static void write_parameter(FILE *out, const qn_parameter *parameter) {
           parameter->automatic ? "null" : fallback, parameter->meaning);
 }
 
+/* What results are called, and how far they may be believed. */
+static void write_words(FILE *out) {
+  fputs("\n    Quantity:\n      description: What was measured; each analysis lists its own.\n      enum:\n", out);
+  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++)
+    for (const char *const *name = (*type)->quantities; *name != NULL; name++) {
+      bool twice = false;
+      for (const qn_analysis_type *const *before = qn_analysis_types(); before != type; before++)
+        for (const char *const *other = (*before)->quantities; *other != NULL; other++)
+          twice = twice || strcmp(*other, *name) == 0;
+      if (!twice) fprintf(out, "        - %s\n", *name);
+    }
+  fputs("\n    ResultStatus:\n      description: How far a value may be believed.\n      enum: [", out);
+  for (int s = 0; strcmp(qn_value_status_name((qn_value_status)s), "unknown") != 0; s++)
+    fprintf(out, "%s%s", s > 0 ? ", " : "", qn_value_status_name((qn_value_status)s));
+  fputs("]\n", out);
+}
+
 /* The section with its marks; malloc'ed. */
 static char *section_of_table(void) {
   char *text;
@@ -60,6 +77,7 @@ static char *section_of_table(void) {
             (*type)->name, (*type)->meaning, (*type)->name);
     for (int p = 0; p < (*type)->parameter_count; p++) write_parameter(out, &(*type)->parameters[p]);
   }
+  write_words(out);
   fputs(END, out);
   fclose(out);
   return text;

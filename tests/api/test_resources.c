@@ -54,17 +54,45 @@ static void test_pages_hold_everything_once(void **state) {
 
 static void test_next_keeps_odd_filters(void **state) {
   qn_store *store = *state;
-  fake_store_add_result(store, "a b&c=d/\xc3\xbc", 1, "x");
-  fake_store_add_result(store, "a b&c=d/\xc3\xbc", 2, "x");
-  client_answer answer = client_get(store, "/v1/results?limit=1&quantity=a%20b%26c%3Dd%2F%C3%BC");
+  fake_store_add_result(store, "relaxation_time", 1, "x");
+  fake_store_add_result(store, "relaxation_time", 2, "x");
+  client_answer answer = client_get(store, "/v1/results?limit=1&species=a%20b%26c%3Dd%2F%C3%BC");
   char next[256];
   snprintf(next, sizeof next, "%s", client_text(&answer, "next"));
-  assert_non_null(strstr(next, "quantity=a%20b%26c%3Dd%2F%C3%BC"));
+  assert_non_null(strstr(next, "species=a%20b%26c%3Dd%2F%C3%BC"));
   client_fini(&answer);
   answer = client_get(store, next);
   assert_int_equal(json_array_size(json_object_get(answer.json, "items")), 1);
-  assert_string_equal(store->last_quantity, "a b&c=d/\xc3\xbc");
+  assert_string_equal(store->last_species, "a b&c=d/\xc3\xbc");
   client_fini(&answer);
+}
+
+static void test_an_alloy_has_one_name(void **state) {
+  qn_store *store = *state;
+  static const char *const names[][2] = {{"Cu50Zr50", "Cu50Zr50"},
+                                         {"Zr50Cu50", "Cu50Zr50"},
+                                         {"Zr50.0Cu50.00", "Cu50Zr50"},
+                                         {"Zr35.5Cu64.5", "Cu64.5Zr35.5"},
+                                         {"Zr33.3Ni33.3Al33.3", "Al33.3Ni33.3Zr33.3"},
+                                         {"Cu100", "Cu100"}};
+  static const char *const none[] = {"CuZr",     "Cu50",      "Cu50Zr60", "cu50zr50",  "50Cu50Zr",        "Cu50Zr50x",
+                                     "Cu50Cu50", "Cu50 Zr50", "Cu.Zr50",  "Cu5e1Zr50", "Copperium50Zr50", "Cu0Zr100"};
+  char target[100];
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    snprintf(target, sizeof target, "/v1/results?composition=%s", names[i][0]);
+    client_answer answer = client_get(store, target);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(store->last_composition, names[i][1]);
+    client_fini(&answer);
+  }
+  for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+    snprintf(target, sizeof target, "/v1/results?composition=%s", none[i]);
+    client_answer answer = client_get(store, target);
+    if (answer.status != 400) print_error("%s\n", none[i]);
+    client_expect_problem(&answer, 400, "invalid_parameter");
+    assert_non_null(strstr(client_fault(&answer, "?composition"), "such as Cu50Zr50"));
+    client_fini(&answer);
+  }
 }
 
 static void test_empty_lists(void **state) {
@@ -531,6 +559,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_pages_hold_everything_once),
       TEST(test_next_keeps_odd_filters),
+      TEST(test_an_alloy_has_one_name),
       TEST(test_empty_lists),
       TEST(test_etags),
       TEST(test_a_result_carries_everything),

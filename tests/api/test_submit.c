@@ -161,15 +161,16 @@ static void test_all_faults_of_every_kind_at_once(void **state) {
   snprintf(body, sizeof body, "{\"simulation\": %s, \"type\": \"diffusion\", \"stage\": 0, \"q\": 1}", number);
   EXPECT_FAULTS(store, "/v1/analyses", body, "/q", "/stage");
   EXPECT_FAULTS(store, "/v1/analyses", "{\"simulation\": 999, \"type\": \"difusion\"}", "/simulation", "/type");
-  EXPECT_FAULTS(store, "/v1/analyses", "{\"simulation\": 0, \"type\": \"diffusion\", \"max_lag_ps\": -1}", "/simulation",
-                "/max_lag_ps");
+  EXPECT_FAULTS(store, "/v1/analyses", "{\"simulation\": 0, \"type\": \"diffusion\", \"max_lag_ps\": -1}",
+                "/simulation", "/max_lag_ps");
 }
 
 /* Averages over these frames would stand for no temperature, or cannot be taken; a spec kept from before stays readable. */
 static void test_stages_that_no_analysis_can_use(void **state) {
   static const char path[] = "/v1/simulations";
   qn_store *store = *state;
-  char *text = spec_with(BULK, "/stages/1/sample_every_ps", "0.05"), *quench = spec_with(text, "/analyses/0/stage", "1");
+  char *text = spec_with(BULK, "/stages/1/sample_every_ps", "0.05"),
+       *quench = spec_with(text, "/analyses/0/stage", "1");
   EXPECT_FAULTS(store, path, quench, "/analyses/0/stage");
   client_answer answer = client_post(store, path, quench);
   assert_non_null(strstr(client_fault(&answer, "/analyses/0/stage"), "is a quench"));

@@ -133,6 +133,11 @@ static inline qn_status analyse_status(const char *name, const setting *settings
   }
   if (status == QN_OK) status = type->reduce(analysis, report, error);
   type->free(analysis);
+  for (int i = 0; status == QN_OK && i < report->value_count; i++) { /* what it did not announce nobody can ask for */
+    const char *const *named = type->quantities;
+    while (*named != NULL && strcmp(*named, report->values[i].quantity) != 0) named++;
+    if (*named == NULL) fail_msg("%s does not announce %s", name, report->values[i].quantity);
+  }
   return status;
 }
 

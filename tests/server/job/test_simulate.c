@@ -141,6 +141,24 @@ static void test_straight(void **state) {
   qn_job_output_fini(&output);
 }
 
+/* The alloy's name does not hang on which species was named first: neither of a crystal nor of what goes on from its snapshot. */
+static void test_composition_is_canonical(void **state) {
+  (void)state;
+  qn_simulation_spec *crystal = malloc(sizeof *crystal);
+  qn_job_output output;
+  qn_error error;
+  *crystal = spec;
+  crystal->lattice = (qn_lattice){.crystal = QN_CRYSTAL_B2, .cells = {6, 6, 6}, .constant = 3.26, .species_count = 2, .species = {{.symbol = "Zr"}, {.symbol = "Cu"}},
+                                  .fraction = {0.5, 0.5}, .ordered = true};
+  crystal->protocol.stage_count = 1;
+  crystal->protocol.stages[0].duration = 0.01;
+  crystal->protocol.stages[0].sample_every = 0;
+  if (run(crystal, folder("b2"), NULL, NULL, 0, &output, &error) != QN_OK) fail_msg("%s", error.message);
+  assert_string_equal(output.composition, "Cu50Zr50");
+  qn_job_output_fini(&output);
+  free(crystal);
+}
+
 /* Stopped again and again, in the same folder. */
 static void test_in_place(void **state) {
   (void)state;
@@ -321,7 +339,7 @@ static void test_analysis(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_straight), cmocka_unit_test(test_in_place), cmocka_unit_test(test_from_another_folder),
+      cmocka_unit_test(test_straight), cmocka_unit_test(test_composition_is_canonical), cmocka_unit_test(test_in_place), cmocka_unit_test(test_from_another_folder),
       cmocka_unit_test(test_damaged_checkpoints), cmocka_unit_test(test_checkpoint_of_another_spec), cmocka_unit_test(test_threads),
       cmocka_unit_test(test_cancel), cmocka_unit_test(test_folder_that_cannot_be), cmocka_unit_test(test_full_disk),
       cmocka_unit_test(test_analysis),
