@@ -8,6 +8,7 @@ static qn_status report_frame(qn_run *run, qn_error *error) {
   int64_t count = atoms->count;
   qn_frame frame = {.step = run->state.step,
                     .time = qn_run_time(run),
+                    .temperature = qn_integrator_temperature(&run->integrator),
                     .box = *run->box,
                     .count = count,
                     .species_count = atoms->species_count,

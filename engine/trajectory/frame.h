@@ -10,6 +10,7 @@
 typedef struct qn_frame {
   int64_t step;
   double time;           /* ps since the start of the run */
+  double temperature;    /* K, from the velocities at this step; NAN in a frame that was read, files do not tell it */
   qn_box box;            /* A */
   int64_t count;
   int species_count;

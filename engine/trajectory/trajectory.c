@@ -114,6 +114,7 @@ qn_status qn_trajectory_read(qn_trajectory *trajectory, int64_t index, qn_frame 
   if (index < 0 || index >= info->frames)
     return qn_error_set(error, QN_INVALID, "frame %lld is asked for; the trajectory has %lld, from 0", (long long)index, (long long)info->frames);
   *frame = (qn_frame){.time = trajectory->time[index],
+                      .temperature = (double)NAN,
                       .count = info->atoms,
                       .species_count = info->species_count,
                       .species = info->species,

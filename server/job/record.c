@@ -27,8 +27,8 @@ struct qn_record {
   qn_netcdf_writer *trajectory;
   int stage;                   /* of the open trajectory */
   int snapshots;               /* written so far */
-  double heat[QN_MAX_STAGES];  /* sum of temperatures in the thermo rows of a stage, K */
-  int64_t rows[QN_MAX_STAGES];
+  double heat[QN_MAX_STAGES];  /* sum of the temperatures of a stage's frames, K, but for the first, which shows what came before ... */
+  int64_t rows[QN_MAX_STAGES]; /* ... and of how many */
 };
 
 static void trajectory_name(char name[64], int stage) { snprintf(name, 64, "trajectory-%d.nc", stage); }
@@ -118,7 +118,10 @@ static qn_status seal_trajectory(qn_record *record, qn_error *error) {
 static qn_status on_frame(void *context, int stage, const qn_frame *frame, qn_error *error) {
   qn_record *record = context;
   qn_status status = QN_OK;
-  if (record->stage != stage) {
+  if (record->stage == stage) {
+    record->heat[stage] += frame->temperature;
+    record->rows[stage]++;
+  } else {
     status = seal_trajectory(record, error);
     char name[64], path[QN_PATH_SIZE];
     trajectory_name(name, stage);
@@ -140,8 +143,6 @@ static qn_status on_thermo(void *context, const qn_thermo *t, qn_error *error) {
   }
   const double row[THERMO_COLUMNS] = {t->stage, (double)t->step, t->time, t->temperature, t->potential_energy, t->kinetic_energy,
                                       t->conserved, t->pressure, t->volume, t->length[0], t->length[1], t->length[2]};
-  record->heat[t->stage] += t->temperature;
-  record->rows[t->stage]++;
   return qn_series_write(record->thermo, row, error);
 }
 

@@ -159,6 +159,42 @@ static void test_composition_is_canonical(void **state) {
   free(crystal);
 }
 
+/* At constant energy half of the heat of a crystal goes into its potential energy at once: the temperature is what the frames had, whether
+ * thermo rows are written or not, and without the start. */
+static void test_temperature_at_constant_energy(void **state) {
+  (void)state;
+  qn_simulation_spec *nve = malloc(sizeof *nve);
+  qn_job_output output;
+  qn_error error;
+  double measured[2];
+  *nve = spec;
+  nve->protocol.stage_count = 1;
+  nve->protocol.timestep = 0.001;
+  for (int with = 0; with < 2; with++) {
+    nve->protocol.stages[0] = (qn_stage){.kind = QN_STAGE_HOLD, .ensemble = QN_ENSEMBLE_NVE, .temperature = 2500, .duration = 1,
+                                         .sample_every = 0.02, .thermo_every = with ? 0.02 : 0};
+    const char *directory = folder(with ? "nve with rows" : "nve without rows");
+    if (run(nve, directory, NULL, NULL, 0, &output, &error) != QN_OK) fail_msg("%s", error.message);
+    measured[with] = (double)NAN;
+    for (int i = 0; i < output.count; i++)
+      if (strcmp(output.artifacts[i].kind, "trajectory") == 0) measured[with] = output.artifacts[i].temperature_k;
+    qn_job_output_fini(&output);
+  }
+  char path[QN_PATH_SIZE];
+  qn_series series;
+  snprintf(path, sizeof path, "%s/thermo.csv", folder("nve with rows"));
+  assert_int_equal(qn_series_read(&series, path, &error), QN_OK);
+  const int column = qn_series_find(&series, "temperature_k");
+  double sum = 0;
+  for (int64_t row = 1; row < series.rows; row++) sum += series.data[row * series.columns + column];
+  assert_true(fabs(series.data[column] - 2500) < 1e-6);
+  assert_true(fabs(measured[1] - sum / (double)(series.rows - 1)) < 1e-6);
+  assert_true(measured[0] == measured[1]);
+  assert_true(measured[0] < 2300);
+  qn_series_fini(&series);
+  free(nve);
+}
+
 /* Stopped again and again, in the same folder. */
 static void test_in_place(void **state) {
   (void)state;
@@ -339,7 +375,7 @@ static void test_analysis(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_straight), cmocka_unit_test(test_composition_is_canonical), cmocka_unit_test(test_in_place), cmocka_unit_test(test_from_another_folder),
+      cmocka_unit_test(test_straight), cmocka_unit_test(test_composition_is_canonical), cmocka_unit_test(test_temperature_at_constant_energy), cmocka_unit_test(test_in_place), cmocka_unit_test(test_from_another_folder),
       cmocka_unit_test(test_damaged_checkpoints), cmocka_unit_test(test_checkpoint_of_another_spec), cmocka_unit_test(test_threads),
       cmocka_unit_test(test_cancel), cmocka_unit_test(test_folder_that_cannot_be), cmocka_unit_test(test_full_disk),
       cmocka_unit_test(test_analysis),
