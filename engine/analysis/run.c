@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/base/number.h"
+
 /* The interval of the frames chosen, ps; NAN when they are not even to 1 %. */
 static double interval_of(const qn_trajectory_info *info, int64_t first, int64_t frames, int64_t every) {
   if (frames < 2) return NAN;
@@ -10,7 +12,7 @@ static double interval_of(const qn_trajectory_info *info, int64_t first, int64_t
   if (!(interval > 0)) return NAN;
   for (int64_t i = 1; i < frames; i++)
     if (!(fabs(info->time[first + i * every] - info->time[first + (i - 1) * every] - interval) <= 0.01 * interval)) return NAN;
-  return interval;
+  return qn_number_round(interval);
 }
 
 qn_status qn_analysis_run(const qn_analysis_type *type, const double *parameters, qn_trajectory *trajectory, int64_t first, int64_t end,

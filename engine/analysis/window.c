@@ -6,6 +6,7 @@
 
 #include "engine/analysis/vacuum.h"
 #include "engine/base/memory.h"
+#include "engine/base/number.h"
 
 static const int32_t OUTSIDE = INT32_MAX;
 enum { CHUNK = QN_WINDOW_CHUNK, LEVELS = QN_WINDOW_LEVELS, FIRST_SEGMENTS = 8, SEGMENTS_IN_ALL = 8 + 16 + 32, MAX_BATCH = 32 };
@@ -130,7 +131,7 @@ static qn_status begin(qn_window *window, const qn_frame *frame, qn_error *error
     int64_t fits = (int64_t)(RING_BYTES / frame_bytes(window)) - MAX_BATCH;
     if (window->lag[window->lag_count - 1] > fits) window->lag_count = qn_lags_choose(fits < 1 ? 1 : fits, window->lag);
   }
-  for (int l = 0; l < window->lag_count; l++) window->lag_time[l] = (double)window->lag[l] * window->options.interval;
+  for (int l = 0; l < window->lag_count; l++) window->lag_time[l] = qn_number_round((double)window->lag[l] * window->options.interval);
 
   size_t lags = (size_t)window->lag_count, species = (size_t)window->species_count, width = (size_t)window->options.moments + 1;
   s->width = (int64_t)width;

@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "engine/base/memory.h"
+#include "engine/base/number.h"
 #include "engine/base/units.h"
 #include "engine/dynamics/run_state.h"
 #include "engine/model/surface.h"
 
 const qn_stage *qn_run_present(const qn_run *run) { return &run->protocol.stages[run->state.stage]; }
 
-double qn_run_time(const qn_run *run) { return (double)run->state.step * run->protocol.timestep; }
+double qn_run_time(const qn_run *run) { return qn_number_round((double)run->state.step * run->protocol.timestep); }
 
 /* A linear ramp's target at the present offset; a level's otherwise. */
 double qn_run_target(const qn_run *run) {

@@ -1,6 +1,8 @@
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
+#include "engine/base/number.h"
 #include "engine/trajectory/extxyz.h"
 
 static bool plain(const char *text) { return text[0] != '\0' && text[strcspn(text, " \t\"'={}\\[]")] == '\0'; }
@@ -65,9 +67,11 @@ qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, 
 }
 
 qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, qn_error *error) {
+  char time[QN_NUMBER_SIZE] = "nan";
+  if (!isnan(frame->time)) qn_number_spell(frame->time, time);
   fprintf(file, "%lld\n", (long long)frame->count);
   write_box(file, &frame->box, 17);
-  fprintf(file, " Time_ps=%.17g step=%lld Properties=species:S:1:pos:R:3\n", frame->time, (long long)frame->step);
+  fprintf(file, " Time_ps=%s step=%lld Properties=species:S:1:pos:R:3\n", time, (long long)frame->step);
   for (int64_t i = 0; i < frame->count; i++)
     fprintf(file, "%s %.17g %.17g %.17g\n", frame->species[frame->type[i]].symbol, frame->r[0][i], frame->r[1][i], frame->r[2][i]);
   return finish(file, error);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/number.h"
 #include "engine/trajectory/extxyz.h"
 #include "engine/trajectory/netcdf.h"
 #include "engine/trajectory/series.h"
@@ -106,7 +107,7 @@ static qn_status seal_trajectory(qn_record *record, qn_error *error) {
   qn_job_artifact what = {.kind = "trajectory", .stage = record->stage, .frames = qn_netcdf_written(record->trajectory)};
   what.temperature_k = stage_temperature(record, record->stage);
   what.interval_ps =
-      (double)qn_interval_steps(protocol->stages[record->stage].sample_every, protocol->timestep) * protocol->timestep;
+      qn_number_round((double)qn_interval_steps(protocol->stages[record->stage].sample_every, protocol->timestep) * protocol->timestep);
   trajectory_name(what.path, record->stage);
   qn_netcdf_writer *writer = record->trajectory;
   record->trajectory = NULL;
@@ -147,10 +148,10 @@ static qn_status on_thermo(void *context, const qn_thermo *t, qn_error *error) {
 }
 
 static qn_status write_snapshot(const char *path, const qn_snapshot *s, qn_error *error) {
-  char lengths[96], temperature[32], time[32], step[24];
+  char lengths[96], temperature[QN_NUMBER_SIZE], time[QN_NUMBER_SIZE], step[24];
   snprintf(lengths, sizeof lengths, "%.17g %.17g %.17g", s->mean_length[0], s->mean_length[1], s->mean_length[2]);
-  snprintf(temperature, sizeof temperature, "%.17g", s->temperature);
-  snprintf(time, sizeof time, "%.17g", s->time);
+  qn_number_spell(s->temperature, temperature);
+  qn_number_spell(s->time, time);
   snprintf(step, sizeof step, "%lld", (long long)s->step);
   qn_extxyz_key keys[] = {{"Time_ps", time}, {"step", step}, {"Temperature_k", temperature}, {"Mean_lengths", lengths}};
   const qn_extxyz_layout layout = {.digits = 17, .image = true, .velocities = true, .key_count = 4, .keys = keys};

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/version.h"
+#include "engine/base/number.h"
 
 static const qn_statement describe = {
     "rows_simulation",
@@ -52,17 +53,10 @@ qn_status qn_rows_of_output(qn_connection *connection, int64_t simulation, const
   return status;
 }
 
-/* The shortest spelling that reads back as the same number; null for what JSON cannot say. */
+/* null for what JSON cannot say. */
 static void put_number(FILE *out, double number) {
-  char text[32];
-  if (!isfinite(number)) {
-    fputs("null", out);
-    return;
-  }
-  for (int digits = 15; digits <= 17; digits++) {
-    snprintf(text, sizeof text, "%.*g", digits, number);
-    if (strtod(text, NULL) == number) break;
-  }
+  char text[QN_NUMBER_SIZE] = "null";
+  if (isfinite(number)) qn_number_spell(number, text);
   fputs(text, out);
 }
 

@@ -29,9 +29,9 @@ static const char BEGIN[] = "    # analyses: begin\n", END[] = "    # analyses: 
 
 static void write_parameter(FILE *out, const qn_parameter *parameter) {
   char minimum[QN_NUMBER_SIZE], maximum[QN_NUMBER_SIZE], fallback[QN_NUMBER_SIZE];
-  qn_json_spell(parameter->automatic ? 0.0 : parameter->minimum, minimum); /* 0 asks for the rule */
-  qn_json_spell(parameter->maximum, maximum);
-  qn_json_spell(parameter->fallback, fallback);
+  qn_number_spell(parameter->automatic ? 0.0 : parameter->minimum, minimum); /* 0 asks for the rule */
+  qn_number_spell(parameter->maximum, maximum);
+  qn_number_spell(parameter->fallback, fallback);
   fprintf(out,
           "        %s:\n          type: %s\n          minimum: %s\n          maximum: %s\n          default: %s\n      "
           "    description: \"%s\"\n",

@@ -67,6 +67,13 @@ static void test_same_bits(void **state) {
     free(b);
   }
   assert_string_equal(csv, one.out);
+  /* Times are decimals: no 0.30000000000000004. */
+  char *thermo = results("one", "thermo.csv");
+  assert_non_null(strstr(thermo, ",0.3,"));
+  assert_null(strstr(thermo, "0000000000"));
+  assert_null(strstr(csv, "0000000000"));
+  assert_non_null(strstr(first, "\"interval_ps\":0.05"));
+  free(thermo);
   free(first);
   free(second);
   free(csv);
