@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "api/problem.h"
+#include "server/httpd/refusal.h"
 #include "server/httpd/respond.h"
 #include "server/httpd/target.h"
 #include "server/log.h"
@@ -48,6 +49,7 @@ typedef struct exchange {
   qn_request request;
   qn_response response;
   struct MHD_Response *queued;
+  char *refusal;            /* the document of a refusal that comes while the body does, in case it has to go to the bare socket */
   int status;
   bool events;
   char method[16], request_id[65], address[64];
@@ -138,6 +140,7 @@ void qn_exchange_end(void *context, struct MHD_Connection *connection, void **he
   if (at->queued != NULL) MHD_destroy_response(at->queued);
   qn_response_fini(&at->response);
   qn_target_fini(&at->target);
+  free(at->refusal);
   free(at->body);
   free(at);
 }
@@ -148,7 +151,7 @@ static enum MHD_Result send_answer(exchange *at) {
   if (at->queued == NULL) return MHD_NO;
   at->status = at->response.status;
   at->phase = SENT;
-  enum MHD_Result result = MHD_queue_response(at->connection, (unsigned int)at->response.status, at->queued);
+  enum MHD_Result result = qn_refusal_queue(at->connection, (unsigned int)at->response.status, at->queued);
   MHD_destroy_response(at->queued);
   at->queued = NULL;
   return result;
@@ -187,20 +190,20 @@ static void answer(exchange *at) {
   prepare(at);
 }
 
-/* Answer with a refusal. libmicrohttpd takes an answer only before or after the body, and one before it ends the connection: so a small body is
- * read over, and only a large one, or one that still waits to be asked for, is answered at once. */
-static enum MHD_Result refuse(exchange *at) {
+/* Answer with a refusal once the body, if there is one, has been read over. */
+static enum MHD_Result refuse_midway(exchange *at) {
+  at->refusal = at->response.bytes != NULL ? strdup(at->response.bytes) : NULL;
   prepare(at);
-  if (at->has_body && (at->expects_continue || at->declared > SWALLOW_MOST)) return send_answer(at);
   at->phase = SWALLOW;
   return MHD_YES;
 }
 
-/* The same once the body has begun: its end must be awaited. */
-static enum MHD_Result refuse_midway(exchange *at) {
+/* Answer with a refusal before the body has begun. libmicrohttpd takes an answer only before or after the body, and one before it ends the
+ * connection: so a small body is read over, and only a large one, or one that still waits to be asked for, is answered at once. */
+static enum MHD_Result refuse(exchange *at) {
+  if (!at->has_body || !(at->expects_continue || at->declared > SWALLOW_MOST)) return refuse_midway(at);
   prepare(at);
-  at->phase = SWALLOW;
-  return MHD_YES;
+  return send_answer(at);
 }
 
 /* ---- parking: the loop leaves the request to another thread until resume ---- */
@@ -345,9 +348,7 @@ static enum MHD_Result swallow(exchange *at, size_t *size) {
   *size = 0;
   if (at->swallowed <= SWALLOW_MOST) return MHD_YES;
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(at->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-  char line[96];
-  int length = snprintf(line, sizeof line, "HTTP/1.1 %d Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", at->response.status);
-  if (info != NULL) send(info->connect_fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (info != NULL && at->refusal != NULL) qn_refusal_send(info->connect_fd, at->response.status, at->refusal);
   at->status = at->response.status;
   at->phase = SENT;
   return MHD_NO;
