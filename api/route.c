@@ -4,8 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/json.h"
 #include "api/problem.h"
 #include "api/query.h"
+#include "api/read.h"
 
 /* Does `path` fit `pattern`? The pieces that stand for {names} are copied into `buffer`. */
 static bool fits(const char *pattern, const char *path, char buffer[512],
@@ -125,10 +127,32 @@ static void drop_stream(qn_response *response) {
   response->size = 0;
 }
 
+/* The body of a request with nothing to say: empty, blank, or an empty object. */
+static bool says_nothing(const qn_request *request, qn_response *response) {
+  size_t blanks = 0;
+  while (blanks < request->body_size && strchr(" \t\r\n", request->body[blanks]) != NULL) blanks++;
+  if (blanks == request->body_size) return true;
+  qn_faults faults = {0};
+  qn_reader reader;
+  json_t *root = qn_json_parse(request->body, request->body_size, &faults);
+  if (root != NULL) {
+    qn_reader_begin(&reader, root, "", &faults);
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)reader.object, key, value)
+        qn_reader_fault(&reader, key, "unknown key; accepted here: no body, or {}");
+  }
+  bool good = qn_faults_total(&faults) == 0;
+  if (!good) qn_problem_from_faults(response, request, &faults);
+  json_decref(root);
+  qn_faults_fini(&faults);
+  return good;
+}
+
 void qn_api_answer(qn_store *store, qn_request *request, qn_response *response) {
   char buffer[512];
   const qn_route *route = qn_api_admit(request, request->body_size, buffer, response);
-  if (route == NULL) return;
+  if (route == NULL || (route->body_limit == QN_EMPTY_BODY && !says_nothing(request, response))) return;
   route->handler(store, request, response);
   if (strcmp(request->method, "HEAD") == 0 && (response->kind == QN_BODY_STREAM || response->kind == QN_BODY_EVENTS))
     drop_stream(response);

@@ -10,6 +10,9 @@
 #include "api/problem.h"
 #include "api/store.h"
 
+/* Bytes of a body that says nothing: room for an empty object as people and programs write it. */
+enum { QN_EMPTY_BODY = 256 };
+
 /* Fills `response`, which comes initialised. It cannot fail: what goes wrong becomes a problem document. */
 typedef void qn_handler(qn_store *store, const qn_request *request, qn_response *response);
 
@@ -21,7 +24,7 @@ typedef struct qn_route {
   qn_handler *handler;
   const char *const
       *query;        /* names of the query parameters it knows, NULL-terminated; NULL: none. Others are refused */
-  size_t body_limit; /* bytes; 0: no body is accepted */
+  size_t body_limit; /* bytes; 0: no body is accepted; QN_EMPTY_BODY: none, or an empty JSON object */
   bool json;         /* its body must be application/json */
   /* Notes what is wrong with the values of its query parameters, so that they are told together with unknown names, before the handler runs and
    * a body is read; NULL: nothing can be. The handler reads the same values without looking for faults again. */

@@ -58,6 +58,25 @@ void qn_get_simulation(qn_store *store, const qn_request *request, qn_response *
   qn_simulation_row_fini(&row);
 }
 
+/* What there is of a run that goes on, or that failed: after a blow-up it is what one wants to see. */
+static void send_rows_so_far(qn_store *store, const qn_request *request, const qn_simulation_row *row,
+                             qn_response *response) {
+  int descriptor;
+  int64_t size;
+  qn_error error;
+  qn_status status = qn_store_open_series(store, row->id, &descriptor, &size, &error);
+  if (status == QN_NOT_FOUND) {
+    qn_problem_render(response, request, 404, "not_found", NULL, "Simulation %lld has no thermo series%s.",
+                      (long long)row->id, qn_job_state_final(row->state) ? "" : " yet");
+  } else if (status != QN_OK) {
+    qn_problem_from_error(response, request, &error);
+  } else {
+    qn_response_header(response, "Cache-Control", "no-store");
+    qn_reply_file(response, "text/csv; charset=utf-8", descriptor, (size_t)size, "simulation-%lld-thermo-so-far.csv",
+                  (long long)row->id);
+  }
+}
+
 void qn_get_simulation_thermo(qn_store *store, const qn_request *request, qn_response *response) {
   qn_simulation_row row = {0};
   qn_artifact_page page = {0};
@@ -69,8 +88,7 @@ void qn_get_simulation_thermo(qn_store *store, const qn_request *request, qn_res
       qn_store_list_artifacts(store, id, "thermo", (qn_page_query){0, 1}, &page, &error) != QN_OK) {
     qn_problem_from_error(response, request, &error);
   } else if (page.count == 0) {
-    qn_problem_render(response, request, 404, "not_found", NULL, "Simulation %lld has no thermo series%s.",
-                      (long long)id, qn_job_state_final(row.state) ? "" : " yet: it has not finished");
+    send_rows_so_far(store, request, &row, response);
   } else {
     snprintf(name, sizeof name, "simulation-%lld-thermo.csv", (long long)id);
     qn_artifacts_send(store, request, &page.rows[0], "text/csv; charset=utf-8", name, response);

@@ -46,8 +46,8 @@ static const qn_route ROUTES[] = {
 
     {"GET", "/v1/jobs", "listJobs", QN_SCOPE_READ, qn_list_jobs, NAMES("state", PAGE), 0, false, qn_check_jobs},
     {"GET", "/v1/jobs/{id}", "getJob", QN_SCOPE_READ, qn_get_job, NULL, 0, false, NULL},
-    {"POST", "/v1/jobs/{id}/cancel", "cancelJob", QN_SCOPE_SUBMIT, qn_cancel_job, NULL, 0, false, NULL},
-    {"POST", "/v1/jobs/{id}/retry", "retryJob", QN_SCOPE_SUBMIT, qn_retry_job, NULL, 0, false, NULL},
+    {"POST", "/v1/jobs/{id}/cancel", "cancelJob", QN_SCOPE_SUBMIT, qn_cancel_job, NULL, QN_EMPTY_BODY, false, NULL},
+    {"POST", "/v1/jobs/{id}/retry", "retryJob", QN_SCOPE_SUBMIT, qn_retry_job, NULL, QN_EMPTY_BODY, false, NULL},
     {"GET", "/v1/jobs/{id}/events", "getJobEvents", QN_SCOPE_READ, qn_get_job_events, NULL, 0, false, NULL},
 
     {"GET", "/v1/trajectories", "listTrajectories", QN_SCOPE_READ, qn_list_trajectories, NAMES("simulation", PAGE), 0,

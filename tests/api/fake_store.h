@@ -24,6 +24,7 @@ struct qn_store {
   qn_result_row results[FAKE_ROWS];
   fake_key keys[FAKE_ROWS];
   char last_spec[65536]; /* of the last submission */
+  const char *series; /* path of the series of every simulation that has no thermo artifact; NULL: none */
   qn_result_query last_query;
   char last_species[128], last_composition[128]; /* of that query, whose texts are the handler's */
 };

@@ -411,6 +411,27 @@ static void test_jobs(void **state) {
   answer = client_send(store, QN_SCOPE_SUBMIT, "POST", target, NULL, NULL, 0);
   client_expect_problem(&answer, 409, "conflict");
   client_fini(&answer);
+
+  /* Clients that cannot send a POST without a body send one that says nothing. */
+  static const char *const nothing[] = {"{}", " {\n}\n", "", " \n"};
+  for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++) {
+    store->jobs[0].state = QN_JOB_QUEUED;
+    answer = client_send(store, QN_SCOPE_SUBMIT, "POST", target, NULL, nothing[i], strlen(nothing[i]));
+    assert_int_equal(answer.status, 200);
+    client_fini(&answer);
+  }
+  store->jobs[0].state = QN_JOB_QUEUED;
+  static const char *const something[] = {"{\"force\": true}", "[]", "null", "x", "{"};
+  for (size_t i = 0; i < sizeof something / sizeof something[0]; i++) {
+    answer = client_send(store, QN_SCOPE_SUBMIT, "POST", target, NULL, something[i], strlen(something[i]));
+    client_expect_problem(&answer, i < 3 ? 422 : 400, i < 3 ? "invalid_spec" : "invalid_json");
+    client_fini(&answer);
+  }
+  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", target, NULL, something[0], strlen(something[0]));
+  assert_non_null(strstr(client_fault(&answer, "/force"), "unknown key"));
+  client_fini(&answer);
+  assert_int_equal(store->jobs[0].state, QN_JOB_QUEUED);
+  store->jobs[0].state = QN_JOB_CANCELLED;
   snprintf(target, sizeof target, "/v1/jobs/%lld/retry", id);
   answer = client_send(store, QN_SCOPE_SUBMIT, "POST", target, NULL, NULL, 0);
   assert_int_equal(answer.status, 200);
@@ -554,6 +575,35 @@ static void test_thermo_and_structures(void **state) {
   client_fini(&answer);
 }
 
+/* A run that goes on, or that failed, shows the rows that it has. */
+static void test_thermo_so_far(void **state) {
+  qn_store *store = *state;
+  client_answer answer = client_post(store, "/v1/simulations", BULK);
+  client_fini(&answer);
+  char path[] = "/tmp/quenchd-test-XXXXXX", target[64];
+  int made = mkstemp(path);
+  assert_true(made >= 0 && write(made, "time_ps\n0.1\n", 12) == 12);
+  close(made);
+  snprintf(target, sizeof target, "/v1/simulations/%lld/thermo", (long long)store->simulations[0].id);
+  answer = client_get(store, target);
+  client_expect_problem(&answer, 404, "not_found");
+  assert_non_null(strstr(client_text(&answer, "detail"), "no thermo series yet"));
+  client_fini(&answer);
+  static const qn_job_state states[] = {QN_JOB_RUNNING, QN_JOB_FAILED};
+  store->series = path;
+  for (int s = 0; s < 2; s++) {
+    store->jobs[0].state = states[s];
+    answer = client_get(store, target);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.text, "time_ps\n0.1\n");
+    assert_string_equal(client_header(&answer, "Cache-Control"), "no-store");
+    assert_null(client_header(&answer, "ETag"));
+    assert_non_null(strstr(client_header(&answer, "Content-Disposition"), "so-far.csv"));
+    client_fini(&answer);
+  }
+  unlink(path);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
@@ -576,6 +626,7 @@ int main(void) {
       TEST(test_simulation_and_analysis),
       TEST(test_service),
       TEST(test_thermo_and_structures),
+      TEST(test_thermo_so_far),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,7 +184,7 @@ static void test_body_sizes(void **state) {
   answer = client_send(*state, QN_SCOPE_ADMIN, "GET", "/v1/simulations", NULL, body, 1);
   client_expect_problem(&answer, 413, "too_large");
   client_fini(&answer);
-  answer = client_send(*state, QN_SCOPE_ADMIN, "POST", "/v1/jobs/1/cancel", NULL, body, 1);
+  answer = client_send(*state, QN_SCOPE_ADMIN, "POST", "/v1/jobs/1/cancel", NULL, body, QN_EMPTY_BODY + 1);
   client_expect_problem(&answer, 413, "too_large");
   client_fini(&answer);
   free(body);
