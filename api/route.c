@@ -130,7 +130,7 @@ static void drop_stream(qn_response *response) {
 /* The body of a request with nothing to say: empty, blank, or an empty object. */
 static bool says_nothing(const qn_request *request, qn_response *response) {
   size_t blanks = 0;
-  while (blanks < request->body_size && strchr(" \t\r\n", request->body[blanks]) != NULL) blanks++;
+  while (blanks < request->body_size && memchr(" \t\r\n", request->body[blanks], 4) != NULL) blanks++;
   if (blanks == request->body_size) return true;
   qn_faults faults = {0};
   qn_reader reader;

@@ -5,7 +5,8 @@
  *   <one line an atom, columns as Properties says>
  *
  * Lengths A, velocities A/ps, forces eV/A, energies eV. Columns used, in any order: species, pos, velocities (or velo), forces (or force),
- * local_energy, image, masses (or mass); every other column is read over. Keys other than the four above are kept as text.
+ * local_energy, image, masses (or mass); every other column is read over. Keys other than Lattice, Origin, pbc and Properties are kept as text.
+ * Values may be quoted, with escapes, or in brackets: Lattice=[[ax, 0, 0], [0, by, 0], [0, 0, cz]] and pbc=[T, T, T] are read as well.
  * Files may be gzipped. */
 #ifndef QN_TRAJECTORY_EXTXYZ_H
 #define QN_TRAJECTORY_EXTXYZ_H
@@ -17,7 +18,7 @@
 #include "engine/trajectory/frame.h"
 
 typedef struct qn_extxyz_key {
-  char *name, *value; /* value without its quotes */
+  char *name, *value; /* value without its quotes and escapes; with its brackets */
 } qn_extxyz_key;
 
 /* One frame as read. Owned by the caller: qn_extxyz_fini. */
@@ -67,8 +68,8 @@ typedef struct qn_extxyz_layout {
   const qn_extxyz_key *keys;
 } qn_extxyz_layout;
 
-/* Keys that cannot be read back (empty names; names with blanks, quotes or '='; values with both kinds of quotes or line ends)
- * are QN_INVALID. */
+/* Names of keys that cannot be read back (empty ones; with blanks, quotes, brackets or '=') are QN_INVALID. Values may hold anything: what needs it is
+ * quoted, with escapes. */
 qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, const qn_extxyz_layout *layout, qn_error *error);
 
 /* A trajectory frame: species and pos (unwrapped), Time_ps and step as keys, 17 digits. */

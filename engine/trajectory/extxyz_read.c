@@ -1,10 +1,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/base/memory.h"
 #include "engine/trajectory/elements.h"
 #include "engine/trajectory/extxyz.h"
+#include "engine/trajectory/extxyz_keys.h"
 #include "engine/trajectory/lines.h"
 
 enum { MAX_KEYS = 256, MAX_COLUMNS = 256 };
@@ -62,25 +64,9 @@ const char *qn_extxyz_value(const qn_extxyz *structure, const char *name) {
   return NULL;
 }
 
-/* Exactly `count` numbers in text, parted by blanks or commas. */
-static bool parse_numbers(const char *text, int count, double *numbers) {
-  char token[64];
-  for (int i = 0; i <= count; i++) {
-    text += strspn(text, " \t,");
-    size_t length = strcspn(text, " \t,");
-    if (i == count) return length == 0;
-    if (length == 0 || length >= sizeof token) return false;
-    memcpy(token, text, length);
-    token[length] = '\0';
-    if (!qn_lines_number_token(token, &numbers[i])) return false;
-    text += length;
-  }
-  return false;
-}
-
 bool qn_extxyz_numbers(const qn_extxyz *structure, const char *name, int count, double *numbers) {
   const char *value = qn_extxyz_value(structure, name);
-  return value != NULL && parse_numbers(value, count, numbers);
+  return value != NULL && qn_extxyz_parse_numbers(value, count, numbers);
 }
 
 qn_status qn_extxyz_open(qn_extxyz_reader **reader, const char *path, const qn_species *species, int species_count, qn_error *error) {
@@ -114,36 +100,6 @@ void qn_extxyz_close(qn_extxyz_reader *reader) {
   if (reader == NULL) return;
   qn_lines_free(reader->lines);
   free(reader);
-}
-
-/* Cut name and value of the next key out of the comment line; values may stand in "...", '...' or {...}. A key without = is true. */
-static qn_status next_key(const qn_lines *lines, char **cursor, char **name, char **value, qn_error *error) {
-  char *start = *cursor + strspn(*cursor, " \t");
-  *name = NULL;
-  if (*start == '\0') return QN_OK;
-  char *stop = start + strcspn(start, " \t=\"'{}");
-  if (stop == start) return qn_lines_fault(lines, error, "a key is expected before \"%.20s\"", start);
-  bool valued = *stop == '=';
-  char *after = stop + (*stop != '\0');
-  if (!valued && *stop != '\0' && *stop != ' ' && *stop != '\t')
-    return qn_lines_fault(lines, error, "a quote or bracket inside the name of key \"%.20s\"", start);
-  *stop = '\0';
-  *name = start;
-  *value = "T";
-  *cursor = after;
-  if (!valued) return QN_OK;
-  char close = *after == '"' ? '"' : *after == '\'' ? '\'' : *after == '{' ? '}' : '\0';
-  if (close == '\0') {
-    stop = after + strcspn(after, " \t");
-    *value = after;
-  } else {
-    stop = strchr(after + 1, close);
-    if (stop == NULL) return qn_lines_fault(lines, error, "key %s: its value has no closing %c", start, close);
-    *value = after + 1;
-  }
-  *cursor = stop + (*stop != '\0');
-  *stop = '\0';
-  return QN_OK;
 }
 
 static qn_status keep_key(const qn_lines *lines, qn_extxyz *structure, const char *name, const char *value, qn_error *error) {
@@ -190,7 +146,7 @@ static qn_status parse_properties(const qn_lines *lines, char *text, columns *la
 
 static qn_status parse_lattice(const qn_lines *lines, const char *text, qn_box *box, qn_error *error) {
   double h[9];
-  if (!parse_numbers(text, 9, h)) return qn_lines_fault(lines, error, "Lattice is nine finite numbers");
+  if (!qn_extxyz_parse_numbers(text, 9, h)) return qn_lines_fault(lines, error, "Lattice is nine finite numbers");
   for (int a = 0; a < 3; a++) {
     box->length[a] = h[4 * a];
     if (!(h[4 * a] > 0)) return qn_lines_fault(lines, error, "Lattice: the length along %c must be positive", "xyz"[a]);
@@ -204,12 +160,41 @@ static qn_status parse_lattice(const qn_lines *lines, const char *text, qn_box *
   return QN_OK;
 }
 
+/* 1 for true, 0 for false, -1 for neither. */
+static int boolean_of(const char *text, size_t length) {
+  static const char *const words[2][3] = {{"F", "False", "0"}, {"T", "True", "1"}};
+  for (int value = 0; value < 2; value++)
+    for (int w = 0; w < 3; w++)
+      if (strlen(words[value][w]) == length && strncasecmp(text, words[value][w], length) == 0) return value;
+  return -1;
+}
+
+/* pbc="T T T", or [T, T, T]. */
+static qn_status check_periodic(const qn_lines *lines, const char *text, qn_error *error) {
+  static const char apart[] = " \t,[]";
+  int axes = 0, open = 0;
+  bool good = true;
+  for (const char *at = text + strspn(text, apart); *at != '\0' && good; at += strspn(at, apart)) {
+    size_t length = strcspn(at, apart);
+    int periodic = boolean_of(at, length);
+    good = periodic >= 0 && ++axes <= 3;
+    open += periodic == 0;
+    at += length;
+  }
+  if (!good || axes != 3) return qn_lines_fault(lines, error, "pbc=\"%.40s\": three of T and F are needed, one for each axis", text);
+  if (open == 0) return QN_OK;
+  qn_lines_fault(lines, error, "pbc=\"%.40s\": only boxes periodic along x, y and z (pbc=\"T T T\") can be used; a free surface is vacuum in such a box",
+                 text);
+  if (error != NULL) error->status = QN_UNSUPPORTED;
+  return QN_UNSUPPORTED;
+}
+
 static qn_status parse_comment(const qn_lines *lines, char *line, qn_extxyz *structure, columns *layout, qn_error *error) {
   bool lattice = false, origin = false, properties = false;
   char fallback[] = "species:S:1:pos:R:3";
   structure->time = NAN;
   for (char *name, *value;;) {
-    qn_status status = next_key(lines, &line, &name, &value, error);
+    qn_status status = qn_extxyz_cut_key(lines, &line, &name, &value, error);
     if (status != QN_OK) return status;
     if (name == NULL) break;
     bool *seen = strcmp(name, "Lattice") == 0      ? &lattice
@@ -221,19 +206,14 @@ static qn_status parse_comment(const qn_lines *lines, char *line, qn_extxyz *str
     if (seen == &lattice) {
       status = parse_lattice(lines, value, &structure->box, error);
     } else if (seen == &origin) {
-      if (!parse_numbers(value, 3, structure->box.origin)) status = qn_lines_fault(lines, error, "Origin is three finite numbers");
+      if (!qn_extxyz_parse_numbers(value, 3, structure->box.origin)) status = qn_lines_fault(lines, error, "Origin is three finite numbers");
     } else if (seen == &properties) {
       status = parse_properties(lines, value, layout, error);
     } else if (strcmp(name, "pbc") == 0) {
-      if (strspn(value, " ,tTrRuUeE1") != strlen(value) || value[0] == '\0') {
-        qn_lines_fault(lines, error, "pbc=\"%.20s\": only boxes periodic along x, y and z (pbc=\"T T T\") can be used; a free surface is vacuum in such a box",
-                       value);
-        if (error != NULL) error->status = QN_UNSUPPORTED;
-        status = QN_UNSUPPORTED;
-      }
+      status = check_periodic(lines, value, error);
     } else {
       if (strcmp(name, "Time_ps") == 0 || strcmp(name, "Time") == 0 || strcmp(name, "time") == 0) {
-        if (!parse_numbers(value, 1, &structure->time)) status = qn_lines_fault(lines, error, "%s is one finite number, in ps", name);
+        if (!qn_extxyz_parse_numbers(value, 1, &structure->time)) status = qn_lines_fault(lines, error, "%s is one finite number, in ps", name);
       }
       if (status == QN_OK) status = keep_key(lines, structure, name, value, error);
     }

@@ -4,23 +4,7 @@
 
 #include "engine/base/number.h"
 #include "engine/trajectory/extxyz.h"
-
-static bool plain(const char *text) { return text[0] != '\0' && text[strcspn(text, " \t\"'={}\\[]")] == '\0'; }
-
-static qn_status check_key(const qn_extxyz_key *key, qn_error *error) {
-  if (!plain(key->name) || key->name[strcspn(key->name, "\r\n")] != '\0')
-    return qn_error_set(error, QN_INVALID, "key \"%s\" cannot be written: a name has no blanks, quotes, brackets or =", key->name);
-  if (strpbrk(key->value, "\r\n\\") != NULL || (strchr(key->value, '"') != NULL && strchr(key->value, '\'') != NULL))
-    return qn_error_set(error, QN_INVALID, "the value of key %s cannot be written: it has line ends, backslashes or both kinds of quotes",
-                        key->name);
-  return QN_OK;
-}
-
-static void write_key(FILE *file, const qn_extxyz_key *key) {
-  bool comment = strcmp(key->name, "comment") == 0;
-  const char *quote = strchr(key->value, '"') != NULL ? "'" : comment || !plain(key->value) ? "\"" : "";
-  fprintf(file, " %s=%s%s%s", key->name, quote, key->value, quote);
-}
+#include "engine/trajectory/extxyz_keys.h"
 
 static void write_box(FILE *file, const qn_box *box, int digits) {
   fprintf(file, "Lattice=\"%.*g 0 0 0 %.*g 0 0 0 %.*g\" Origin=\"%.*g %.*g %.*g\" pbc=\"T T T\"", digits, box->length[0], digits,
@@ -36,7 +20,7 @@ qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, 
   int digits = layout->digits > 0 ? layout->digits : 17;
   const qn_extxyz_key *comment = NULL;
   for (int k = 0; k < layout->key_count; k++) {
-    qn_status status = check_key(&layout->keys[k], error);
+    qn_status status = qn_extxyz_check_name(layout->keys[k].name, error);
     if (status != QN_OK) return status;
     if (strcmp(layout->keys[k].name, "comment") == 0) comment = &layout->keys[k];
   }
@@ -44,10 +28,10 @@ qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, 
   fprintf(file, "%lld\n", (long long)atoms->count);
   write_box(file, box, digits);
   for (int k = 0; k < layout->key_count; k++)
-    if (&layout->keys[k] != comment) write_key(file, &layout->keys[k]);
+    if (&layout->keys[k] != comment) qn_extxyz_put_key(file, layout->keys[k].name, layout->keys[k].value, error);
   fprintf(file, " Properties=species:S:1:pos:R:3%s%s%s%s", layout->velocities ? ":velocities:R:3" : "", layout->forces ? ":forces:R:3" : "",
           layout->local_energy != NULL ? ":local_energy:R:1" : "", layout->image ? ":image:I:3" : "");
-  if (comment != NULL) write_key(file, comment);
+  if (comment != NULL) qn_extxyz_put_key(file, comment->name, comment->value, error);
   fputc('\n', file);
 
   for (int64_t i = 0; i < atoms->count; i++) {
