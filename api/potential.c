@@ -78,7 +78,7 @@ qn_status qn_potential_row_make(const char *name, const char *citation, const ch
                         "\"%.120s\" is no name for a potential: 1 to %d letters, digits, dots, dashes or underscores "
                         "are accepted, beginning with a letter or digit",
                         name, QN_POTENTIAL_NAME_MOST);
-  char species[QN_MAX_SPECIES * QN_SYMBOL_SIZE + 1] = "";
+  char species[QN_MAX_ELEMENTS * QN_SYMBOL_SIZE + 1] = "";
   for (int s = 0; s < facts->species_count; s++) {
     if (s > 0) strcat(species, ",");
     strcat(species, facts->species[s].symbol);
@@ -110,7 +110,7 @@ static bool read_element(const json_t *element, qn_potential_facts *facts) {
              *lattice = json_string_value(json_object_get(element, "lattice"));
   double mass = json_number_value(json_object_get(element, "mass_amu"));
   if (symbol == NULL || symbol[0] == '\0' || strlen(symbol) >= QN_SYMBOL_SIZE || lattice == NULL || !(mass > 0.0) ||
-      s == QN_MAX_SPECIES)
+      s == QN_MAX_ELEMENTS)
     return false;
   memcpy(facts->species[s].symbol, symbol, strlen(symbol) + 1);
   snprintf(facts->lattice[s], sizeof facts->lattice[s], "%s", lattice);

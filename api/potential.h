@@ -16,9 +16,9 @@ typedef struct qn_potential_facts {
   double cutoff_a;          /* as the header says */
   double smallest_length_a; /* smallest box length that the kernels take */
   int species_count;
-  qn_species species[QN_MAX_SPECIES];
-  char lattice[QN_MAX_SPECIES][8]; /* "fcc", "bcc", ... as the header says */
-  double lattice_constant_a[QN_MAX_SPECIES];
+  qn_species species[QN_MAX_ELEMENTS];
+  char lattice[QN_MAX_ELEMENTS][8]; /* "fcc", "bcc", ... as the header says */
+  double lattice_constant_a[QN_MAX_ELEMENTS];
 } qn_potential_facts;
 
 /* Is it written like a chemical symbol: a capital, then up to six letters or digits? */

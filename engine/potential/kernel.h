@@ -8,7 +8,7 @@
 #include "engine/potential/force.h"
 #include "engine/potential/ranges.h"
 
-/* The potential as seen by one system: its species in the order of the atoms. */
+/* The potential as seen by one system. `eam` holds the atoms' species alone, in their order. */
 typedef struct qn_system {
   const qn_eam *eam;
   const qn_ranges *ranges;      /* by species of the potential */

@@ -40,8 +40,9 @@ bool qn_extxyz_numbers(const qn_extxyz *structure, const char *name, int count, 
 
 /* Frames of a file, in order.
  *
- * `species` (may be NULL) is the table that types index and masses come from, a potential's; a symbol outside it is an error. Without it
- * species are numbered as they appear, masses come from the masses column or else are standard atomic weights.
+ * `species` (may be NULL; at most 256) is the table that masses come from, a potential's; a symbol outside it is an error, and of it the frame gets
+ * those species that its atoms have, in its order. Without it species are numbered as they appear, masses come from the masses column or else
+ * are standard atomic weights.
  * Errors: QN_PARSE with line and reason; QN_UNSUPPORTED for a tilted box, a box that is not periodic along all axes, or more than
  * QN_MAX_SPECIES species; QN_IO, QN_NO_MEMORY. */
 typedef struct qn_extxyz_reader qn_extxyz_reader;

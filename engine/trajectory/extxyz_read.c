@@ -223,26 +223,52 @@ static qn_status parse_comment(const qn_lines *lines, char *line, qn_extxyz *str
   return properties ? QN_OK : parse_properties(lines, fallback, layout, error);
 }
 
-/* The index of a symbol in the frame's species, which grow unless a table was given. */
+/* The index of a symbol in the table that was given. */
+static qn_status find_in_table(const qn_extxyz_reader *reader, const char *symbol, uint8_t *type, qn_error *error) {
+  char known_symbols[600] = "";
+  size_t used = 0;
+  for (int s = 0; s < reader->species_count; s++)
+    if (strcmp(reader->species[s].symbol, symbol) == 0) {
+      *type = (uint8_t)s;
+      return QN_OK;
+    }
+  for (int s = 0; s < reader->species_count && used < sizeof known_symbols; s++)
+    used += (size_t)snprintf(known_symbols + used, sizeof known_symbols - used, " %s", reader->species[s].symbol);
+  return qn_lines_fault(reader->lines, error, "species %.20s is not among the potential's:%s", symbol, known_symbols);
+}
+
+/* Once all atoms have their types in the table: keep those species of it that they have, in its order. */
+static qn_status keep_used(const qn_extxyz_reader *reader, qn_atoms *atoms, qn_error *error) {
+  bool used[UINT8_MAX + 1] = {false};
+  uint8_t place[UINT8_MAX + 1];
+  for (int64_t i = 0; i < atoms->count; i++) used[atoms->type[i]] = true;
+  for (int s = 0; s < reader->species_count; s++) {
+    if (!used[s]) continue;
+    if (atoms->species_count == QN_MAX_SPECIES) {
+      qn_lines_fault(reader->lines, error, "the frame before has more than %d species", QN_MAX_SPECIES);
+      if (error != NULL) error->status = QN_UNSUPPORTED;
+      return QN_UNSUPPORTED;
+    }
+    place[s] = (uint8_t)atoms->species_count;
+    atoms->species[atoms->species_count++] = reader->species[s];
+  }
+  for (int64_t i = 0; i < atoms->count; i++) atoms->type[i] = place[atoms->type[i]];
+  return QN_OK;
+}
+
+/* The index of a symbol in the frame's species, which grow. */
 static qn_status find_type(const qn_extxyz_reader *reader, qn_extxyz *structure, const char *symbol, double mass, uint8_t *type,
                            qn_error *error) {
   qn_atoms *atoms = &structure->atoms;
+  if (reader->species != NULL) return find_in_table(reader, symbol, type, error);
   for (int s = 0; s < atoms->species_count; s++)
     if (strcmp(atoms->species[s].symbol, symbol) == 0) {
       double kept = atoms->species[s].mass;
-      if (reader->species == NULL && mass > 0 && fabs(mass - kept) > 1e-6 * kept)
+      if (mass > 0 && fabs(mass - kept) > 1e-6 * kept)
         return qn_lines_fault(reader->lines, error, "mass %g of %s differs from the %g of an atom before it", mass, symbol, kept);
       *type = (uint8_t)s;
       return QN_OK;
     }
-  if (reader->species != NULL) {
-    char known_symbols[QN_MAX_SPECIES * (QN_SYMBOL_SIZE + 1) + 1] = "";
-    for (int s = 0; s < reader->species_count; s++) {
-      strcat(known_symbols, " ");
-      strcat(known_symbols, reader->species[s].symbol);
-    }
-    return qn_lines_fault(reader->lines, error, "species %.20s is not among the potential's:%s", symbol, known_symbols);
-  }
   if (atoms->species_count == QN_MAX_SPECIES) {
     qn_lines_fault(reader->lines, error, "more than %d species", QN_MAX_SPECIES);
     if (error != NULL) error->status = QN_UNSUPPORTED;
@@ -328,10 +354,6 @@ static qn_status read_frame(qn_extxyz_reader *reader, qn_extxyz *structure, bool
     return qn_lines_fault(lines, error, "the file is too short for %lld atoms", (long long)count);
   status = qn_atoms_init(&structure->atoms, count, error);
   if (status != QN_OK) return status;
-  if (reader->species != NULL) {
-    structure->atoms.species_count = reader->species_count;
-    memcpy(structure->atoms.species, reader->species, (size_t)reader->species_count * sizeof *reader->species);
-  }
   structure->has_velocities = layout.present[VELOCITY];
   structure->has_forces = layout.present[FORCE];
   structure->has_image = layout.present[IMAGE];
@@ -346,6 +368,8 @@ static qn_status read_frame(qn_extxyz_reader *reader, qn_extxyz *structure, bool
     status = parse_atom(reader, line, &layout, i, structure, error);
     if (status != QN_OK) return status;
   }
+  if (reader->species != NULL) status = keep_used(reader, &structure->atoms, error);
+  if (status != QN_OK) return status;
   *found = true;
   return QN_OK;
 }

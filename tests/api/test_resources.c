@@ -575,6 +575,37 @@ static void test_thermo_and_structures(void **state) {
   client_fini(&answer);
 }
 
+/* A file of thirty elements is registered whole, and any few of them are a system. */
+static void test_many_elements(void **state) {
+  qn_store *store = *state;
+  static const char symbols[] = "Ag Al Au Be Ca Co Cr Cu Fe Hf In Ir La Mg Mn Mo Nb Ni Os Pb Pd Pt Re Rh Ru Sn Ta Ti W Zr";
+  char *text;
+  size_t size;
+  FILE *out = open_memstream(&text, &size);
+  fprintf(out, "made\nfor\ntests\n30 %s\n5 1 5 0.25 1.25\n", symbols);
+  for (int a = 0; a < 30; a++) fprintf(out, "%d %d 4 fcc\n0 -1 -2 -3 -4\n4 3 2 1 0\n", a + 1, a + 20);
+  for (int pair = 0; pair < 30 * 31 / 2; pair++) fputs("0 3 2 1 0\n", out);
+  fclose(out);
+  client_answer answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=thirty", "Content-Type: text/plain", text, size);
+  assert_int_equal(answer.status, 201);
+  assert_int_equal(json_array_size(json_object_get(answer.json, "species")), 30);
+  assert_int_equal(json_array_size(json_object_get(answer.json, "elements")), 30);
+  client_fini(&answer);
+  char *spec = spec_with(BULK, "/potential", "\"thirty\""),
+       *other = spec_with(spec, "/initial/composition", "{\"Zr\": 0.5, \"Al\": 0.3, \"W\": 0.2}");
+  answer = client_post(store, "/v1/simulations", other);
+  assert_int_equal(answer.status, 202);
+  client_fini(&answer);
+  free(other);
+  other = spec_with(spec, "/initial/composition", "{\"Xe\": 1}");
+  answer = client_post(store, "/v1/simulations", other);
+  client_expect_problem(&answer, 422, "invalid_spec");
+  assert_non_null(strstr(client_fault(&answer, "/initial/composition/Xe"), "it knows Ag, Al"));
+  assert_non_null(strstr(client_fault(&answer, "/initial/composition/Xe"), "W, Zr"));
+  client_fini(&answer);
+  free(spec), free(other), free(text);
+}
+
 /* A run that goes on, or that failed, shows the rows that it has. */
 static void test_thermo_so_far(void **state) {
   qn_store *store = *state;
@@ -627,6 +658,7 @@ int main(void) {
       TEST(test_service),
       TEST(test_thermo_and_structures),
       TEST(test_thermo_so_far),
+      TEST(test_many_elements),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
