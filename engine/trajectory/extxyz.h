@@ -16,6 +16,7 @@
 
 #include "engine/model/atoms.h"
 #include "engine/trajectory/frame.h"
+#include "engine/trajectory/provenance.h"
 
 typedef struct qn_extxyz_key {
   char *name, *value; /* value without its quotes and escapes; with its brackets */
@@ -73,7 +74,12 @@ typedef struct qn_extxyz_layout {
  * quoted, with escapes. */
 qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, const qn_extxyz_layout *layout, qn_error *error);
 
-/* A trajectory frame: species and pos (unwrapped), Time_ps and step as keys, 17 digits. */
-qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, qn_error *error);
+/* A trajectory frame: species and pos (unwrapped), Time_ps and step as keys, 17 digits; and what is known of its provenance (may be NULL) as keys
+ * spec_sha256, potential, potential_sha256 and engine_version. */
+qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, const qn_provenance *provenance, qn_error *error);
+
+/* These keys, for a layout: at most QN_EXTXYZ_PROVENANCE of them into `keys`, which point into `provenance`; gives how many are known. */
+enum { QN_EXTXYZ_PROVENANCE = 4 };
+int qn_extxyz_provenance(const qn_provenance *provenance, qn_extxyz_key keys[QN_EXTXYZ_PROVENANCE]);
 
 #endif

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "engine/base/number.h"
@@ -50,12 +51,26 @@ qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, 
   return finish(file, error);
 }
 
-qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, qn_error *error) {
+int qn_extxyz_provenance(const qn_provenance *provenance, qn_extxyz_key keys[QN_EXTXYZ_PROVENANCE]) {
+  static char names[QN_EXTXYZ_PROVENANCE][20] = {"spec_sha256", "potential", "potential_sha256", "engine_version"};
+  const char *const values[QN_EXTXYZ_PROVENANCE] = {provenance->spec_sha256, provenance->potential, provenance->potential_sha256,
+                                                    provenance->engine_version};
+  int count = 0;
+  for (int k = 0; k < QN_EXTXYZ_PROVENANCE; k++)
+    if (values[k][0] != '\0') keys[count++] = (qn_extxyz_key){names[k], (char *)(uintptr_t)values[k]};
+  return count;
+}
+
+qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, const qn_provenance *provenance, qn_error *error) {
+  qn_extxyz_key keys[QN_EXTXYZ_PROVENANCE];
+  int count = provenance != NULL ? qn_extxyz_provenance(provenance, keys) : 0;
   char time[QN_NUMBER_SIZE] = "nan";
   if (!isnan(frame->time)) qn_number_spell(frame->time, time);
   fprintf(file, "%lld\n", (long long)frame->count);
   write_box(file, &frame->box, 17);
-  fprintf(file, " Time_ps=%s step=%lld Properties=species:S:1:pos:R:3\n", time, (long long)frame->step);
+  fprintf(file, " Time_ps=%s step=%lld", time, (long long)frame->step);
+  for (int k = 0; k < count; k++) qn_extxyz_put_key(file, keys[k].name, keys[k].value, error);
+  fputs(" Properties=species:S:1:pos:R:3\n", file);
   for (int64_t i = 0; i < frame->count; i++)
     fprintf(file, "%s %.17g %.17g %.17g\n", frame->species[frame->type[i]].symbol, frame->r[0][i], frame->r[1][i], frame->r[2][i]);
   return finish(file, error);

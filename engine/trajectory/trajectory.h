@@ -9,6 +9,7 @@
 
 #include "engine/base/status.h"
 #include "engine/trajectory/frame.h"
+#include "engine/trajectory/provenance.h"
 
 typedef struct qn_trajectory_info {
   const char *format;  /* "netcdf", "extxyz", "lammps-dump" */
@@ -17,6 +18,7 @@ typedef struct qn_trajectory_info {
   qn_species species[QN_MAX_SPECIES];
   const double *time;  /* [frames], ps; all NAN when the file has no times */
   double interval;     /* ps between frames when they are even to 1 %; NAN when they are not */
+  qn_provenance provenance; /* as far as the file tells */
 } qn_trajectory_info;
 
 typedef struct qn_trajectory qn_trajectory;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/json.h"
-#include "api/version.h"
+#include "engine/trajectory/netcdf.h"
 #include "server/cli/commands.h"
 #include "server/cli/potential.h"
 #include "server/cli/progress.h"
@@ -69,7 +69,7 @@ static qn_status print(const qn_config *config, const char *path, const qn_cli_r
   if (config->csv) return qn_cli_report_write_csv(collected, stdout, error);
   json_t *object = json_object();
   json_object_set_new(object, "trajectory", qn_json_text(path));
-  json_object_set_new(object, "engine_version", json_string(qn_api_version()));
+  json_object_update(object, collected->provenance);
   json_object_set(object, "results", collected->results);
   json_object_set(object, "curves", collected->curves);
   qn_status status = qn_cli_write_json(object, stdout, error);
@@ -93,6 +93,11 @@ int qn_command_analyse(const qn_config *config, const char *const *arguments, in
     if (qn_cli_print_faults(arguments[1], &faults)) status = qn_error_set(&error, QN_INVALID, "%s holds no analyses to run", arguments[1]);
   }
   if (status == QN_OK) status = qn_cli_report_init(&collected, &error);
+  if (status == QN_OK) {
+    qn_provenance provenance;
+    qn_netcdf_provenance(arguments[0], &provenance);
+    qn_cli_report_provenance(&collected, provenance.potential, provenance.potential_sha256, provenance.spec_sha256);
+  }
   if (status == QN_OK) status = analyse(arguments[0], analyses, count, qn_cli_threads(config->threads), &collected, &error);
   if (status == QN_OK) status = print(config, arguments[0], &collected, &error);
   qn_cli_report_fini(&collected);

@@ -6,23 +6,34 @@
 
 #include "api/csv.h"
 #include "api/json.h"
+#include "engine/base/version.h"
 
 static const char *const columns[] = {"analysis", "quantity", "value", "standard_error", "unit", "status", "temperature_k", "species",
-                                      "region", "window_start_ps", "window_end_ps", "samples"};
+                                      "region", "window_start_ps", "window_end_ps", "samples", "potential", "potential_sha256", "spec_sha256",
+                                      "engine_version"};
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
 qn_status qn_cli_report_init(qn_cli_report *collected, qn_error *error) {
+  collected->provenance = json_object();
   collected->results = json_array();
   collected->curves = json_array();
-  if (collected->results != NULL && collected->curves != NULL) return QN_OK;
+  if (collected->provenance != NULL && collected->results != NULL && collected->curves != NULL) return QN_OK;
   qn_cli_report_fini(collected);
   return qn_error_set(error, QN_NO_MEMORY, "out of memory for results");
 }
 
 void qn_cli_report_fini(qn_cli_report *collected) {
+  json_decref(collected->provenance);
   json_decref(collected->results);
   json_decref(collected->curves);
-  collected->results = collected->curves = NULL;
+  collected->provenance = collected->results = collected->curves = NULL;
+}
+
+void qn_cli_report_provenance(qn_cli_report *collected, const char *potential, const char *potential_sha256, const char *spec_sha256) {
+  json_object_set_new(collected->provenance, "potential", qn_json_text(potential));
+  json_object_set_new(collected->provenance, "potential_sha256", qn_json_text(potential_sha256));
+  json_object_set_new(collected->provenance, "spec_sha256", qn_json_text(spec_sha256));
+  json_object_set_new(collected->provenance, "engine_version", json_string(qn_version()));
 }
 
 static json_t *value_json(const char *analysis, const qn_value *value, double temperature_k) {
@@ -80,6 +91,7 @@ qn_status qn_cli_report_write_csv(const qn_cli_report *collected, FILE *file, qn
   json_array_foreach(collected->results, i, row) {
     for (int c = 0; c < COLUMNS; c++) {
       const json_t *cell = json_object_get(row, columns[c]);
+      if (cell == NULL) cell = json_object_get(collected->provenance, columns[c]);
       if (json_is_string(cell)) qn_csv_text(&csv, json_string_value(cell));
       else if (json_is_integer(cell)) qn_csv_integer(&csv, json_integer_value(cell));
       else if (json_is_real(cell)) qn_csv_number(&csv, json_real_value(cell));

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "engine/base/version.h"
 #include "server/cli/commands.h"
 #include "server/cli/signals.h"
 #include "server/httpd/httpd.h"
@@ -82,7 +83,7 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
   qn_httpd *httpd = NULL;
   qn_status status = qn_httpd_start(&httpd, &options, &backend, error);
   if (status != QN_OK) return status;
-  printf("quenchd %s serves %s\n", QN_VERSION, qn_httpd_url(httpd));
+  printf("quenchd %s serves %s\n", qn_version(), qn_httpd_url(httpd));
   fflush(stdout);
   qn_log("info", "serving %s", qn_httpd_url(httpd));
   run(config, httpd);

@@ -8,7 +8,6 @@
 
 #include "api/hash.h"
 #include "api/json.h"
-#include "api/version.h"
 #include "server/cli/commands.h"
 #include "server/cli/potential.h"
 #include "server/cli/progress.h"
@@ -122,10 +121,7 @@ static qn_status write_json(const batch *at, FILE *file, qn_error *error) {
   json_object_set_new(object, "name", qn_json_text(at->spec->name));
   json_object_set_new(object, "composition", json_string(at->output.composition));
   json_object_set_new(object, "atoms", json_integer(at->output.atoms));
-  json_object_set_new(object, "potential", qn_json_text(at->spec->potential));
-  json_object_set_new(object, "potential_sha256", json_string(at->spec->potential_sha256));
-  json_object_set_new(object, "engine_version", json_string(qn_api_version()));
-  json_object_set_new(object, "spec_sha256", json_string(at->hash));
+  json_object_update(object, at->report.provenance);
   json_object_set_new(object, "spec", json_loads(at->canonical, JSON_DECODE_ANY, NULL));
   json_object_set_new(object, "artifacts", artifacts_json(&at->output));
   json_object_set(object, "results", at->report.results);
@@ -141,6 +137,7 @@ static qn_status run(batch *at, qn_error *error) {
   int threads = qn_cli_threads(at->config->threads);
   qn_status status = read_spec(at, error);
   if (status != QN_OK) return status;
+  qn_cli_report_provenance(&at->report, at->spec->potential, at->spec->potential_sha256, at->hash);
   qn_cli_progress progress;
   qn_job_control control = qn_cli_progress_control(&progress, "simulating", 30);
   qn_job_simulation job = {.spec = at->spec, .potential = &at->potential, .directory = at->config->out, .threads = threads};

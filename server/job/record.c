@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "engine/base/number.h"
+#include "engine/base/version.h"
 #include "engine/trajectory/extxyz.h"
 #include "engine/trajectory/netcdf.h"
 #include "engine/trajectory/series.h"
@@ -23,6 +24,7 @@ struct qn_record {
   const qn_simulation_spec *spec;
   const char *directory;
   qn_job_output *output;
+  qn_provenance provenance;
   qn_frame template;
   qn_series_writer *thermo;
   qn_netcdf_writer *trajectory;
@@ -40,11 +42,17 @@ static qn_status part_path(char path[QN_PATH_SIZE], const char *directory, const
   return qn_durable_join(path, directory, part, error);
 }
 
-qn_status qn_record_alloc(qn_record **record, const qn_simulation_spec *spec, const char *directory, const qn_frame *template,
-                          qn_job_output *output, qn_error *error) {
+qn_status qn_record_alloc(qn_record **record, const qn_simulation_spec *spec, const char *spec_sha256, const char *directory,
+                          const qn_frame *template, qn_job_output *output, qn_error *error) {
   *record = calloc(1, sizeof **record);
   if (*record == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for the record of a run");
   **record = (qn_record){.spec = spec, .directory = directory, .output = output, .template = *template, .stage = -1};
+  qn_provenance *provenance = &(*record)->provenance;
+  snprintf(provenance->title, sizeof provenance->title, "%s", spec->name);
+  snprintf(provenance->spec_sha256, sizeof provenance->spec_sha256, "%s", spec_sha256);
+  snprintf(provenance->potential, sizeof provenance->potential, "%s", spec->potential);
+  snprintf(provenance->potential_sha256, sizeof provenance->potential_sha256, "%s", spec->potential_sha256);
+  snprintf(provenance->engine_version, sizeof provenance->engine_version, "%s", qn_version());
   return QN_OK;
 }
 
@@ -127,7 +135,7 @@ static qn_status on_frame(void *context, int stage, const qn_frame *frame, qn_er
     char name[64], path[QN_PATH_SIZE];
     trajectory_name(name, stage);
     if (status == QN_OK) status = part_path(path, record->directory, name, error);
-    if (status == QN_OK) status = qn_netcdf_create(&record->trajectory, path, record->spec->name, frame, error);
+    if (status == QN_OK) status = qn_netcdf_create(&record->trajectory, path, &record->provenance, frame, error);
     if (status != QN_OK) return status;
     record->stage = stage;
   }
@@ -147,14 +155,15 @@ static qn_status on_thermo(void *context, const qn_thermo *t, qn_error *error) {
   return qn_series_write(record->thermo, row, error);
 }
 
-static qn_status write_snapshot(const char *path, const qn_snapshot *s, qn_error *error) {
+static qn_status write_snapshot(const char *path, const qn_snapshot *s, const qn_provenance *provenance, qn_error *error) {
   char lengths[96], temperature[QN_NUMBER_SIZE], time[QN_NUMBER_SIZE], step[24];
   snprintf(lengths, sizeof lengths, "%.17g %.17g %.17g", s->mean_length[0], s->mean_length[1], s->mean_length[2]);
   qn_number_spell(s->temperature, temperature);
   qn_number_spell(s->time, time);
   snprintf(step, sizeof step, "%lld", (long long)s->step);
-  qn_extxyz_key keys[] = {{"Time_ps", time}, {"step", step}, {"Temperature_k", temperature}, {"Mean_lengths", lengths}};
-  const qn_extxyz_layout layout = {.digits = 17, .image = true, .velocities = true, .key_count = 4, .keys = keys};
+  qn_extxyz_key keys[4 + QN_EXTXYZ_PROVENANCE] = {{"Time_ps", time}, {"step", step}, {"Temperature_k", temperature}, {"Mean_lengths", lengths}};
+  const int count = 4 + qn_extxyz_provenance(provenance, keys + 4);
+  const qn_extxyz_layout layout = {.digits = 17, .image = true, .velocities = true, .key_count = count, .keys = keys};
   FILE *file = fopen(path, "we");
   if (file == NULL) return qn_error_set(error, QN_IO, "cannot make %s: %s", path, strerror(errno));
   qn_status status = qn_extxyz_write(file, s->atoms, &s->box, &layout, error);
@@ -171,7 +180,7 @@ static qn_status on_snapshot(void *context, const qn_snapshot *snapshot, qn_erro
   snprintf(what.path, sizeof what.path, "snapshot-%d.xyz", record->snapshots);
   char path[QN_PATH_SIZE];
   qn_status status = part_path(path, record->directory, what.path, error);
-  if (status == QN_OK) status = write_snapshot(path, snapshot, error);
+  if (status == QN_OK) status = write_snapshot(path, snapshot, &record->provenance, error);
   if (status == QN_OK) status = complete(record, &what, error);
   if (status == QN_OK) record->snapshots++;
   return status;

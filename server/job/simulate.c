@@ -151,7 +151,7 @@ static qn_status prepare(progress *p, start *s, qn_job_output *output, qn_error 
   qn_composition_of_atoms(&s->atoms, output->composition);
   const qn_frame template = {.count = s->atoms.count, .species_count = s->atoms.species_count, .species = s->atoms.species,
                              .type = s->atoms.type, .box = s->box};
-  status = qn_record_alloc(&p->record, p->job->spec, p->job->directory, &template, output, error);
+  status = qn_record_alloc(&p->record, p->job->spec, p->hash, p->job->directory, &template, output, error);
   if (status != QN_OK) return status;
   const qn_run_callbacks callbacks = qn_record_callbacks(p->record);
   return qn_run_alloc(&p->run, &p->job->spec->protocol, p->job->potential, &s->atoms, &s->box, s->has_mean ? s->mean_length : NULL,

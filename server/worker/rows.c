@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/version.h"
 #include "engine/base/number.h"
+#include "engine/base/version.h"
 
 static const qn_statement describe = {
     "rows_simulation",
@@ -32,7 +32,7 @@ qn_status qn_rows_of_output(qn_connection *connection, int64_t simulation, const
   qn_params_int(&params, simulation);
   qn_params_int(&params, output->atoms);
   qn_params_text(&params, output->composition);
-  qn_params_text(&params, qn_api_version());
+  qn_params_text(&params, qn_version());
   qn_status status = qn_connection_run(connection, &describe, &params, NULL, error);
   for (int i = 0; status == QN_OK && i < output->count; i++) {
     const qn_job_artifact *a = &output->artifacts[i];
@@ -122,7 +122,7 @@ qn_status qn_rows_of_report(qn_connection *connection, int64_t analysis, const q
     qn_params_real(&row, finite_or_nan(v->window_start_ps));
     qn_params_real(&row, finite_or_nan(v->window_end_ps));
     qn_params_int(&row, v->samples);
-    qn_params_text(&row, qn_api_version());
+    qn_params_text(&row, qn_version());
     status = qn_connection_run(connection, &value, &row, NULL, error);
   }
   for (int i = 0; status == QN_OK && i < report->curve_count; i++)

@@ -10,14 +10,13 @@
 #include "api/client.h"
 #include "api/document.h"
 #include "api/json.h"
-#include "api/version.h"
 #include "engine/analysis/analysis.h"
 
 static void test_version(void **state) {
   (void)state;
   size_t size;
   char line[64];
-  snprintf(line, sizeof line, "\n  version: %s\n", qn_api_version());
+  snprintf(line, sizeof line, "\n  version: %s\n", QN_VERSION);
   const char *document = qn_document(&size);
   assert_true(size > 10000 && strlen(document) == size);
   assert_non_null(strstr(document, line));

@@ -336,7 +336,7 @@ static void reads_several_frames(void **state) {
     frame.time = 0.05 * f;
     frame.step = 50 * f;
     x[0][0] += 1;
-    assert_int_equal(qn_extxyz_write_frame(file, &frame, &error), QN_OK);
+    assert_int_equal(qn_extxyz_write_frame(file, &frame, NULL, &error), QN_OK);
   }
   fclose(file);
   qn_extxyz_reader *reader;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/version.h"
 #include "server/worker/worker.h"
 
 static fixture f;
@@ -96,7 +97,7 @@ static void test_from_spec_to_numbers(void **state) {
   assert_true(row->temperature_k == 2000);
   assert_string_equal(row->composition, "Cu50Zr50");
   assert_string_equal(row->potential, "mendelev-2009-cuzr");
-  assert_string_equal(row->engine_version, QN_VERSION);
+  assert_string_equal(row->engine_version, qn_version());
   assert_int_equal(strlen(row->potential_sha256), 64);
   assert_true(isnan(row->value) || (row->value > 1e-10 && row->value < 1e-7));
   qn_result_page_fini(&page);
@@ -104,7 +105,7 @@ static void test_from_spec_to_numbers(void **state) {
   qn_simulation_row simulation;
   assert_status(QN_OK, qn_store_get_simulation(f.store, id, &simulation, &error), error);
   assert_int_equal(simulation.state, QN_JOB_SUCCEEDED);
-  assert_string_equal(simulation.engine_version, QN_VERSION);
+  assert_string_equal(simulation.engine_version, qn_version());
   qn_simulation_row_fini(&simulation);
 
   const char *const kinds[] = {"trajectory", "thermo", "snapshot"};
