@@ -86,6 +86,7 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
   printf("quenchd %s serves %s\n", qn_version(), qn_httpd_url(httpd));
   fflush(stdout);
   qn_log("info", "serving %s", qn_httpd_url(httpd));
+  if (qn_store_ready(parts->store, error) != QN_OK) qn_log("warning", "not ready yet: %s", error->message);
   run(config, httpd);
   qn_log("info", "stopped");
   return QN_OK;

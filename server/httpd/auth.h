@@ -25,9 +25,9 @@ typedef struct qn_authority qn_authority;
 qn_authority *qn_auth_alloc(const qn_httpd_backend *backend, bool loopback);
 void qn_auth_free(qn_authority *authority);
 
-/* `authorization`: the header of this name, or NULL. The first never waits; the second may. */
+/* `authorization`: the header of this name, or NULL. The first never waits; the second may, and fills `error` when the backend cannot be asked. */
 qn_auth qn_auth_recall(qn_authority *authority, const char *authorization, qn_principal *principal);
-qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_principal *principal);
+qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_principal *principal, qn_error *error);
 
 /* Seconds to let a client wait that has just given a wrong token: more with each failure from its address, less with time. */
 double qn_auth_penalty(qn_authority *authority, const char *address);

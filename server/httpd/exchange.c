@@ -46,6 +46,7 @@ typedef struct exchange {
   char *body;
   size_t size, capacity, swallowed;
   qn_auth auth;
+  qn_error auth_error;      /* why tokens cannot be looked up */
   qn_request request;
   qn_response response;
   struct MHD_Response *queued;
@@ -222,7 +223,7 @@ static void resume_delayed(qn_delayed *delayed) {
 
 static void run_admit(qn_task *task) {
   exchange *at = (exchange *)task;
-  at->auth = qn_auth_look_up(at->httpd->authority, header_of(at->connection, "Authorization"), &at->request.principal);
+  at->auth = qn_auth_look_up(at->httpd->authority, header_of(at->connection, "Authorization"), &at->request.principal, &at->auth_error);
   if (at->auth == QN_AUTH_WRONG) {
     at->delayed.run = resume_delayed;
     qn_guard_delay(at->httpd->guard, &at->delayed, qn_auth_penalty(at->httpd->authority, at->address));
@@ -269,8 +270,9 @@ static void read_head(exchange *at, const char *method) {
 static enum MHD_Result admit(exchange *at) {
   qn_httpd *httpd = at->httpd;
   if (at->auth == QN_AUTH_UNAVAILABLE) {
-    qn_error error = {.status = QN_UNAVAILABLE, .message = "the database is away, and with it the tokens"};
-    qn_problem_from_error(&at->response, &at->request, &error);
+    at->auth_error.status = QN_UNAVAILABLE;
+    qn_error_prefix(&at->auth_error, "tokens cannot be looked up");
+    qn_problem_from_error(&at->response, &at->request, &at->auth_error);
     return refuse(at);
   }
   char buffer[512];
