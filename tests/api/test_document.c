@@ -49,7 +49,13 @@ static void write_words(FILE *out) {
           twice = twice || strcmp(*other, *name) == 0;
       if (!twice) fprintf(out, "        - %s\n", *name);
     }
-  fputs("\n    ResultStatus:\n      description: How far a value may be believed.\n      enum: [", out);
+  fputs("\n    ResultStatus:\n      description: >-\n"
+        "        How far a value may be believed. not_diffusive: the squared displacement grows linearly at no lag;\n"
+        "        not_decayed: F_s stays above 1/e; too_few_samples: the run is too short for an error, or for a value "
+        "at all;\n"
+        "        unresolved: what is asked lies between two frames, they are too far apart in time.\n"
+        "      enum: [",
+        out);
   for (int s = 0; strcmp(qn_value_status_name((qn_value_status)s), "unknown") != 0; s++)
     fprintf(out, "%s%s", s > 0 ? ", " : "", qn_value_status_name((qn_value_status)s));
   fputs("]\n", out);
