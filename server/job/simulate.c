@@ -1,4 +1,3 @@
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,12 +64,6 @@ static qn_status begin(const qn_job_simulation *job, start *s, qn_error *error) 
   }
   qn_extxyz_fini(&structure);
   return status;
-}
-
-static void label(const qn_atoms *atoms, char text[64]) {
-  int64_t count[QN_MAX_SPECIES] = {0};
-  for (int64_t i = 0; i < atoms->count; i++) count[atoms->type[i]]++;
-  qn_structure_composition(atoms->species_count, atoms->species, count, text);
 }
 
 typedef struct progress {
@@ -159,10 +152,10 @@ static qn_status prepare(progress *p, start *s, qn_job_output *output, qn_error 
   qn_status status = begin(p->job, s, error);
   if (status != QN_OK) return status;
   output->atoms = s->atoms.count;
-  label(&s->atoms, output->composition);
+  qn_composition_of_atoms(&s->atoms, output->composition);
   const qn_frame template = {.count = s->atoms.count, .species_count = s->atoms.species_count, .species = s->atoms.species,
                              .type = s->atoms.type, .box = s->box};
-  status = qn_record_alloc(&p->record, p->job->spec, p->job->directory, &template, output, error);
+  status = qn_record_alloc(&p->record, p->job->spec, p->hash, p->job->directory, &template, output, error);
   if (status != QN_OK) return status;
   const qn_run_callbacks callbacks = qn_record_callbacks(p->record);
   return qn_run_alloc(&p->run, &p->job->spec->protocol, p->job->potential, &s->atoms, &s->box, s->has_mean ? s->mean_length : NULL,

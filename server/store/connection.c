@@ -97,6 +97,14 @@ void qn_params_bytes(qn_params *params, const void *bytes, size_t size) { add(pa
 
 static bool starts(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
+/* A table, column, function or type that is not there: the database was never migrated, or is being upgraded. */
+static bool lacks_schema(const char *state) {
+  static const char *const states[] = {"42P01", "42703", "42883", "42704"};
+  for (size_t s = 0; s < sizeof states / sizeof states[0]; s++)
+    if (strcmp(state, states[s]) == 0) return true;
+  return false;
+}
+
 /* Class 08: connection; 53: out of resources (connections, disk, memory); 57P: shutting down or starting; 57014 and 55P03: timeouts;
  * 25006, 25P03: a standby after failover, a transaction that idled. */
 static qn_status judge(qn_connection *connection, const PGresult *result, qn_error *error) {
@@ -109,9 +117,11 @@ static qn_status judge(qn_connection *connection, const PGresult *result, qn_err
 
   qn_status status = QN_INTERNAL;
   if (connection->lost || connection->again || starts(state, "53") || strcmp(state, "57014") == 0 || strcmp(state, "55P03") == 0 ||
-      strcmp(state, "25P03") == 0 || strcmp(state, "42P01") == 0)
+      strcmp(state, "25P03") == 0)
     status = QN_UNAVAILABLE;
   if (strcmp(state, "23505") == 0) status = QN_CONFLICT;
+  if (lacks_schema(state))
+    return qn_error_set(error, QN_UNAVAILABLE, "the database has not the schema that this quenchd needs: bring it up to date with `quenchd migrate`");
   const char *text = result != NULL ? PQresultErrorMessage(result) : "";
   if (text[0] == '\0') text = PQerrorMessage(connection->pg);
   qn_error_set(error, status, "database: %s", text);

@@ -118,7 +118,7 @@ qn_status qn_work_load_simulation(const qn_work *work, int64_t id, qn_simulation
   size_t size = 0;
   status = qn_work_row(row, "the simulation", error);
   if (status == QN_OK) {
-    qn_spec_parse_simulation(qn_field(row, 0, 0), strlen(qn_field(row, 0, 0)), spec, &faults);
+    qn_spec_parse_stored(qn_field(row, 0, 0), strlen(qn_field(row, 0, 0)), spec, &faults);
     status = qn_work_judge(&faults, error);
   }
   if (status == QN_OK && strcmp(spec->potential_sha256, qn_field(row, 0, 2)) != 0)

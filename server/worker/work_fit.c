@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/json.h"
-#include "api/version.h"
+#include "engine/base/version.h"
 #include "server/worker/work_parts.h"
 
 static const qn_statement read_fit = {"work_fit", "SELECT spec_text FROM fits WHERE id = $1::bigint"};
@@ -62,7 +62,7 @@ static qn_status write_value(qn_connection *connection, const qn_work_result *re
   qn_params_text(&row, spec->composition);
   qn_params_int(&row, result->fit.points);
   qn_params_text(&row, parameters);
-  qn_params_text(&row, qn_api_version());
+  qn_params_text(&row, qn_version());
   return qn_connection_run(connection, &insert_value, &row, NULL, error);
 }
 
@@ -75,7 +75,7 @@ qn_status qn_work_write_fit(qn_connection *connection, const qn_work_result *res
   qn_params_int(&row, result->claim->resource);
   qn_params_text(&row, qn_fit_outcome_name(result->fit.outcome));
   qn_params_text(&row, text);
-  qn_params_text(&row, qn_api_version());
+  qn_params_text(&row, qn_version());
   qn_status status = text != NULL && parameters != NULL ? qn_connection_run(connection, &describe, &row, NULL, error)
                                                          : qn_error_set(error, QN_NO_MEMORY, "no memory for a fit");
   for (int v = 0; status == QN_OK && result->fit.outcome == QN_FIT_OK && v < result->fit.value_count; v++)

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/version.h"
+#include "engine/base/version.h"
 #include "server/job/durable.h"
 #include "server/log.h"
 #include "server/worker/work_parts.h"
@@ -60,7 +60,7 @@ qn_status qn_work_write_import(qn_connection *connection, const qn_work_result *
   qn_params_int(&about, found->atoms);
   qn_params_text(&about, found->composition);
   qn_params_text(&about, found->details);
-  qn_params_text(&about, qn_api_version());
+  qn_params_text(&about, qn_version());
   qn_params_int(&artifact, result->claim->resource);
   qn_params_text(&artifact, path);
   qn_params_int(&artifact, found->size);

@@ -193,7 +193,7 @@ static void test_query_becomes_points(void **state) {
   char *text = spec_with(QUERY, "/temperature_max_k", "2000");
   client_answer answer = client_post(store, "/v1/fits", text);
   assert_int_equal(answer.status, 202);
-  assert_string_equal(store->last_quantity, "diffusion_coefficient");
+  assert_string_equal(store->last_query.quantity, "diffusion_coefficient");
   client_fini(&answer);
   json_t *spec = stored(store), *points = json_object_get(spec, "points"), *dropped = json_object_get(spec, "dropped");
   assert_int_equal(json_array_size(points), 5);
