@@ -11,12 +11,16 @@
 #include "engine/base/version.h"
 #include "server/cli/commands.h"
 
-/* Behind these: the parameters of the analyses, each a column. */
+/* Behind these: the parameters of the analyses, each a column, and what all values rest on. */
 static const char *const columns[] = {"analysis", "quantity", "value", "standard_error", "unit", "status", "temperature_k", "species",
-                                      "region", "window_start_ps", "window_end_ps", "samples", "error", "potential", "potential_sha256",
-                                      "spec_sha256", "engine_version"};
-static const char *const parameter_columns[] = {"stage", "sampling"};
-enum { COLUMNS = sizeof columns / sizeof columns[0], PARAMETER_COLUMNS = sizeof parameter_columns / sizeof parameter_columns[0] };
+                                      "region", "window_start_ps", "window_end_ps", "samples", "error"};
+static const char *const parameter_columns[] = {"stage", "sampling"}; /* behind them those of the types */
+static const char *const provenance_columns[] = {"potential", "potential_sha256", "spec_sha256", "engine_version"};
+enum {
+  COLUMNS = sizeof columns / sizeof columns[0],
+  PARAMETER_COLUMNS = sizeof parameter_columns / sizeof parameter_columns[0],
+  PROVENANCE_COLUMNS = sizeof provenance_columns / sizeof provenance_columns[0]
+};
 
 qn_status qn_cli_report_init(qn_cli_report *collected, qn_error *error) {
   *collected = (qn_cli_report){json_object(), json_array(), json_array(), json_array()};
@@ -153,12 +157,10 @@ static void write_rows(qn_csv *csv, const json_t *rows, const json_t *provenance
   json_t *row;
   json_array_foreach(rows, i, row) {
     const json_t *parameters = json_object_get(row, "parameters");
-    for (int c = 0; c < COLUMNS; c++) {
-      const json_t *cell = json_object_get(row, columns[c]);
-      write_cell(csv, cell != NULL ? cell : json_object_get(provenance, columns[c]));
-    }
+    for (int c = 0; c < COLUMNS; c++) write_cell(csv, json_object_get(row, columns[c]));
     for (int c = 0; c < PARAMETER_COLUMNS; c++) write_cell(csv, json_object_get(parameters, parameter_columns[c]));
     for (int p = 0; p < list->count; p++) write_cell(csv, json_object_get(parameters, list->parameter[p]->name));
+    for (int c = 0; c < PROVENANCE_COLUMNS; c++) write_cell(csv, json_object_get(provenance, provenance_columns[c]));
     qn_csv_end(csv);
   }
 }
@@ -170,6 +172,7 @@ qn_status qn_cli_report_write_csv(const qn_cli_report *collected, FILE *file, qn
   for (int c = 0; c < COLUMNS; c++) qn_csv_text(&csv, columns[c]);
   for (int c = 0; c < PARAMETER_COLUMNS; c++) qn_csv_text(&csv, parameter_columns[c]);
   for (int p = 0; p < list.count; p++) qn_csv_text(&csv, list.parameter[p]->name);
+  for (int c = 0; c < PROVENANCE_COLUMNS; c++) qn_csv_text(&csv, provenance_columns[c]);
   qn_csv_end(&csv);
   write_rows(&csv, collected->results, collected->provenance, &list);
   write_rows(&csv, collected->failures, collected->provenance, &list);

@@ -225,7 +225,9 @@ static void test_query_faults(void **state) {
     const char *pointer, *value, *at, *says;
   } cases[] = {
       {"/query/quantity", NULL, "/query/quantity", "diffusion_coefficient"},
-      {"/query/quantity", "7", "/query/quantity", "text"},
+      {"/query/quantity", "7", "/query/quantity", "string"},
+      {"/query/quantity", "\"diffusion\"", "/query/quantity", "nearest is"},
+      {"/query/type", "\"difusion\"", "/query/type", "nearest is diffusion"},
       {"/query/status", "\"ok\"", "/query/status", "unknown key"},
       {"/query/stage", "-1", "/query/stage", "between"},
       {"/query/depth_a", "\"deep\"", "/query/depth_a", "must be a number"},
@@ -233,7 +235,9 @@ static void test_query_faults(void **state) {
       {"/query", "3", "/query", "object"},
       {"/unit", "\"m2/s\"", "/unit", "unknown key"}, /* results have theirs */
       {"/allow_mixed", "\"region\"", "/allow_mixed", "array"},
-      {"/query/composition", "\"Cu\"", "/query", "finds no result"},
+      {"/query/composition", "\"Cu\"", "/query/composition", "add up to 100"},
+      {"/query/composition", "\"Cu100\"", "/query", "finds no result"},
+      {"/query/temperature_min_k", "99999", "/query", "finds no result"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char *text = spec_with(QUERY, cases[i].pointer, cases[i].value);
