@@ -98,7 +98,7 @@ bool qn_lists_room(qn_brick_lists *lists, int64_t atoms) {
 }
 
 bool qn_lists_site_room(qn_lists_scratch *scratch, int64_t sites) {
-  if (sites <= scratch->site_capacity) return true;
+  if (scratch->sites != NULL && sites <= scratch->site_capacity) return true; /* no sites have their padding, too */
   size_t room = (size_t)(sites + sites / 8 + 2 * QN_LISTS_PAD);
   free(scratch->sites);
   bool there = (scratch->sites = qn_memory_alloc(room, sizeof *scratch->sites)) != NULL;

@@ -125,7 +125,7 @@ static void lists_are_complete(void **state) {
                {{8, 30, 9}, {{3.0, 2.5}, {2.5, 2.0}}, {{3.0, 4.0}, {4.0, 2.0}}, 0.3, 150},
                {{7.7, 7.7, 7.7}, {{7.6, 6.0}, {6.0, 5.0}}, {{7.6, 6.0}, {6.0, 5.0}}, 2.0, 40}, /* an atom meets images of its own */
                {{60, 60, 200}, {{5.0, 4.0}, {4.0, 5.0}}, {{5.0, 5.0}, {5.0, 5.0}}, 1.0, 70},   /* nearly empty */
-               {{20, 20, 20}, {{6.0, 6.0}, {6.0, 6.0}}, {{6.0, 6.0}, {6.0, 6.0}}, 1.0, 1}};
+               {{60, 200, 60}, {{6.0, 6.0}, {6.0, 6.0}}, {{6.0, 6.0}, {6.0, 6.0}}, 1.0, 1}}; /* one thread meets bricks with nothing around them first */
   static const char *const INSTRUCTIONS[] = {"avx512", "avx2", "portable"};
   for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++)
     for (int set = 0; set < 3; set++) {
