@@ -106,6 +106,7 @@ static void expect_faults(qn_store *store, const char *path, const char *body, c
 /* What the spec says and what only the potential, the stages or a parent can tell, together; and no fault that only follows from another. */
 static void test_all_faults_of_every_kind_at_once(void **state) {
   static const char path[] = "/v1/simulations";
+  char *worse;
   qn_store *store = *state;
   char *seed = spec_with(BULK, "/seed", "-1"), *small = spec_with(seed, "/initial/cells", "[1, 1, 1]");
   char *text = spec_with(small, "/potential", "\"nope\"");
@@ -148,13 +149,30 @@ static void test_all_faults_of_every_kind_at_once(void **state) {
   EXPECT_FAULTS(store, path, text, "/potential", "/initial/simulation", "/stages/0/duration_ps");
   free(text), free(orphan);
 
+  text = spec_with(BULK, "/initial", "{\"type\": \"structure\", \"structure\": 99, \"velocities\": \"kepe\"}");
+  worse = spec_with(text, "/potential", "\"nope\"");
+  EXPECT_FAULTS(store, path, worse, "/initial/structure", "/initial/velocities", "/potential");
+  free(text), free(worse);
+
+  /* Sources are looked for among analyses that are known; what is twice is told of those without other faults. */
+  text = spec_with(BULK, "/analyses", "[{\"type\": \"relaxation\", \"q_inv_a\": \"structure_factor\"}, {\"type\": \"debye_waller\", \"stage\": \"x\"},"
+                                      " {\"type\": \"debye_waller\", \"stage\": \"y\"}]");
+  EXPECT_FAULTS(store, path, text, "/analyses/0/q_inv_a", "/analyses/1/stage", "/analyses/2/stage");
+  free(text);
+  text = spec_with(BULK, "/analyses", "[{\"type\": \"relaxation\", \"q_inv_a\": \"structure_factor\"}, {\"type\": \"structure_factor\", \"stage\": \"x\"}]");
+  EXPECT_FAULTS(store, path, text, "/analyses/1/stage");
+  free(text);
+  text = spec_with(BULK, "/analyses", "[{\"type\": \"thermodynamics\", \"stage\": 9, \"discard\": 2}, {\"type\": \"diffusion\", \"sampling\": -1}]");
+  EXPECT_FAULTS(store, path, text, "/analyses/0/stage", "/analyses/0/discard", "/analyses/1/sampling");
+  free(text);
+
   client_answer answer = client_post(store, path, BULK);
   char number[32], body[200];
   snprintf(number, sizeof number, "%lld", (long long)integer(&answer, "id"));
   client_fini(&answer);
   char *child = spec_with(FROM_SNAPSHOT, "/initial/simulation", number);
   text = spec_with(child, "/initial/temperature_k", "1613");
-  char *worse = spec_with(text, "/timestep_fs", "0");
+  worse = spec_with(text, "/timestep_fs", "0");
   EXPECT_FAULTS(store, path, worse, "/timestep_fs", "/initial/temperature_k");
   free(text), free(worse), free(child);
 
@@ -163,6 +181,12 @@ static void test_all_faults_of_every_kind_at_once(void **state) {
   EXPECT_FAULTS(store, "/v1/analyses", "{\"simulation\": 999, \"type\": \"difusion\"}", "/simulation", "/type");
   EXPECT_FAULTS(store, "/v1/analyses", "{\"simulation\": 0, \"type\": \"diffusion\", \"max_lag_ps\": -1}",
                 "/simulation", "/max_lag_ps");
+  EXPECT_FAULTS(store, "/v1/analyses", "{\"trajectory\": 999, \"type\": \"diffusion\", \"max_lag_ps\": -1, \"stage\": 0}",
+                "/trajectory", "/max_lag_ps", "/stage");
+  EXPECT_FAULTS(store, "/v1/analyses", "{\"trajectory\": 0, \"type\": \"relaxation\", \"q_inv_a\": {\"analysis\": \"x\"}}",
+                "/trajectory", "/q_inv_a/analysis");
+  snprintf(body, sizeof body, "{\"simulation\": %s, \"type\": \"relaxation\", \"q_inv_a\": \"structure_factor\", \"max_lag_ps\": -1}", number);
+  EXPECT_FAULTS(store, "/v1/analyses", body, "/q_inv_a", "/max_lag_ps");
 }
 
 /* Averages over these frames would stand for no temperature, or cannot be taken; a spec kept from before stays readable. */
