@@ -105,7 +105,7 @@ def mutations(valid):
         yield f"in {encoding}", text.encode(encoding)
     for name, escape in [("a lone surrogate", r"\ud800"), ("a NUL escape", r"\u0000"), ("a bad escape", r"\x41"),
                          ("a cut escape", r"\u12"), ("a raw newline", "\n")]:
-        first = next(iter(valid))
+        first = next(iter(valid), "")
         yield f"in a key: {name}", data.replace(b'"' + first.encode() + b'"', b'"' + escape.encode() + b'"', 1)
 
     for depth in (100, 3000, 100000):
@@ -184,9 +184,9 @@ def parsed(answer):
     return int(line.split(" ")[1]), headers.get("content-type", ""), body[:length] if len(body) == length else b"not one answer: " + body
 
 
-def chunked(path, size):
-    """A POST of `size` bytes in chunks of 64 kB, whose length nobody announced."""
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+def chunked(method, path, size):
+    """A request of `size` bytes in chunks of 64 kB, whose length nobody announced."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     return head + (b"10000\r\n" + b" " * 65536 + b"\r\n") * (size // 65536) + b"0\r\n\r\n"
 
 
@@ -206,9 +206,9 @@ def problem_fault(answer):
     return None
 
 
-def protocol_faults(path, body):
+def protocol_faults(method, path, body):
     """Yields (name, bytes): requests whose HTTP is wrong; the answer is a problem document too, or none when nobody could read one."""
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {JSON}\r\n".encode()
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {JSON}\r\n".encode()
     for value in (b"-1", b"x", b"1e3", b"0x10", b"18446744073709551616", b"9" * 100, b"5, 6", b"", b"+5"):
         yield f"Content-Length {value[:20]!r}", head + b"Content-Length: " + value + b"\r\n\r\n" + body
     yield "two Content-Lengths", head + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x"
@@ -266,7 +266,7 @@ def main():
             path = path.replace("{" + name + "}", "1")
         if media is None:
             continue
-        valid = media.get("example") or contract.deref(document, next(iter(media["examples"].values())))["value"]
+        valid = media["example"] if "example" in media else contract.deref(document, next(iter(media["examples"].values())))["value"]
         for name, data in mutations(valid):
             fault = problem_fault(request(method, path, data, {"Content-Type": JSON}))
             tally.check(fault is None, f"{method} {path}, {name}: {fault}")
@@ -282,13 +282,13 @@ def main():
         tally.check(fault is None, f"{method} {path}, 80 MB: {fault}")
         fault = problem_fault(request(method, path, good, {"Content-Type": JSON, "Content-Length": str(1 << 50)}))
         tally.check(fault is None, f"{method} {path}, announced 1 PB: {fault}")
-        for name, data in protocol_faults(path, good):
+        for name, data in protocol_faults(method, path, good):
             answer = raw(data)
             spoken += bool(answer)
             fault = problem_fault(parsed(answer)) if answer else None
             tally.check(fault is None, f"{method} {path}, {name}: {fault}")
         for size in (2 << 20, 5 << 20):
-            answer = raw(chunked(path, size), wait=10)
+            answer = raw(chunked(method, path, size), wait=10)
             fault = problem_fault(parsed(answer)) if answer else "no answer"
             tally.check(fault is None and answer.split(b" ")[1] == b"413", f"{method} {path}, {size} bytes in chunks: {fault or answer[:100]!r}")
         tally.check(alive(), f"the server lives after the bodies of {method} {path}")
