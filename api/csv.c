@@ -33,7 +33,7 @@ void qn_csv_number(qn_csv *csv, double value) {
   char text[QN_NUMBER_SIZE];
   begin(csv);
   if (!isfinite(value)) return;
-  qn_json_spell(value, text);
+  qn_number_spell(value, text);
   put(csv, text, strlen(text));
 }
 

@@ -8,6 +8,7 @@
 #include "api/json.h"
 #include "api/query.h"
 #include "engine/analysis/sources.h"
+#include "engine/fit/fit.h"
 
 void qn_filters_list(qn_filter_list *list) {
   list->count = 0;
@@ -19,6 +20,35 @@ void qn_filters_list(qn_filter_list *list) {
       if (!known) list->parameter[list->count++] = &(*type)->parameters[p];
     }
 }
+
+static void add_word(qn_word_list *list, const char *word) {
+  for (int i = 0; i < list->count; i++)
+    if (strcmp(list->word[i], word) == 0) return;
+  if (list->count < QN_MOST_WORDS) list->word[list->count++] = word;
+  list->word[list->count] = NULL;
+}
+
+void qn_filters_quantities(qn_word_list *list) {
+  list->count = 0;
+  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++)
+    for (const char *const *name = (*type)->quantities; *name != NULL; name++) add_word(list, *name);
+  for (const qn_fit_type *const *law = qn_fit_types(); *law != NULL; law++)
+    for (const char *const *name = (*law)->quantities; *name != NULL; name++) add_word(list, *name);
+}
+
+void qn_filters_types(qn_word_list *list) {
+  list->count = 0;
+  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++) add_word(list, (*type)->name);
+  for (const qn_fit_type *const *law = qn_fit_types(); *law != NULL; law++) add_word(list, (*law)->name);
+}
+
+static void list_statuses(qn_word_list *list) {
+  list->count = 0;
+  for (int s = 0; strcmp(qn_value_status_name((qn_value_status)s), "unknown") != 0; s++)
+    add_word(list, qn_value_status_name((qn_value_status)s));
+}
+
+static const char NO_COMPOSITION[] = "must be symbols with atomic per cent that add up to 100, in any order, such as Cu50Zr50";
 
 void qn_filters_fini(qn_filters *filters) {
   free(filters->parameters);
@@ -81,15 +111,31 @@ static void finish(qn_filters *filters, const wanted *all) {
   json_decref(all->inputs);
 }
 
+static const char *read_word(const qn_request *request, const char *name, const qn_word_list *list, qn_faults *faults) {
+  int index = qn_query_word(request, name, list->word, faults);
+  return index >= 0 ? list->word[index] : NULL;
+}
+
+const char *qn_filters_composition(const qn_request *request, char name[QN_COMPOSITION_SIZE], qn_faults *faults) {
+  const char *text = qn_query_text(request, "composition", faults);
+  if (text == NULL) return NULL;
+  if (qn_composition_parse(text, name)) return name;
+  if (faults != NULL) qn_faults_add(faults, "?composition", "%s", NO_COMPOSITION);
+  return NULL;
+}
+
 void qn_filters_of_request(qn_filters *filters, const qn_request *request, qn_faults *faults) {
+  qn_word_list quantities, types, statuses;
+  qn_filters_quantities(&quantities);
+  qn_filters_types(&types);
+  list_statuses(&statuses);
   *filters = (qn_filters){.query = {
-                              .quantity = qn_query_text(request, "quantity", faults),
-                              .type = qn_query_text(request, "type", faults),
+                              .quantity = read_word(request, "quantity", &quantities, faults),
+                              .type = read_word(request, "type", &types, faults),
                               .species = qn_query_text(request, "species", faults),
                               .region = qn_query_text(request, "region", faults),
-                              .status = qn_query_text(request, "status", faults),
+                              .status = read_word(request, "status", &statuses, faults),
                               .potential = qn_query_text(request, "potential", faults),
-                              .composition = qn_query_text(request, "composition", faults),
                               .temperature_min_k = qn_query_number(request, "temperature_min_k", NAN, faults),
                               .temperature_max_k = qn_query_number(request, "temperature_max_k", NAN, faults),
                               .simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, faults),
@@ -98,6 +144,10 @@ void qn_filters_of_request(qn_filters *filters, const qn_request *request, qn_fa
                               .fit = qn_query_integer(request, "fit", 1, INT64_MAX, 0, faults),
                               .page = qn_query_page(request, faults),
                           }};
+  filters->query.composition = qn_filters_composition(request, filters->composition, faults);
+  if (faults != NULL && filters->query.temperature_min_k > filters->query.temperature_max_k)
+    qn_faults_add(faults, "?temperature_min_k", "%.9g K lies above temperature_max_k, %.9g K", filters->query.temperature_min_k,
+                  filters->query.temperature_max_k);
   wanted all = {json_object(), json_object()};
   const char *of = qn_query_text(request, "of", faults);
   if (of != NULL) json_object_set_new(all.parameters, "quantity", qn_json_text(of));
@@ -114,7 +164,7 @@ void qn_filters_of_request(qn_filters *filters, const qn_request *request, qn_fa
     double number = qn_query_number(request, name, NAN, &tried);
     json_t *value = qn_faults_total(&tried) == 0 ? json_real(number) : qn_json_text(text);
     char detail[QN_DETAIL_SIZE], pointer[QN_POINTER_SIZE];
-    if (!want(&all, list.parameter[i], value)) {
+    if (!want(&all, list.parameter[i], value) && faults != NULL) {
       snprintf(pointer, sizeof pointer, "?%s", name);
       describe(list.parameter[i], detail);
       qn_faults_add(faults, pointer, "%s", detail);
@@ -125,14 +175,24 @@ void qn_filters_of_request(qn_filters *filters, const qn_request *request, qn_fa
   finish(filters, &all);
 }
 
-/* A text of 1 to 64 bytes that lives in the object; NULL when absent. */
+/* A text that lives in the object; NULL when absent. */
 static const char *take_text(qn_reader *reader, const char *key) {
   const json_t *value = qn_reader_take(reader, key);
   if (value == NULL) return NULL;
   size_t length = json_string_length(value);
   if (json_is_string(value) && length >= 1 && length < QN_QUERY_TEXT_SIZE) return json_string_value(value);
-  qn_reader_fault(reader, key, "must be a text of 1 to 64 bytes");
+  qn_reader_fault(reader, key, "must be a text of 1 to %d bytes", QN_QUERY_TEXT_SIZE - 1);
   return NULL;
+}
+
+/* One of the list; NULL when absent. */
+static const char *take_word(qn_reader *reader, const char *key, const qn_word_list *list) {
+  if (!qn_reader_has(reader, key)) {
+    qn_reader_take(reader, key);
+    return NULL;
+  }
+  int index = qn_reader_word(reader, key, list->word, -1);
+  return index >= 0 ? list->word[index] : NULL;
 }
 
 static int64_t take_id(qn_reader *reader, const char *key) {
@@ -148,13 +208,15 @@ static double take_temperature(qn_reader *reader, const char *key) {
 }
 
 void qn_filters_of_json(qn_filters *filters, qn_reader *reader) {
+  qn_word_list quantities, types;
+  qn_filters_quantities(&quantities);
+  qn_filters_types(&types);
   *filters = (qn_filters){.query = {
-                              .quantity = take_text(reader, "quantity"),
-                              .type = take_text(reader, "type"),
+                              .quantity = take_word(reader, "quantity", &quantities),
+                              .type = take_word(reader, "type", &types),
                               .species = take_text(reader, "species"),
                               .region = take_text(reader, "region"),
                               .potential = take_text(reader, "potential"),
-                              .composition = take_text(reader, "composition"),
                               .temperature_min_k = take_temperature(reader, "temperature_min_k"),
                               .temperature_max_k = take_temperature(reader, "temperature_max_k"),
                               .simulation = take_id(reader, "simulation"),
@@ -162,6 +224,14 @@ void qn_filters_of_json(qn_filters *filters, qn_reader *reader) {
                               .analysis = take_id(reader, "analysis"),
                               .fit = take_id(reader, "fit"),
                           }};
+  const char *composition = take_text(reader, "composition");
+  if (composition != NULL && qn_composition_parse(composition, filters->composition))
+    filters->query.composition = filters->composition;
+  else if (composition != NULL)
+    qn_reader_fault(reader, "composition", "%s", NO_COMPOSITION);
+  if (filters->query.temperature_min_k > filters->query.temperature_max_k)
+    qn_reader_fault(reader, "temperature_min_k", "%.9g K lies above temperature_max_k, %.9g K", filters->query.temperature_min_k,
+                    filters->query.temperature_max_k);
   wanted all = {json_object(), json_object()};
   const char *of = take_text(reader, "of");
   if (of != NULL) json_object_set_new(all.parameters, "quantity", qn_json_text(of));

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "api/composition.h"
 #include "api/read.h"
 #include "api/store.h"
 #include "engine/analysis/analysis.h"
@@ -18,17 +19,30 @@ typedef struct qn_filter_list {
 } qn_filter_list;
 void qn_filters_list(qn_filter_list *list);
 
-/* A query of results with what its texts point to: caller's storage, qn_filters_fini. */
+/* What analyses report and laws fit, and what they are called; each name once, NULL-terminated. */
+enum { QN_MOST_WORDS = 128 };
+typedef struct qn_word_list {
+  int count;
+  const char *word[QN_MOST_WORDS + 1];
+} qn_word_list;
+void qn_filters_quantities(qn_word_list *list);
+void qn_filters_types(qn_word_list *list);
+
+/* A query of results with what its texts point to: caller's storage, not to be moved, qn_filters_fini. */
 typedef struct qn_filters {
   qn_result_query query;
   char *parameters, *inputs; /* what query.parameters and query.inputs point to */
+  char composition[QN_COMPOSITION_SIZE];
 } qn_filters;
 void qn_filters_fini(qn_filters *filters);
 
-/* From the query of a request, paging included. */
+/* From the query of a request, paging included. `faults` NULL: they were told before (api/query.h). */
 void qn_filters_of_request(qn_filters *filters, const qn_request *request, qn_faults *faults);
 
-/* From the members of a JSON object; every key is read, so that qn_reader_end names the others. Texts point into the object. */
+/* "composition" of a request as results have it, in `name`; NULL when absent. */
+const char *qn_filters_composition(const qn_request *request, char name[QN_COMPOSITION_SIZE], qn_faults *faults);
+
+/* From the members of a JSON object; every key is read, so that qn_reader_end names the others. Texts may point into the object. */
 void qn_filters_of_json(qn_filters *filters, qn_reader *reader);
 
 #endif

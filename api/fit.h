@@ -9,7 +9,7 @@
 #include "api/spec.h"
 #include "engine/fit/fit.h"
 
-enum { QN_MOST_FIT_POINTS = 1000, QN_MOST_RESAMPLES = 10000, QN_MOST_MIXED = 32, QN_LABEL_SIZE = 65 };
+enum { QN_MOST_FIT_POINTS = 1000, QN_MOST_RESAMPLES = 10000, QN_MOST_MIXED = 32, QN_LABEL_SIZE = QN_COMPOSITION_SIZE /* the longest label */ };
 
 typedef struct qn_fit_entry {
   qn_fit_point point;  /* standard_error NAN: unknown */
@@ -28,14 +28,15 @@ typedef struct qn_fit_spec {
   json_t *parameters; /* object: those of the analyses that all points have alike; NULL: none */
   int count, capacity;
   qn_fit_entry *entries;
-  json_t *query; /* as it came; NULL: the points were given */
+  json_t *query;     /* as it came; NULL: the points were given */
+  bool query_faulty; /* what was read of it is not all that was meant */
   qn_filters filters;
   int mixed_count;
   char mixed[QN_MOST_MIXED][QN_LABEL_SIZE]; /* in what the results of a query may differ */
 } qn_fit_spec;
 void qn_fit_spec_fini(qn_fit_spec *spec); /* also fine on an all-zero object */
 
-/* The body of POST /v1/fits. With faults the spec is not to be used but for its _fini. */
+/* The body of POST /v1/fits. With faults the spec is good for finding more of them, by what its query finds, and for its _fini. */
 void qn_fit_parse(const char *text, size_t size, qn_fit_spec *spec, qn_faults *faults);
 
 /* Take one more result of the query, newest first: used, or dropped with its reason. False: no memory, or more than QN_MOST_FIT_POINTS. */

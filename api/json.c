@@ -14,20 +14,9 @@ typedef struct writer {
 
 static void put(writer *out, const char *text, size_t size) { qn_text_put(&out->text, text, size); }
 
-void qn_json_spell(double value, char text[QN_NUMBER_SIZE]) {
-  if (value == floor(value) && fabs(value) < 0x1p53) {
-    snprintf(text, QN_NUMBER_SIZE, "%.0f", value == 0.0 ? 0.0 : value); /* no negative zero */
-    return;
-  }
-  for (int digits = 15; digits <= 17; digits++) {
-    snprintf(text, QN_NUMBER_SIZE, "%.*g", digits, value);
-    if (strtod(text, NULL) == value) return;
-  }
-}
-
 static void put_number(writer *out, double value) {
   char text[QN_NUMBER_SIZE];
-  qn_json_spell(value, text);
+  qn_number_spell(value, text);
   put(out, text, strlen(text));
 }
 

@@ -7,13 +7,10 @@
 #include <stddef.h>
 
 #include "api/problem.h"
+#include "engine/base/number.h"
 
 /* Compact text of `value` (malloc'ed; NULL: no memory, or `value` is NULL). With `sorted` the keys of every object are in byte order: the canonical form. */
 char *qn_json_write(const json_t *value, bool sorted);
-
-/* A finite number with the fewest digits that read back as the same double; a whole one below 2^53 without a point. */
-enum { QN_NUMBER_SIZE = 40 };
-void qn_json_spell(double value, char text[QN_NUMBER_SIZE]);
 
 /* A number; null when it is not finite. */
 json_t *qn_json_number(double value);

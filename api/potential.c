@@ -48,10 +48,10 @@ qn_status qn_potential_describe(const char *text, size_t size, qn_potential_fact
   return QN_OK;
 }
 
-static bool is_name(const char *name) {
+bool qn_potential_is_name(const char *name) {
   static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   size_t length = strlen(name);
-  if (length < 1 || length > 100 || strchr(letters, name[0]) == NULL) return false;
+  if (length < 1 || length > QN_POTENTIAL_NAME_MOST || strchr(letters, name[0]) == NULL) return false;
   for (size_t i = 0; i < length; i++)
     if (strchr(letters, name[i]) == NULL && strchr("._-", name[i]) == NULL) return false;
   return true;
@@ -73,12 +73,12 @@ static json_t *render_elements(const qn_potential_facts *facts) {
 qn_status qn_potential_row_make(const char *name, const char *citation, const char *licence,
                                 const qn_potential_facts *facts, size_t size, qn_potential_row *row, qn_error *error) {
   *row = (qn_potential_row){0};
-  if (!is_name(name))
+  if (!qn_potential_is_name(name))
     return qn_error_set(error, QN_INVALID,
-                        "\"%.100s\" is no name for a potential: 1 to 100 letters, digits, dots, dashes or underscores "
+                        "\"%.120s\" is no name for a potential: 1 to %d letters, digits, dots, dashes or underscores "
                         "are accepted, beginning with a letter or digit",
-                        name);
-  char species[QN_MAX_SPECIES * QN_SYMBOL_SIZE + 1] = "";
+                        name, QN_POTENTIAL_NAME_MOST);
+  char species[QN_MAX_ELEMENTS * QN_SYMBOL_SIZE + 1] = "";
   for (int s = 0; s < facts->species_count; s++) {
     if (s > 0) strcat(species, ",");
     strcat(species, facts->species[s].symbol);
@@ -110,7 +110,7 @@ static bool read_element(const json_t *element, qn_potential_facts *facts) {
              *lattice = json_string_value(json_object_get(element, "lattice"));
   double mass = json_number_value(json_object_get(element, "mass_amu"));
   if (symbol == NULL || symbol[0] == '\0' || strlen(symbol) >= QN_SYMBOL_SIZE || lattice == NULL || !(mass > 0.0) ||
-      s == QN_MAX_SPECIES)
+      s == QN_MAX_ELEMENTS)
     return false;
   memcpy(facts->species[s].symbol, symbol, strlen(symbol) + 1);
   snprintf(facts->lattice[s], sizeof facts->lattice[s], "%s", lattice);

@@ -76,6 +76,8 @@ static const char *title_of(int status) {
     return "Not Implemented";
   case 503:
     return "Service Unavailable";
+  case 505:
+    return "HTTP Version Not Supported";
   default:
     return status >= 500 ? "Server Error" : "Client Error";
   }

@@ -8,7 +8,7 @@
 
 /* A growing list of faults. `pointer` is a JSON pointer into the body, or "?name" for a query parameter. Filling it never fails: what no
  * longer fits (QN_MAX_FAULTS, or memory) is counted. */
-enum { QN_POINTER_SIZE = 160, QN_DETAIL_SIZE = 512, QN_MAX_FAULTS = 100 };
+enum { QN_POINTER_SIZE = 160, QN_DETAIL_SIZE = 1280, QN_MAX_FAULTS = 100 };
 typedef struct qn_fault {
   char pointer[QN_POINTER_SIZE];
   char detail[QN_DETAIL_SIZE];

@@ -10,6 +10,7 @@
 
 static void fault(qn_faults *faults, const char *name, const char *detail) {
   char pointer[QN_POINTER_SIZE];
+  if (faults == NULL) return;
   snprintf(pointer, sizeof pointer, "?%s", name);
   qn_faults_add(faults, pointer, "%s", detail);
 }
@@ -50,19 +51,21 @@ const char *qn_query_text(const qn_request *request, const char *name, qn_faults
   if (text == NULL) return NULL;
   size_t length = strlen(text);
   if (length >= 1 && length < QN_QUERY_TEXT_SIZE) return text;
-  fault(faults, name, "must be a text of 1 to 64 bytes");
+  fault(faults, name, "must be a text of 1 to 100 bytes");
   return NULL;
 }
 
 int qn_query_word(const qn_request *request, const char *name, const char *const *words, qn_faults *faults) {
   const char *text = qn_request_query(request, name);
   if (text == NULL) return -1;
-  char detail[QN_DETAIL_SIZE] = "accepted: ";
-  for (int i = 0; words[i] != NULL; i++) {
-    if (strcmp(words[i], text) == 0) return i;
-    size_t used = strlen(detail);
-    snprintf(detail + used, sizeof detail - used, "%s%s", i > 0 ? ", " : "", words[i]);
-  }
+  int count = 0;
+  while (words[count] != NULL && strcmp(words[count], text) != 0) count++;
+  if (words[count] != NULL) return count;
+  const char *nearest = qn_reader_nearest(text, words, count);
+  char detail[QN_DETAIL_SIZE] = "";
+  size_t used = nearest != NULL ? (size_t)snprintf(detail, sizeof detail, "nearest is %s; ", nearest) : 0;
+  for (int i = 0; i < count && used < sizeof detail; i++)
+    used += (size_t)snprintf(detail + used, sizeof detail - used, "%s%s", i > 0 ? ", " : "accepted: ", words[i]);
   fault(faults, name, detail);
   return -1;
 }
@@ -70,6 +73,13 @@ int qn_query_word(const qn_request *request, const char *name, const char *const
 qn_page_query qn_query_page(const qn_request *request, qn_faults *faults) {
   return (qn_page_query){.before = qn_query_integer(request, "cursor", 1, 999999999999999999, 0, faults),
                          .limit = (int)qn_query_integer(request, "limit", 1, QN_MOST_PAGE, QN_USUAL_PAGE, faults)};
+}
+
+void qn_query_check_page(const qn_request *request, qn_faults *faults) { qn_query_page(request, faults); }
+
+void qn_query_check_page_of(const qn_request *request, qn_faults *faults) {
+  qn_query_page(request, faults);
+  qn_query_integer(request, "simulation", 1, INT64_MAX, 0, faults);
 }
 
 void qn_query_check(const qn_request *request, const char *const *known, qn_faults *faults) {

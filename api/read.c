@@ -208,7 +208,9 @@ int qn_reader_word(qn_reader *reader, const char *key, const char *const *words,
   }
   for (int i = 0; i < count; i++)
     if (strcmp(words[i], json_string_value(value)) == 0) return i;
-  qn_reader_fault(reader, key, "\"%.60s\" is not accepted; accepted: %s", json_string_value(value), accepted);
+  const char *nearest = qn_reader_nearest(json_string_value(value), words, count);
+  qn_reader_fault(reader, key, "\"%.60s\" is not accepted%s%s; accepted: %s", json_string_value(value),
+                  nearest != NULL ? "; nearest is " : "", nearest != NULL ? nearest : "", accepted);
   return -1;
 }
 

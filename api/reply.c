@@ -80,7 +80,7 @@ void qn_reply_resource(qn_response *response, const qn_request *request, json_t 
 
 /* As long as a header may be. */
 typedef struct url {
-  char text[1800];
+  char text[2000];
   size_t size;
   bool full;
 } url;

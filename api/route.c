@@ -6,8 +6,10 @@
 
 #include "api/filters.h"
 #include "api/idempotency.h"
+#include "api/json.h"
 #include "api/problem.h"
 #include "api/query.h"
+#include "api/read.h"
 
 /* Does `path` fit `pattern`? The pieces that stand for {names} are copied into `buffer`. */
 static bool fits(const char *pattern, const char *path, char buffer[512],
@@ -121,6 +123,7 @@ const qn_route *qn_api_admit(qn_request *request, size_t body_size, char buffer[
 
   qn_faults faults = {0};
   check_query(request, route, &faults);
+  if (route->check != NULL) route->check(request, &faults);
   bool good = qn_faults_total(&faults) == 0;
   if (!good) qn_problem_from_faults(response, request, &faults);
   qn_faults_fini(&faults);
@@ -137,13 +140,36 @@ static void drop_stream(qn_response *response) {
   response->size = 0;
 }
 
+/* The body of a request with nothing to say: empty, blank, or an empty object. */
+static bool says_nothing(const qn_request *request, qn_response *response) {
+  size_t blanks = 0;
+  while (blanks < request->body_size && memchr(" \t\r\n", request->body[blanks], 4) != NULL) blanks++;
+  if (blanks == request->body_size) return true;
+  qn_faults faults = {0};
+  qn_reader reader;
+  json_t *root = qn_json_parse(request->body, request->body_size, &faults);
+  if (root != NULL) {
+    qn_reader_begin(&reader, root, "", &faults);
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)reader.object, key, value)
+        qn_reader_fault(&reader, key, "unknown key; accepted here: no body, or {}");
+  }
+  bool good = qn_faults_total(&faults) == 0;
+  if (!good) qn_problem_from_faults(response, request, &faults);
+  json_decref(root);
+  qn_faults_fini(&faults);
+  return good;
+}
+
 void qn_api_answer(qn_store *store, qn_request *request, qn_response *response) {
   char buffer[512];
   const qn_route *route = qn_api_admit(request, request->body_size, buffer, response);
   if (route == NULL) return;
   qn_keyed keyed;
   request->principal.request_id = request->request_id;
-  if (qn_idempotency_begin(store, route, request, &keyed, response)) route->handler(store, request, response);
+  bool fresh = qn_idempotency_begin(store, route, request, &keyed, response);
+  if (fresh && (route->body_limit != QN_EMPTY_BODY || says_nothing(request, response))) route->handler(store, request, response);
   qn_idempotency_end(store, request, &keyed, response);
   if (strcmp(request->method, "HEAD") == 0 && (response->kind == QN_BODY_STREAM || response->kind == QN_BODY_EVENTS))
     drop_stream(response);

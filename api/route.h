@@ -6,7 +6,11 @@
 #include <stddef.h>
 
 #include "api/message.h"
+#include "api/problem.h"
 #include "api/store.h"
+
+/* Bytes of a body that says nothing: room for an empty object as people and programs write it. */
+enum { QN_EMPTY_BODY = 256 };
 
 /* Fills `response`, which comes initialised. It cannot fail: what goes wrong becomes a problem document. */
 typedef void qn_handler(qn_store *store, const qn_request *request, qn_response *response);
@@ -27,8 +31,11 @@ typedef struct qn_route {
   qn_handler *handler;
   const char *const
       *query;        /* names of the query parameters it knows, NULL-terminated; NULL: none. Others are refused */
-  size_t body_limit; /* bytes; 0: no body is accepted */
+  size_t body_limit; /* bytes; 0: no body is accepted; QN_EMPTY_BODY: none, or an empty JSON object */
   unsigned traits;   /* QN_ROUTE_... */
+  /* Notes what is wrong with the values of its query parameters, so that they are told together with unknown names, before the handler runs and
+   * a body is read; NULL: nothing can be. The handler reads the same values without looking for faults again. */
+  void (*check)(const qn_request *request, qn_faults *faults);
 } qn_route;
 
 const qn_route *qn_routes(size_t *count);

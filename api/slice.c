@@ -72,7 +72,7 @@ static bool render_next(stream *source) {
     return false;
   FILE *file = open_memstream(&source->text, &source->size);
   if (file == NULL) return false;
-  qn_status status = qn_extxyz_write_frame(file, &frame, &error);
+  qn_status status = qn_extxyz_write_frame(file, &frame, &qn_trajectory_describe(source->trajectory)->provenance, &error);
   source->next++;
   return fclose(file) == 0 && status == QN_OK;
 }
@@ -120,7 +120,7 @@ static qn_status copy_frames(qn_trajectory *trajectory, qn_slice slice, const ch
   for (int64_t i = 0; status == QN_OK && i < slice.count; i++) {
     status = qn_trajectory_read(trajectory, slice.first + i * slice.step, &frame, error);
     if (status == QN_OK && writer == NULL)
-      status = qn_netcdf_create(&writer, path, "quenchd trajectory slice", &frame, error);
+      status = qn_netcdf_create(&writer, path, &qn_trajectory_describe(trajectory)->provenance, &frame, error);
     if (status == QN_OK) status = qn_netcdf_write(writer, &frame, error);
   }
   qn_error ignored;

@@ -31,41 +31,50 @@ typedef struct qn_source_spec {
   int parameter; /* index */
   const qn_parameter_source *source;
   int64_t analysis;          /* the source by its id; 0: by its type */
+  bool faulty;               /* its value is none that can be */
   char sha256[QN_HASH_SIZE]; /* of the source's spec; "" until resolved */
 } qn_source_spec;
 
 typedef struct qn_analysis_spec {
   const qn_analysis_type *type;
   double parameters[QN_MAX_PARAMETERS]; /* of one with a source: what it would be by default */
-  int stage; /* whose frames; -1 (only before qn_spec_resolve_stage): the last hold that was sampled. Of an analysis of the thermo series -1 means
-              * all stages */
-  int sampling; /* which of the stage's streams of frames; -1: the only one (before qn_spec_resolve_stage: the one that the type prefers) */
+  int stage; /* whose frames; -1 (only before qn_spec_resolve_stage): the last hold that was sampled; -2 after a fault. Of an analysis of the thermo
+              * series -1 means all stages */
+  int sampling; /* which of the stage's streams of frames; -1: the only one (before qn_spec_resolve_stage: the one that the type prefers); -2 after a
+                 * fault */
   int source_count;
   qn_source_spec sources[QN_MAX_SOURCES];
+  bool faulty; /* what was read of it is not all that was meant */
 } qn_analysis_spec;
 
 typedef struct qn_simulation_spec {
   char name[QN_NAME_SIZE];
-  int priority;                        /* of its job; QN_USUAL_PRIORITY (api/store.h) when none was given. No part of the canonical form */
-  char potential[QN_NAME_SIZE];        /* name in the registry */
-  char potential_sha256[QN_HASH_SIZE]; /* of its text; "" until resolved */
+  int priority; /* of its job; QN_USUAL_PRIORITY (api/store.h) when none was given. No part of the canonical form */
+  char potential[QN_POTENTIAL_NAME_MOST + 1]; /* name in the registry */
+  char potential_sha256[QN_HASH_SIZE];        /* of its text; "" until resolved */
   qn_initial_kind initial;
   qn_lattice
-      lattice; /* species sorted by symbol unless ordered; masses 0 and constant 0 until resolved. Of a snapshot only
+      lattice;  /* species sorted by symbol unless ordered; masses 0 and constant 0 until resolved. Of a snapshot only
                                          * the species, once resolved, as far as they can be told */
-  int64_t snapshot_simulation; /* id */
-  int snapshot_stage;          /* index; -1 until resolved: its last stage with a snapshot */
-  double snapshot_temperature; /* K; 0 until resolved: the last of that stage. Of a structure: 0 where none was given */
-  int64_t structure;           /* id */
+  double sites; /* of the lattice; NAN when a fault hides them */
+  int64_t snapshot_simulation; /* id; 0 after a fault */
+  int snapshot_stage;          /* index; -1 until resolved: its last stage with a snapshot; -2 after a fault */
+  double snapshot_temperature; /* K; 0 until resolved: the last of that stage; NAN after a fault. Of a structure: 0 where none was given */
+  int64_t structure;           /* id; 0 after a fault */
   char structure_sha256[QN_HASH_SIZE]; /* of its file; "" until resolved */
   qn_start_velocities velocities;
   qn_protocol protocol;
+  bool stage_faulty[QN_MAX_STAGES]; /* what was read of these is not all that was meant */
   int analysis_count;
   qn_analysis_spec analyses[QN_MAX_ANALYSES];
 } qn_simulation_spec;
 
-/* Parse and check the text of a simulation spec. With faults the spec is not to be used. */
+/* Parse and check the text of a simulation spec. With faults the spec is good for one thing, to find more of them: the functions below skip
+ * the checks whose input was faulty itself, and run all others. */
 void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec *spec, qn_faults *faults);
+
+/* The same for a canonical spec that is kept, whose analyses were checked against its stages by the program that took it. */
+void qn_spec_parse_stored(const char *text, size_t size, qn_simulation_spec *spec, qn_faults *faults);
 
 /* Fill in what the simulation `parent`, whose snapshot is the start, tells: stage and temperature. */
 void qn_spec_resolve_snapshot(qn_simulation_spec *spec, const qn_simulation_spec *parent, qn_faults *faults);
@@ -111,8 +120,8 @@ int qn_spec_choose_source(const qn_parameter_source *source, int stage, const qn
 /* Check an analysis of a trajectory made elsewhere against what is known of its frames. `pointer`: of the analysis. */
 void qn_spec_check_frames(const qn_analysis_spec *analysis, const qn_analysis_prospect *prospect, const char *pointer, qn_faults *faults);
 
-/* Choose the stage and the stream of frames of an analysis of `spec` where they were left open, and check that the stage has frames and that the analysis
- * can be made of them: what it would refuse after the run is a fault before it. `pointer`: of the analysis. */
+/* Choose the stage and the stream of frames of an analysis of `spec` where they were left open, and check that the stage has frames, of one temperature, and
+ * that the analysis can be made of them: what it would refuse after the run is a fault before it. `pointer`: of the analysis. */
 void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer,
                            qn_faults *faults);
 

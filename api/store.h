@@ -276,6 +276,10 @@ qn_status qn_store_add_structure(qn_store *store, const qn_artifact_row *row, co
 qn_status qn_store_open_artifact(qn_store *store, const qn_artifact_row *row, int *descriptor, char path[4096],
                                  qn_error *error);
 
+/* The thermo series of a simulation that has none among its artifacts, because it runs or failed: the whole rows so far, `size` bytes of the
+ * open file. QN_NOT_FOUND when there are none. */
+qn_status qn_store_open_series(qn_store *store, int64_t simulation, int *descriptor, int64_t *size, qn_error *error);
+
 typedef struct qn_analysis_row {
   int64_t id, job, simulation, trajectory; /* one of simulation and trajectory is 0 */
   char *type, *spec, *sha256, *created_at;

@@ -31,18 +31,21 @@ qn_status qn_structure_facts_read(const char *path, qn_structure_facts *facts, q
   return status;
 }
 
-/* The keys that a simulation reads, and the time for people. */
-static int keep_keys(const qn_extxyz *structure, qn_extxyz_key keys[4]) {
-  static const char *const names[] = {"Time_ps", "step", "Temperature_k", "Mean_lengths"};
+enum { MOST_KEYS = 8 };
+
+/* The keys that a simulation reads, the time for people, and what made the structure. */
+static int keep_keys(const qn_extxyz *structure, qn_extxyz_key keys[MOST_KEYS]) {
+  static const char *const names[MOST_KEYS] = {"Time_ps",     "step",      "Temperature_k",    "Mean_lengths",
+                                               "spec_sha256", "potential", "potential_sha256", "engine_version"};
   int count = 0;
   for (int k = 0; k < structure->key_count; k++)
-    for (size_t n = 0; n < sizeof names / sizeof names[0] && count < 4; n++)
+    for (int n = 0; n < MOST_KEYS && count < MOST_KEYS; n++)
       if (strcmp(structure->keys[k].name, names[n]) == 0) keys[count++] = structure->keys[k];
   return count;
 }
 
 static qn_status write_xyz(const qn_extxyz *structure, const char *to, qn_error *error) {
-  qn_extxyz_key keys[4];
+  qn_extxyz_key keys[MOST_KEYS];
   const qn_extxyz_layout layout = {
       .digits = 17, .image = true, .velocities = structure->has_velocities, .key_count = keep_keys(structure, keys), .keys = keys};
   FILE *file = fopen(to, "we");
@@ -66,23 +69,6 @@ qn_status qn_structure_convert(const char *from, const qn_upload_spec *spec, con
   if (status == QN_OK) status = write_xyz(&structure, to, error);
   qn_extxyz_fini(&structure);
   return status;
-}
-
-void qn_structure_composition(int species_count, const qn_species *species, const int64_t *atoms, char text[64]) {
-  int64_t all = 0;
-  size_t used = 0;
-  bool done[QN_MAX_SPECIES] = {false};
-  for (int s = 0; s < species_count; s++) all += atoms[s];
-  text[0] = '\0';
-  for (int k = 0; k < species_count && used < 64; k++) {
-    int next = -1;
-    for (int s = 0; s < species_count; s++)
-      if (!done[s] && (next < 0 || strcmp(species[s].symbol, species[next].symbol) < 0)) next = s;
-    done[next] = true;
-    if (atoms[next] == 0) continue;
-    double tenths = round(1000.0 * (double)atoms[next] / (double)all);
-    used += (size_t)snprintf(text + used, 64 - used, fmod(tenths, 10.0) == 0.0 ? "%s%.0f" : "%s%.1f", species[next].symbol, tenths / 10.0);
-  }
 }
 
 json_t *qn_structure_details(const qn_structure_facts *facts, const char *format) {

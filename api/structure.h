@@ -27,9 +27,6 @@ qn_status qn_structure_facts_read(const char *path, qn_structure_facts *facts, q
 qn_status qn_structure_convert(const char *from, const qn_upload_spec *spec, const char *to, qn_structure_facts *facts, const char **format,
                                qn_error *error);
 
-/* "Cu50Zr50": atomic per cent, to a tenth where it is not whole, symbols in alphabetical order. */
-void qn_structure_composition(int species_count, const qn_species *species, const int64_t *atoms, char text[64]);
-
 /* What the facts say as a JSON object, for people: new reference. */
 json_t *qn_structure_details(const qn_structure_facts *facts, const char *format);
 

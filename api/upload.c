@@ -56,12 +56,19 @@ bool qn_species_list_parse(qn_species_list *list, const char *text, char *detail
   return true;
 }
 
-static double positive(const qn_request *request, const char *name, double most, double fallback, qn_faults *faults) {
-  double number = qn_query_number(request, name, fallback, faults);
-  if (qn_request_query(request, name) == NULL || (number > 0.0 && number <= most)) return number;
+static void fault(qn_faults *faults, const char *name, const char *detail) {
   char pointer[QN_POINTER_SIZE];
   snprintf(pointer, sizeof pointer, "?%s", name);
-  qn_faults_add(faults, pointer, "must be a number above 0, at most %.9g", most);
+  if (faults != NULL) qn_faults_add(faults, pointer, "%s", detail);
+}
+
+static double positive(const qn_request *request, const char *name, double most, double fallback, qn_faults *faults) {
+  double number = qn_query_number(request, name, NAN, NULL);
+  if (qn_request_query(request, name) == NULL) return fallback;
+  if (number > 0.0 && number <= most) return number;
+  char detail[QN_DETAIL_SIZE];
+  snprintf(detail, sizeof detail, "must be a number above 0, at most %.9g", most);
+  fault(faults, name, detail);
   return fallback;
 }
 
@@ -69,12 +76,13 @@ void qn_upload_of_request(qn_upload_spec *spec, const qn_request *request, bool 
   *spec = (qn_upload_spec){0};
   const char *name = qn_request_query(request, "name"), *species = qn_request_query(request, "species");
   char detail[QN_DETAIL_SIZE];
+  snprintf(detail, sizeof detail, "has more than %zu bytes", sizeof spec->name - 1);
   if (name != NULL && strlen(name) >= sizeof spec->name)
-    qn_faults_add(faults, "?name", "has more than %zu bytes", sizeof spec->name - 1);
+    fault(faults, "name", detail);
   else
     snprintf(spec->name, sizeof spec->name, "%s", name != NULL ? name : "");
   if (species != NULL && !qn_species_list_parse(&spec->species, species, detail))
-    qn_faults_add(faults, "?species", "%s", detail);
+    fault(faults, "species", detail);
   else
     snprintf(spec->species_text, sizeof spec->species_text, "%s", species != NULL ? species : "");
   spec->temperature_k = positive(request, "temperature_k", MOST_TEMPERATURE, NAN, faults);

@@ -30,7 +30,7 @@ typedef struct qn_upload_spec {
   char content_sha256[QN_HASH_SIZE];
 } qn_upload_spec;
 
-/* From the query of a request, with the hash of its body. `timed`: it is a trajectory. */
+/* From the query of a request, with the hash of its body. `timed`: it is a trajectory. `faults` NULL: they were told before (api/query.h). */
 void qn_upload_of_request(qn_upload_spec *spec, const qn_request *request, bool timed, qn_faults *faults);
 
 /* Canonical JSON (malloc'ed; NULL: no memory). The hash leaves the name out. */

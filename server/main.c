@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/version.h"
+#include "engine/base/version.h"
 #include "server/cli/commands.h"
 
 typedef struct command {
@@ -76,7 +76,7 @@ static int finish(int code) {
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of that write, not the end of the process */
   if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
-    printf("quenchd %s\n", qn_api_version());
+    printf("quenchd %s\n", qn_version());
     return finish(QN_EXIT_OK);
   }
   const command *chosen = argc >= 2 ? find(argv[1]) : NULL;

@@ -63,7 +63,7 @@ static void compare(const qn_fit_spec *spec, const respect *rows, const int *ind
 static void text_of_row(const qn_result_row *row, int which, char text[QN_LABEL_SIZE]) {
   const char *const texts[] = {row->type, row->species, row->region, row->composition, row->potential};
   if (which < 5)
-    snprintf(text, QN_LABEL_SIZE, "%.64s", texts[which]);
+    snprintf(text, QN_LABEL_SIZE, "%s", texts[which]);
   else if (row->atoms != 0)
     snprintf(text, QN_LABEL_SIZE, "%lld", (long long)row->atoms);
   else
@@ -72,7 +72,7 @@ static void text_of_row(const qn_result_row *row, int which, char text[QN_LABEL_
 
 static void text_of_json(const json_t *value, char text[QN_LABEL_SIZE]) {
   char *written = value != NULL ? qn_json_write(value, true) : NULL;
-  snprintf(text, QN_LABEL_SIZE, "%.64s", written != NULL ? written : "");
+  snprintf(text, QN_LABEL_SIZE, "%s", written != NULL ? written : "");
   free(written);
 }
 
@@ -157,7 +157,7 @@ void qn_fit_judge(qn_fit_spec *spec, const qn_result_row *rows, int count, qn_fa
   if (count > 0) {
     compare_parameters(spec, rows, index, count, texts, faults);
     drop_repeated(spec, rows, index, count);
-    snprintf(spec->quantity, sizeof spec->quantity, "%.64s", rows[0].quantity);
+    snprintf(spec->quantity, sizeof spec->quantity, "%s", rows[0].quantity);
     snprintf(spec->options.unit, sizeof spec->options.unit, "%.15s", rows[0].unit);
   }
   free(index);

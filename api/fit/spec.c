@@ -94,13 +94,16 @@ static void read_points(qn_fit_spec *spec, qn_reader *reader, const char *key, b
 
 static void read_query(qn_fit_spec *spec, qn_reader *reader) {
   qn_reader inner;
+  const int before = qn_faults_total(reader->faults);
   spec->query = json_deep_copy(qn_reader_take(reader, "query"));
   qn_reader_begin(&inner, spec->query, "/query", reader->faults);
+  spec->query_faulty = inner.object == NULL;
   if (inner.object == NULL) return;
   qn_filters_of_json(&spec->filters, &inner);
   if (spec->filters.query.quantity == NULL && json_object_get(inner.object, "quantity") == NULL)
     qn_reader_fault(&inner, "quantity", "is missing: what is to be fitted, such as \"diffusion_coefficient\"");
   qn_reader_end(&inner, "a query");
+  spec->query_faulty = qn_faults_total(reader->faults) > before;
 }
 
 static void read_mixed(qn_fit_spec *spec, qn_reader *reader) {
@@ -122,7 +125,10 @@ static void read_labels(qn_fit_spec *spec, qn_reader *reader) {
   qn_reader_text(reader, "quantity", spec->quantity, sizeof spec->quantity, "");
   qn_reader_text(reader, "species", spec->species, sizeof spec->species, "");
   qn_reader_text(reader, "region", spec->region, sizeof spec->region, "");
-  qn_reader_text(reader, "composition", spec->composition, sizeof spec->composition, "");
+  char composition[QN_LABEL_SIZE];
+  qn_reader_text(reader, "composition", composition, sizeof composition, "");
+  if (composition[0] != '\0' && !qn_composition_parse(composition, spec->composition))
+    qn_reader_fault(reader, "composition", "must be symbols with atomic per cent that add up to 100, in any order, such as Cu50Zr50");
 }
 
 static void read_options(qn_fit_spec *spec, qn_reader *reader) {

@@ -30,11 +30,14 @@ void qn_list_analysis_types(qn_store *store, const qn_request *request, qn_respo
   (void)store;
   json_t *items = json_array(), *list = json_object();
   for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++) {
-    json_t *parameters = json_array(), *object = json_object();
+    json_t *parameters = json_array(), *quantities = json_array(), *object = json_object();
+    for (const char *const *name = (*type)->quantities; *name != NULL; name++)
+      json_array_append_new(quantities, json_string(*name));
     for (int p = 0; p < (*type)->parameter_count; p++)
       json_array_append_new(parameters, parameter_json(&(*type)->parameters[p]));
     json_object_set_new(object, "type", json_string((*type)->name));
     json_object_set_new(object, "meaning", json_string((*type)->meaning));
+    json_object_set_new(object, "quantities", quantities);
     json_object_set_new(object, "parameters", parameters);
     json_array_append_new(items, object);
   }
@@ -63,21 +66,23 @@ static json_t *analysis_json(const qn_analysis_row *row) {
   return object;
 }
 
+void qn_check_analyses(const qn_request *request, qn_faults *faults) {
+  qn_query_check_page_of(request, faults);
+  int64_t trajectory = qn_query_integer(request, "trajectory", 1, INT64_MAX, 0, faults);
+  if (trajectory != 0 && qn_request_query(request, "simulation") != NULL)
+    qn_faults_add(faults, "?trajectory", "is given beside simulation; one of them is accepted");
+}
+
 void qn_list_analyses(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
-  qn_page_query query = qn_query_page(request, &faults);
-  int64_t simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, &faults);
-  int64_t trajectory = qn_query_integer(request, "trajectory", 1, INT64_MAX, 0, &faults);
-  if (simulation != 0 && trajectory != 0)
-    qn_faults_add(&faults, "?trajectory", "is given beside simulation; one of them is accepted");
+  qn_page_query query = qn_query_page(request, NULL);
+  int64_t simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, NULL);
+  int64_t trajectory = qn_query_integer(request, "trajectory", 1, INT64_MAX, 0, NULL);
   qn_analysis_page page = {0};
   qn_error error;
-  qn_status status = qn_faults_total(&faults) == 0
-                         ? qn_store_list_analyses(store, simulation, trajectory, query, &page, &error)
-                         : QN_INVALID;
+  qn_status status = qn_store_list_analyses(store, simulation, trajectory, query, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, analysis_json(&page.rows[i]));
-  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+  qn_handler_page(request, response, status, &error, items, page.more,
                   page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_analysis_page_fini(&page);
 }
@@ -138,20 +143,17 @@ void qn_get_analysis(qn_store *store, const qn_request *request, qn_response *re
 
 /* ---- POST ---- */
 
-/* Each returns false with `response` filled when storage failed; what is wrong with the request becomes a fault. */
-static bool resolve_simulation(qn_store *store, const qn_request *request, qn_analysis_request *wanted,
-                               const char *pointer, qn_faults *faults, qn_response *response) {
+/* Each fails when storage does; what is wrong with the request becomes a fault. */
+static qn_status resolve_simulation(qn_store *store, qn_analysis_request *wanted, const char *pointer, qn_faults *faults,
+                                    qn_error *error) {
   qn_simulation_spec *spec;
-  qn_error error;
-  qn_status status = qn_handler_simulation_spec(store, wanted->simulation, &spec, &error);
-  if (status == QN_OK)
-    qn_spec_resolve_stage(spec, &wanted->analysis, "", faults);
-  else if (status == QN_NOT_FOUND)
-    qn_faults_add(faults, pointer, "there is no simulation %lld", (long long)wanted->simulation);
-  else
-    qn_problem_from_error(response, request, &error);
+  if (wanted->simulation == 0) return QN_OK; /* a fault already */
+  qn_status status = qn_handler_simulation_spec(store, wanted->simulation, &spec, error);
+  if (status == QN_OK && wanted->analysis.type != NULL) qn_spec_resolve_stage(spec, &wanted->analysis, "", faults);
   free(spec);
-  return status == QN_OK || status == QN_NOT_FOUND;
+  if (status != QN_NOT_FOUND) return status;
+  qn_faults_add(faults, pointer, "there is no simulation %lld", (long long)wanted->simulation);
+  return QN_OK;
 }
 
 /* What is known of the frames of a trajectory made elsewhere. */
@@ -171,33 +173,29 @@ static qn_analysis_prospect prospect_of(const qn_artifact_row *row) {
 }
 
 /* A trajectory that a simulation left is that stage of the simulation; one made elsewhere is what it says of itself, once it was imported. */
-static bool resolve_trajectory(qn_store *store, const qn_request *request, qn_analysis_request *wanted,
-                               qn_faults *faults, qn_response *response) {
+static qn_status resolve_trajectory(qn_store *store, qn_analysis_request *wanted, qn_faults *faults, qn_error *error) {
   qn_artifact_row row = {0};
-  qn_error error;
   const long long id = wanted->trajectory;
-  qn_status status = qn_store_get_artifact(store, wanted->trajectory, &row, &error);
+  bool staged = wanted->analysis.stage != -1 || wanted->analysis.sampling != -1;
+  qn_status status = qn_store_get_artifact(store, wanted->trajectory, &row, error);
+  if (staged)
+    qn_faults_add(faults, wanted->analysis.stage != -1 ? "/stage" : "/sampling", "a trajectory has no stages; leave it out");
   if (status == QN_NOT_FOUND || (status == QN_OK && strcmp(row.kind, "trajectory") != 0)) {
     qn_faults_add(faults, "/trajectory", "there is no trajectory %lld", id);
+    wanted->trajectory = 0;
     status = QN_OK;
-  } else if (status != QN_OK) {
-    qn_problem_from_error(response, request, &error);
-  } else if (wanted->analysis.stage >= 0 || wanted->analysis.sampling >= 0) {
-    qn_faults_add(faults, wanted->analysis.stage >= 0 ? "/stage" : "/sampling", "a trajectory has no stages; leave it out");
-  } else if (row.simulation != 0) {
+  } else if (status == QN_OK && row.simulation != 0 && !staged) {
     wanted->simulation = row.simulation;
     wanted->trajectory = 0;
     wanted->analysis.stage = row.stage;
     wanted->analysis.sampling = row.sampling;
-    bool stored = resolve_simulation(store, request, wanted, "/trajectory", faults, response);
-    qn_artifact_row_fini(&row);
-    return stored;
-  } else if (row.state == QN_JOB_SUCCEEDED) {
+    status = resolve_simulation(store, wanted, "/trajectory", faults, error);
+  } else if (status == QN_OK && row.simulation == 0 && row.state == QN_JOB_SUCCEEDED && wanted->analysis.type != NULL) {
     const qn_analysis_prospect prospect = prospect_of(&row);
     qn_spec_check_frames(&wanted->analysis, &prospect, "", faults);
   }
   qn_artifact_row_fini(&row);
-  return status == QN_OK;
+  return status;
 }
 
 static void submit(qn_store *store, const qn_request *request, const qn_analysis_request *wanted,
@@ -225,16 +223,16 @@ static void submit(qn_store *store, const qn_request *request, const qn_analysis
 void qn_submit_analysis(qn_store *store, const qn_request *request, qn_response *response) {
   qn_faults faults = {0};
   qn_analysis_request wanted;
+  qn_error error;
   qn_spec_parse_analysis_request(request->body, request->body_size, &wanted, &faults);
-  bool stored = true;
-  if (qn_faults_total(&faults) == 0)
-    stored = wanted.trajectory != 0 ? resolve_trajectory(store, request, &wanted, &faults, response)
-                                    : resolve_simulation(store, request, &wanted, "/simulation", &faults, response);
-  if (stored && qn_faults_total(&faults) == 0)
-    stored = qn_handler_sources(store, request, &wanted, &faults, response);
-  if (stored && qn_faults_total(&faults) > 0)
+  qn_status status = wanted.trajectory != 0 ? resolve_trajectory(store, &wanted, &faults, &error)
+                                            : resolve_simulation(store, &wanted, "/simulation", &faults, &error);
+  if (status == QN_OK && wanted.analysis.type != NULL) status = qn_handler_sources(store, &wanted, &faults, &error);
+  if (qn_faults_total(&faults) > 0)
     qn_problem_from_faults(response, request, &faults);
-  else if (stored)
+  else if (status != QN_OK)
+    qn_problem_from_error(response, request, &error);
+  else
     submit(store, request, &wanted, response);
   qn_faults_fini(&faults);
 }

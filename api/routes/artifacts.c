@@ -122,17 +122,14 @@ void qn_artifacts_send(qn_store *store, const qn_request *request, const qn_arti
 
 void qn_artifacts_list(qn_store *store, const qn_request *request, const char *kind, const char *collection,
                        qn_response *response) {
-  qn_faults faults = {0};
-  qn_page_query query = qn_query_page(request, &faults);
-  int64_t simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, &faults);
+  qn_page_query query = qn_query_page(request, NULL);
+  int64_t simulation = qn_query_integer(request, "simulation", 1, INT64_MAX, 0, NULL);
   qn_artifact_page page = {0};
   qn_error error;
-  qn_status status = qn_faults_total(&faults) == 0
-                         ? qn_store_list_artifacts(store, simulation, kind, query, &page, &error)
-                         : QN_INVALID;
+  qn_status status = qn_store_list_artifacts(store, simulation, kind, query, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, qn_artifacts_json(&page.rows[i], collection));
-  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+  qn_handler_page(request, response, status, &error, items, page.more,
                   page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_artifact_page_fini(&page);
 }

@@ -20,22 +20,27 @@ static json_t *audit_json(const qn_audit_row *row) {
   return object;
 }
 
-void qn_list_audit(qn_store *store, const qn_request *request, qn_response *response) {
+static qn_audit_query read_query(const qn_request *request, qn_faults *faults) {
   static const char *const outcomes[] = {"done", "refused", NULL};
-  qn_faults faults = {0};
-  qn_audit_query query = {.principal = qn_query_text(request, "principal", &faults),
-                          .action = qn_query_text(request, "action", &faults),
-                          .resource = qn_query_text(request, "resource", &faults),
-                          .resource_id = qn_query_integer(request, "resource_id", 1, INT64_MAX, 0, &faults),
-                          .page = qn_query_page(request, &faults)};
-  int outcome = qn_query_word(request, "outcome", outcomes, &faults);
-  query.outcome = outcome >= 0 ? outcomes[outcome] : NULL;
+  int outcome = qn_query_word(request, "outcome", outcomes, faults);
+  return (qn_audit_query){.principal = qn_query_text(request, "principal", faults),
+                          .action = qn_query_text(request, "action", faults),
+                          .resource = qn_query_text(request, "resource", faults),
+                          .resource_id = qn_query_integer(request, "resource_id", 1, INT64_MAX, 0, faults),
+                          .outcome = outcome >= 0 ? outcomes[outcome] : NULL,
+                          .page = qn_query_page(request, faults)};
+}
+
+void qn_check_audit(const qn_request *request, qn_faults *faults) { read_query(request, faults); }
+
+void qn_list_audit(qn_store *store, const qn_request *request, qn_response *response) {
+  const qn_audit_query query = read_query(request, NULL);
   qn_audit_page page = {0};
   qn_error error;
-  qn_status status = qn_faults_total(&faults) == 0 ? qn_store_list_audit(store, &query, &page, &error) : QN_INVALID;
+  qn_status status = qn_store_list_audit(store, &query, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, audit_json(&page.rows[i]));
-  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+  qn_handler_page(request, response, status, &error, items, page.more,
                   page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_audit_page_fini(&page);
 }

@@ -33,18 +33,14 @@ int64_t qn_handler_id(const qn_request *request, qn_response *response) {
   return id;
 }
 
-void qn_handler_page(const qn_request *request, qn_response *response, qn_faults *faults, qn_status status,
-                     const qn_error *error, json_t *items, bool more, int64_t last) {
-  if (qn_faults_total(faults) == 0 && status == QN_OK) {
+void qn_handler_page(const qn_request *request, qn_response *response, qn_status status, const qn_error *error,
+                     json_t *items, bool more, int64_t last) {
+  if (status == QN_OK) {
     qn_reply_page(response, request, items, more, last);
   } else {
     json_decref(items);
-    if (qn_faults_total(faults) > 0)
-      qn_problem_from_faults(response, request, faults);
-    else
-      qn_problem_from_error(response, request, error);
+    qn_problem_from_error(response, request, error);
   }
-  qn_faults_fini(faults);
 }
 
 qn_status qn_handler_simulation_spec(qn_store *store, int64_t id, qn_simulation_spec **spec, qn_error *error) {
@@ -55,7 +51,7 @@ qn_status qn_handler_simulation_spec(qn_store *store, int64_t id, qn_simulation_
   if (status == QN_OK && (*spec = malloc(sizeof **spec)) == NULL)
     status = qn_error_set(error, QN_NO_MEMORY, "no memory for a spec");
   if (status == QN_OK) {
-    qn_spec_parse_simulation(row.spec, strlen(row.spec), *spec, &faults);
+    qn_spec_parse_stored(row.spec, strlen(row.spec), *spec, &faults);
     if (qn_faults_total(&faults) > 0)
       status = qn_error_set(error, QN_CORRUPT, "the stored spec of simulation %lld is damaged", (long long)id);
   }

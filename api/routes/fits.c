@@ -36,21 +36,40 @@ static json_t *fit_json(const qn_fit_row *row, bool whole) {
   return object;
 }
 
+enum { MOST_LAWS = 16 };
+
+/* `composition` backs that of the query. */
+static qn_fit_query read_query(const qn_request *request, char composition[QN_COMPOSITION_SIZE], qn_faults *faults) {
+  const char *laws[MOST_LAWS + 1], *outcomes[QN_FIT_NOT_CONVERGED + 2];
+  int law_count = 0;
+  while (qn_fit_types()[law_count] != NULL && law_count < MOST_LAWS) laws[law_count] = qn_fit_types()[law_count]->name, law_count++;
+  laws[law_count] = NULL;
+  for (int o = QN_FIT_OK; o <= QN_FIT_NOT_CONVERGED; o++) outcomes[o] = qn_fit_outcome_name((qn_fit_outcome)o);
+  outcomes[QN_FIT_NOT_CONVERGED + 1] = NULL;
+  int law = qn_query_word(request, "law", laws, faults), outcome = qn_query_word(request, "status", outcomes, faults);
+  return (qn_fit_query){.law = law >= 0 ? laws[law] : NULL,
+                        .outcome = outcome >= 0 ? outcomes[outcome] : NULL,
+                        .quantity = qn_query_text(request, "quantity", faults),
+                        .species = qn_query_text(request, "species", faults),
+                        .region = qn_query_text(request, "region", faults),
+                        .composition = qn_filters_composition(request, composition, faults),
+                        .page = qn_query_page(request, faults)};
+}
+
+void qn_check_fits(const qn_request *request, qn_faults *faults) {
+  char composition[QN_COMPOSITION_SIZE];
+  read_query(request, composition, faults);
+}
+
 void qn_list_fits(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
-  const qn_fit_query query = {.law = qn_query_text(request, "law", &faults),
-                              .outcome = qn_query_text(request, "status", &faults),
-                              .quantity = qn_query_text(request, "quantity", &faults),
-                              .species = qn_query_text(request, "species", &faults),
-                              .region = qn_query_text(request, "region", &faults),
-                              .composition = qn_query_text(request, "composition", &faults),
-                              .page = qn_query_page(request, &faults)};
+  char composition[QN_COMPOSITION_SIZE];
+  const qn_fit_query query = read_query(request, composition, NULL);
   qn_fit_page page = {0};
   qn_error error;
-  qn_status status = qn_faults_total(&faults) == 0 ? qn_store_list_fits(store, &query, &page, &error) : QN_INVALID;
+  qn_status status = qn_store_list_fits(store, &query, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, fit_json(&page.rows[i], false));
-  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+  qn_handler_page(request, response, status, &error, items, page.more,
                   page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_fit_page_fini(&page);
 }
@@ -98,22 +117,20 @@ static bool append(found *all, qn_result_page *page) {
   return true;
 }
 
-/* False with `response` filled when storage failed; what is wrong with the request becomes a fault. */
-static bool resolve_query(qn_store *store, const qn_request *request, qn_fit_spec *spec, qn_faults *faults,
-                          qn_response *response) {
+/* Fails when storage does; what is wrong with the request becomes a fault. */
+static qn_status resolve_query(qn_store *store, qn_fit_spec *spec, qn_faults *faults, qn_error *error) {
   found all = {0};
   qn_result_query query = spec->filters.query;
-  qn_error error;
   qn_status status = QN_OK;
   bool few = true;
   query.page = (qn_page_query){0, QN_MOST_PAGE};
   for (bool more = true; more && few && status == QN_OK;) {
     qn_result_page page = {0};
     int first = all.count;
-    status = qn_store_query_results(store, &query, &page, &error);
+    status = qn_store_query_results(store, &query, &page, error);
     if (status != QN_OK) break;
     more = page.more;
-    if (!append(&all, &page)) status = qn_error_set(&error, QN_NO_MEMORY, "no memory for results");
+    if (!append(&all, &page)) status = qn_error_set(error, QN_NO_MEMORY, "no memory for results");
     for (int i = first; i < all.count && few; i++) few = qn_fit_take(spec, &all.rows[i]);
     if (all.count > 0) query.page.before = all.rows[all.count - 1].id;
   }
@@ -121,10 +138,8 @@ static bool resolve_query(qn_store *store, const qn_request *request, qn_fit_spe
     qn_fit_judge(spec, all.rows, all.count, faults);
   else if (status == QN_OK)
     qn_faults_add(faults, "/query", "finds more than %d results; a narrower query is needed", QN_MOST_FIT_POINTS);
-  else
-    qn_problem_from_error(response, request, &error);
   found_fini(&all);
-  return status == QN_OK;
+  return status;
 }
 
 static void submit(qn_store *store, const qn_request *request, const qn_fit_spec *spec, qn_response *response) {
@@ -143,14 +158,15 @@ static void submit(qn_store *store, const qn_request *request, const qn_fit_spec
 void qn_submit_fit(qn_store *store, const qn_request *request, qn_response *response) {
   qn_faults faults = {0};
   qn_fit_spec spec;
+  qn_error error;
   qn_fit_parse(request->body, request->body_size, &spec, &faults);
-  bool stored = true;
-  if (qn_faults_total(&faults) == 0 && spec.query != NULL)
-    stored = resolve_query(store, request, &spec, &faults, response);
-  if (stored && qn_faults_total(&faults) == 0) qn_fit_settle(&spec, &faults);
-  if (stored && qn_faults_total(&faults) > 0)
+  qn_status status = spec.query != NULL && !spec.query_faulty ? resolve_query(store, &spec, &faults, &error) : QN_OK;
+  if (status == QN_OK && qn_faults_total(&faults) == 0) qn_fit_settle(&spec, &faults);
+  if (qn_faults_total(&faults) > 0)
     qn_problem_from_faults(response, request, &faults);
-  else if (stored)
+  else if (status != QN_OK)
+    qn_problem_from_error(response, request, &error);
+  else
     submit(store, request, &spec, response);
   qn_fit_spec_fini(&spec);
   qn_faults_fini(&faults);

@@ -19,6 +19,18 @@ qn_handler qn_list_tokens, qn_create_token, qn_revoke_token, qn_list_audit, qn_l
 qn_handler qn_list_trajectories, qn_upload_trajectory, qn_get_trajectory, qn_get_trajectory_data;
 qn_handler qn_list_structures, qn_upload_structure, qn_get_structure, qn_get_structure_data;
 
+/* Checks of query parameters, for the route table. */
+void qn_check_results(const qn_request *request, qn_faults *faults);
+void qn_check_jobs(const qn_request *request, qn_faults *faults);
+void qn_check_curves(const qn_request *request, qn_faults *faults);
+void qn_check_upload(const qn_request *request, qn_faults *faults);
+void qn_check_trajectory_data(const qn_request *request, qn_faults *faults);
+void qn_check_upload_trajectory(const qn_request *request, qn_faults *faults);
+void qn_check_upload_structure(const qn_request *request, qn_faults *faults);
+void qn_check_analyses(const qn_request *request, qn_faults *faults);
+void qn_check_fits(const qn_request *request, qn_faults *faults);
+void qn_check_audit(const qn_request *request, qn_faults *faults);
+
 /* New references; NULL without memory. */
 json_t *qn_result_json(const qn_result_row *row);
 
@@ -34,9 +46,9 @@ json_t *qn_stored_json(const char *text);
 /* The identifier in the path; 0 with a 404 when it cannot be one. */
 int64_t qn_handler_id(const qn_request *request, qn_response *response);
 
-/* The end of every list: a problem when there were faults (released here) or storage failed, the page otherwise. Takes `items` over. */
-void qn_handler_page(const qn_request *request, qn_response *response, qn_faults *faults, qn_status status,
-                     const qn_error *error, json_t *items, bool more, int64_t last);
+/* The end of every list: a problem when storage failed, the page otherwise. Takes `items` over. */
+void qn_handler_page(const qn_request *request, qn_response *response, qn_status status, const qn_error *error,
+                     json_t *items, bool more, int64_t last);
 
 /* The spec that a simulation was stored with (malloc'ed, the caller's). QN_NOT_FOUND without such a simulation. */
 qn_status qn_handler_simulation_spec(qn_store *store, int64_t id, qn_simulation_spec **spec, qn_error *error);
@@ -44,10 +56,9 @@ qn_status qn_handler_simulation_spec(qn_store *store, int64_t id, qn_simulation_
 /* May the caller ask for this priority? False with a 403. */
 bool qn_handler_may_prioritise(const qn_request *request, int priority, qn_response *response);
 
-/* Find the sources of an analysis's fed parameters among the analyses that its simulation or trajectory has: what is wrong becomes a fault; false with
- * `response` filled when storage failed. */
-bool qn_handler_sources(qn_store *store, const qn_request *request, qn_analysis_request *wanted, qn_faults *faults,
-                        qn_response *response);
+/* Find the sources of an analysis's fed parameters among the analyses that its simulation or trajectory has: what is wrong becomes a fault; fails when
+ * storage does. */
+qn_status qn_handler_sources(qn_store *store, qn_analysis_request *wanted, qn_faults *faults, qn_error *error);
 /* The analyses that one needs, once its sources are known. */
 void qn_handler_needs(const qn_analysis_spec *analysis, qn_needs *needs);
 

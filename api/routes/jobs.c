@@ -60,19 +60,22 @@ static json_t *job_json(const qn_job_row *row) {
   return object;
 }
 
+static const char *const STATES[] = {"blocked", "queued", "running", "succeeded", "failed", "cancelled", NULL};
+
+void qn_check_jobs(const qn_request *request, qn_faults *faults) {
+  qn_query_page(request, faults);
+  qn_query_word(request, "state", STATES, faults);
+}
+
 void qn_list_jobs(qn_store *store, const qn_request *request, qn_response *response) {
-  static const char *const states[] = {"blocked", "queued", "running", "succeeded", "failed", "cancelled", NULL};
-  qn_faults faults = {0};
-  qn_page_query query = qn_query_page(request, &faults);
-  int state = qn_query_word(request, "state", states, &faults);
+  qn_page_query query = qn_query_page(request, NULL);
+  int state = qn_query_word(request, "state", STATES, NULL);
   qn_job_page page = {0};
   qn_error error;
-  qn_status status = qn_faults_total(&faults) == 0
-                         ? qn_store_list_jobs(store, state >= 0 ? states[state] : NULL, query, &page, &error)
-                         : QN_INVALID;
+  qn_status status = qn_store_list_jobs(store, state >= 0 ? STATES[state] : NULL, query, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, job_json(&page.rows[i]));
-  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+  qn_handler_page(request, response, status, &error, items, page.more,
                   page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_job_page_fini(&page);
 }
@@ -165,16 +168,15 @@ static json_t *attempt_json(const qn_attempt_row *row) {
 }
 
 void qn_list_attempts(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
-  qn_page_query query = qn_query_page(request, &faults);
+  qn_page_query query = qn_query_page(request, NULL);
   qn_attempt_page page = {0};
   qn_error error;
   int64_t id = qn_handler_id(request, response);
   if (id == 0) return;
-  qn_status status = qn_faults_total(&faults) == 0 ? qn_store_list_attempts(store, id, query, &page, &error) : QN_INVALID;
+  qn_status status = qn_store_list_attempts(store, id, query, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, attempt_json(&page.rows[i]));
-  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+  qn_handler_page(request, response, status, &error, items, page.more,
                   page.count > 0 ? page.rows[page.count - 1].attempt : 0);
   qn_attempt_page_fini(&page);
 }

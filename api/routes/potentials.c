@@ -45,14 +45,13 @@ static json_t *potential_json(const qn_potential_row *row) {
 }
 
 void qn_list_potentials(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
-  qn_page_query query = qn_query_page(request, &faults);
+  qn_page_query query = qn_query_page(request, NULL);
   qn_potential_page page = {0};
   qn_error error;
-  qn_status status = qn_faults_total(&faults) == 0 ? qn_store_list_potentials(store, query, &page, &error) : QN_INVALID;
+  qn_status status = qn_store_list_potentials(store, query, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, potential_json(&page.rows[i]));
-  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+  qn_handler_page(request, response, status, &error, items, page.more,
                   page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_potential_page_fini(&page);
 }
@@ -76,7 +75,25 @@ static bool is_text(const char *type) {
   return false;
 }
 
-static bool is_note(const char *text) { return strlen(text) <= 1000; }
+static void check_note(const qn_request *request, const char *name, qn_faults *faults) {
+  const char *text = qn_request_query(request, name);
+  char pointer[QN_POINTER_SIZE];
+  snprintf(pointer, sizeof pointer, "?%s", name);
+  if (text != NULL && strlen(text) > 1000) qn_faults_add(faults, pointer, "has more than 1000 bytes");
+}
+
+void qn_check_upload(const qn_request *request, qn_faults *faults) {
+  const char *name = qn_request_query(request, "name");
+  if (name == NULL)
+    qn_faults_add(faults, "?name", "is missing: the name that specs will use is needed");
+  else if (!qn_potential_is_name(name))
+    qn_faults_add(faults, "?name",
+                  "\"%.120s\" is no name for a potential: 1 to %d letters, digits, dots, dashes or underscores are "
+                  "accepted, beginning with a letter or digit",
+                  name, QN_POTENTIAL_NAME_MOST);
+  check_note(request, "citation", faults);
+  check_note(request, "licence", faults);
+}
 
 static bool render_added(const void *outcome, const void *context, qn_answer *answer) {
   (void)context;
@@ -100,35 +117,23 @@ void qn_upload_potential(qn_store *store, const qn_request *request, qn_response
   const char *name = qn_request_query(request, "name"), *citation = qn_request_query(request, "citation"),
              *licence = qn_request_query(request, "licence");
   const char *type = qn_request_header(request, "Content-Type");
-  qn_faults faults = {0};
   qn_potential_facts facts;
   qn_potential_row row = {0};
   qn_error error;
-  if (name == NULL) qn_faults_add(&faults, "?name", "is missing: the name that specs will use is needed");
-  if (citation != NULL && !is_note(citation)) qn_faults_add(&faults, "?citation", "has more than 1000 bytes");
-  if (licence != NULL && !is_note(licence)) qn_faults_add(&faults, "?licence", "has more than 1000 bytes");
   if (!is_text(type))
     qn_problem_render(response, request, 415, "unsupported_media_type", NULL,
                       "The body must be the setfl text itself (text/plain), not %.100s.", type);
-  else if (qn_faults_total(&faults) > 0)
-    qn_problem_from_faults(response, request, &faults);
   else if (request->body_size == 0)
     qn_problem_render(response, request, 422, "malformed", NULL,
                       "The body is empty; the text of a setfl file is needed.");
   else if (qn_potential_describe(request->body, request->body_size, &facts, &error) != QN_OK)
     qn_problem_from_error(response, request, &error);
   else if (qn_potential_row_make(name, citation != NULL ? citation : "", licence != NULL ? licence : "", &facts,
-                                 request->body_size, &row, &error) != QN_OK) {
-    if (error.status == QN_INVALID) {
-      qn_faults_add(&faults, "?name", "%s", error.message);
-      qn_problem_from_faults(response, request, &faults);
-    } else {
-      qn_problem_from_error(response, request, &error);
-    }
-  } else
+                                 request->body_size, &row, &error) != QN_OK)
+    qn_problem_from_error(response, request, &error);
+  else
     store_upload(store, request, &row, response);
   qn_potential_row_fini(&row);
-  qn_faults_fini(&faults);
 }
 
 void qn_get_potential_text(qn_store *store, const qn_request *request, qn_response *response) {
@@ -240,12 +245,12 @@ static void send_curves(qn_store *store, const qn_request *request, int points, 
   free(text);
 }
 
+static int read_points(const qn_request *request, qn_faults *faults) {
+  return (int)qn_query_integer(request, "points", 2, 10000, 400, faults);
+}
+
+void qn_check_curves(const qn_request *request, qn_faults *faults) { read_points(request, faults); }
+
 void qn_get_potential_curves(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
-  int points = (int)qn_query_integer(request, "points", 2, 10000, 400, &faults);
-  if (qn_faults_total(&faults) > 0)
-    qn_problem_from_faults(response, request, &faults);
-  else
-    send_curves(store, request, points, response);
-  qn_faults_fini(&faults);
+  send_curves(store, request, read_points(request, NULL), response);
 }

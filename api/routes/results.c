@@ -183,19 +183,24 @@ static void reply_csv(qn_response *response, const qn_request *request, const qn
   qn_reply_link_next(response, request, page->more, last);
 }
 
-void qn_query_results(qn_store *store, const qn_request *request, qn_response *response) {
-  static const char *const formats[] = {"json", "csv", NULL};
-  qn_faults faults = {0};
+static const char *const FORMATS[] = {"json", "csv", NULL};
+
+void qn_check_results(const qn_request *request, qn_faults *faults) {
   qn_filters filters;
-  qn_filters_of_request(&filters, request, &faults);
-  int format = qn_query_word(request, "format", formats, &faults);
+  qn_filters_of_request(&filters, request, faults);
+  qn_query_word(request, "format", FORMATS, faults);
+  qn_filters_fini(&filters);
+}
+
+void qn_query_results(qn_store *store, const qn_request *request, qn_response *response) {
+  qn_filters filters;
+  qn_filters_of_request(&filters, request, NULL);
+  int format = qn_query_word(request, "format", FORMATS, NULL);
   bool csv = format == 1 || (format < 0 && qn_reply_prefers(request, "text/csv"));
   qn_response_header(response, "Vary", "Accept");
   qn_result_page page = {0};
   qn_error error;
-  if (qn_faults_total(&faults) > 0) {
-    qn_problem_from_faults(response, request, &faults);
-  } else if (qn_store_query_results(store, &filters.query, &page, &error) != QN_OK) {
+  if (qn_store_query_results(store, &filters.query, &page, &error) != QN_OK) {
     qn_problem_from_error(response, request, &error);
   } else {
     int64_t last = page.count > 0 ? page.rows[page.count - 1].id : 0;
@@ -209,5 +214,4 @@ void qn_query_results(qn_store *store, const qn_request *request, qn_response *r
   }
   qn_result_page_fini(&page);
   qn_filters_fini(&filters);
-  qn_faults_fini(&faults);
 }

@@ -7,7 +7,7 @@
 #include "api/problem.h"
 #include "api/reply.h"
 #include "api/routes/handlers.h"
-#include "api/version.h"
+#include "engine/base/version.h"
 
 void qn_get_index(qn_store *store, const qn_request *request, qn_response *response) {
   (void)store;
@@ -22,7 +22,7 @@ void qn_get_index(qn_store *store, const qn_request *request, qn_response *respo
   json_object_set_new(links, "live", json_string("/livez"));
   json_object_set_new(links, "ready", json_string("/readyz"));
   json_object_set_new(index, "service", json_string("quenchd"));
-  json_object_set_new(index, "version", json_string(qn_api_version()));
+  json_object_set_new(index, "version", json_string(qn_version()));
   json_object_set_new(index, "links", links);
   qn_reply_resource(response, request, index);
 }

@@ -37,15 +37,13 @@ static json_t *simulation_json(const qn_simulation_row *row, bool whole) {
 }
 
 void qn_list_simulations(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
-  qn_page_query query = qn_query_page(request, &faults);
+  qn_page_query query = qn_query_page(request, NULL);
   qn_simulation_page page = {0};
   qn_error error;
-  qn_status status =
-      qn_faults_total(&faults) == 0 ? qn_store_list_simulations(store, query, &page, &error) : QN_INVALID;
+  qn_status status = qn_store_list_simulations(store, query, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, simulation_json(&page.rows[i], false));
-  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+  qn_handler_page(request, response, status, &error, items, page.more,
                   page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_simulation_page_fini(&page);
 }
@@ -62,6 +60,25 @@ void qn_get_simulation(qn_store *store, const qn_request *request, qn_response *
   qn_simulation_row_fini(&row);
 }
 
+/* What there is of a run that goes on, or that failed: after a blow-up it is what one wants to see. */
+static void send_rows_so_far(qn_store *store, const qn_request *request, const qn_simulation_row *row,
+                             qn_response *response) {
+  int descriptor;
+  int64_t size;
+  qn_error error;
+  qn_status status = qn_store_open_series(store, row->id, &descriptor, &size, &error);
+  if (status == QN_NOT_FOUND) {
+    qn_problem_render(response, request, 404, "not_found", NULL, "Simulation %lld has no thermo series%s.",
+                      (long long)row->id, qn_job_state_final(row->state) ? "" : " yet");
+  } else if (status != QN_OK) {
+    qn_problem_from_error(response, request, &error);
+  } else {
+    qn_response_header(response, "Cache-Control", "no-store");
+    qn_reply_file(response, "text/csv; charset=utf-8", descriptor, (size_t)size, "simulation-%lld-thermo-so-far.csv",
+                  (long long)row->id);
+  }
+}
+
 void qn_get_simulation_thermo(qn_store *store, const qn_request *request, qn_response *response) {
   qn_simulation_row row = {0};
   qn_artifact_page page = {0};
@@ -73,8 +90,7 @@ void qn_get_simulation_thermo(qn_store *store, const qn_request *request, qn_res
       qn_store_list_artifacts(store, id, "thermo", (qn_page_query){0, 1}, &page, &error) != QN_OK) {
     qn_problem_from_error(response, request, &error);
   } else if (page.count == 0) {
-    qn_problem_render(response, request, 404, "not_found", NULL, "Simulation %lld has no thermo series%s.",
-                      (long long)id, qn_job_state_final(row.state) ? "" : " yet: it has not finished");
+    send_rows_so_far(store, request, &row, response);
   } else {
     snprintf(name, sizeof name, "simulation-%lld-thermo.csv", (long long)id);
     qn_artifacts_send(store, request, &page.rows[0], "text/csv; charset=utf-8", name, response);
@@ -85,45 +101,37 @@ void qn_get_simulation_thermo(qn_store *store, const qn_request *request, qn_res
 
 /* ---- POST: parse, resolve the snapshot and the potential, submit ---- */
 
-/* Each returns false with `response` filled when storage failed; what is wrong with the spec becomes a fault. */
-static bool resolve_snapshot(qn_store *store, const qn_request *request, qn_simulation_spec *spec, qn_faults *faults,
-                             qn_response *response) {
+/* Each fails when storage does; what is wrong with the spec becomes a fault. */
+static qn_status resolve_snapshot(qn_store *store, qn_simulation_spec *spec, qn_faults *faults, qn_error *error) {
   qn_simulation_spec *parent;
-  qn_error error;
-  if (spec->initial != QN_INITIAL_SNAPSHOT) return true;
-  qn_status status = qn_handler_simulation_spec(store, spec->snapshot_simulation, &parent, &error);
-  if (status == QN_OK)
-    qn_spec_resolve_snapshot(spec, parent, faults);
-  else if (status == QN_NOT_FOUND)
-    qn_faults_add(faults, "/initial/simulation", "there is no simulation %lld", (long long)spec->snapshot_simulation);
-  else
-    qn_problem_from_error(response, request, &error);
+  if (spec->initial != QN_INITIAL_SNAPSHOT || spec->snapshot_simulation == 0) return QN_OK;
+  qn_status status = qn_handler_simulation_spec(store, spec->snapshot_simulation, &parent, error);
+  if (status == QN_OK) qn_spec_resolve_snapshot(spec, parent, faults);
   free(parent);
-  return status == QN_OK || status == QN_NOT_FOUND;
+  if (status != QN_NOT_FOUND) return status;
+  qn_faults_add(faults, "/initial/simulation", "there is no simulation %lld", (long long)spec->snapshot_simulation);
+  return QN_OK;
 }
 
 /* The structure's file itself is read: it says more than its row. */
-static bool resolve_structure(qn_store *store, const qn_request *request, qn_simulation_spec *spec,
-                              qn_structure_facts *facts, qn_faults *faults, qn_response *response) {
+static qn_status resolve_structure(qn_store *store, qn_simulation_spec *spec, qn_structure_facts *facts, qn_faults *faults,
+                                   qn_error *error) {
   qn_artifact_row row = {0};
-  qn_error error;
   char path[4096];
   int descriptor = -1;
-  if (spec->initial != QN_INITIAL_STRUCTURE) return true;
-  qn_status status = qn_store_get_artifact(store, spec->structure, &row, &error);
+  if (spec->initial != QN_INITIAL_STRUCTURE || spec->structure == 0) return QN_OK;
+  qn_status status = qn_store_get_artifact(store, spec->structure, &row, error);
   bool known = status == QN_OK && strcmp(row.kind, "snapshot") == 0;
-  if (known) status = qn_store_open_artifact(store, &row, &descriptor, path, &error);
+  if (known) status = qn_store_open_artifact(store, &row, &descriptor, path, error);
   if (descriptor >= 0) close(descriptor); /* only its path was wanted */
-  if (known && status == QN_OK) status = qn_structure_facts_read(path, facts, &error);
+  if (known && status == QN_OK) status = qn_structure_facts_read(path, facts, error);
   if (known && status == QN_OK)
     qn_spec_resolve_structure(spec, facts, row.sha256, faults);
   else if (status == QN_OK || status == QN_NOT_FOUND)
     qn_faults_add(faults, "/initial/structure", known ? "the file of structure %lld is gone" : "there is no structure %lld",
                   (long long)spec->structure);
-  else
-    qn_problem_from_error(response, request, &error);
   qn_artifact_row_fini(&row);
-  return status == QN_OK || status == QN_NOT_FOUND;
+  return status == QN_NOT_FOUND ? QN_OK : status;
 }
 
 static void fault_unknown_potential(qn_store *store, const char *name, qn_faults *faults) {
@@ -138,24 +146,22 @@ static void fault_unknown_potential(qn_store *store, const char *name, qn_faults
   qn_potential_page_fini(&page);
 }
 
-static bool resolve_potential(qn_store *store, const qn_request *request, qn_simulation_spec *spec,
-                              const qn_structure_facts *structure, qn_faults *faults, qn_response *response) {
+/* Fails when storage does; what is wrong with the spec becomes a fault. `structure` is all zero when it is not known. */
+static qn_status resolve_potential(qn_store *store, qn_simulation_spec *spec, const qn_structure_facts *structure,
+                                   qn_faults *faults, qn_error *error) {
   qn_potential_row row = {0};
   qn_potential_facts facts;
-  qn_error error;
-  qn_status status = qn_store_get_potential(store, spec->potential, &row, &error);
+  if (spec->potential[0] == '\0') return QN_OK; /* a fault already */
+  qn_status status = qn_store_get_potential(store, spec->potential, &row, error);
   if (status == QN_NOT_FOUND) {
     fault_unknown_potential(store, spec->potential, faults);
-    return true;
+    return QN_OK;
   }
-  if (status == QN_OK) status = qn_potential_facts_of_row(&row, &facts, &error);
+  if (status == QN_OK) status = qn_potential_facts_of_row(&row, &facts, error);
   if (status == QN_OK) qn_spec_resolve_potential(spec, &facts, faults);
-  if (status == QN_OK && spec->initial == QN_INITIAL_STRUCTURE)
-    qn_spec_resolve_structure_box(spec, structure, &facts, faults);
-  if (status != QN_OK)
-    qn_problem_from_error(response, request, &error);
+  if (status == QN_OK && structure->atoms > 0) qn_spec_resolve_structure_box(spec, structure, &facts, faults);
   qn_potential_row_fini(&row);
-  return status == QN_OK;
+  return status;
 }
 
 /* What is needed by others comes first; it needs nothing itself. */
@@ -203,23 +209,24 @@ static void submit(qn_store *store, const qn_request *request, const qn_simulati
 
 void qn_submit_simulation(qn_store *store, const qn_request *request, qn_response *response) {
   qn_faults faults = {0};
+  qn_error error;
   qn_simulation_spec *spec = malloc(sizeof *spec); /* tens of kB: not for a thread's stack */
   if (spec == NULL) {
-    const qn_error error = {QN_NO_MEMORY, "no memory for a spec"};
+    qn_error_set(&error, QN_NO_MEMORY, "no memory for a spec");
     qn_problem_from_error(response, request, &error);
     return;
   }
   qn_spec_parse_simulation(request->body, request->body_size, spec, &faults);
-  bool stored = true;
   qn_structure_facts structure = {0};
-  if (qn_faults_total(&faults) == 0) stored = resolve_snapshot(store, request, spec, &faults, response);
-  if (stored && qn_faults_total(&faults) == 0)
-    stored = resolve_structure(store, request, spec, &structure, &faults, response);
-  if (stored && qn_faults_total(&faults) == 0)
-    stored = resolve_potential(store, request, spec, &structure, &faults, response);
-  if (stored && qn_faults_total(&faults) > 0)
+  qn_status status = resolve_snapshot(store, spec, &faults, &error);
+  if (status == QN_OK) status = resolve_structure(store, spec, &structure, &faults, &error);
+  if (status == QN_OK) status = resolve_potential(store, spec, &structure, &faults, &error);
+  if (qn_faults_total(&faults) >
+      0) /* they stay what they are, also when storage could not tell whether there are more */
     qn_problem_from_faults(response, request, &faults);
-  else if (stored)
+  else if (status != QN_OK)
+    qn_problem_from_error(response, request, &error);
+  else
     submit(store, request, spec, response);
   free(spec);
   qn_faults_fini(&faults);

@@ -104,22 +104,18 @@ static void choose(const known *all, const qn_analysis_request *wanted, qn_sourc
   if (chosen >= 0) memcpy(fed->sha256, all->sha256[chosen], QN_HASH_SIZE);
 }
 
-bool qn_handler_sources(qn_store *store, const qn_request *request, qn_analysis_request *wanted, qn_faults *faults,
-                        qn_response *response) {
+qn_status qn_handler_sources(qn_store *store, qn_analysis_request *wanted, qn_faults *faults, qn_error *error) {
   qn_analysis_spec *analysis = &wanted->analysis;
+  if (wanted->simulation == 0 && wanted->trajectory == 0) return QN_OK; /* a fault already */
   for (int i = 0; i < analysis->source_count; i++) {
     qn_source_spec *fed = &analysis->sources[i];
     known all = {0};
-    qn_error error;
     char pointer[QN_POINTER_SIZE];
     snprintf(pointer, sizeof pointer, "/%.60s", analysis->type->parameters[fed->parameter].name);
-    qn_status status = collect(store, wanted, fed->source->type, &all, &error);
-    if (status == QN_OK) choose(&all, wanted, fed, pointer, faults);
+    qn_status status = fed->faulty ? QN_OK : collect(store, wanted, fed->source->type, &all, error);
+    if (status == QN_OK && !fed->faulty) choose(&all, wanted, fed, pointer, faults);
     known_fini(&all);
-    if (status != QN_OK) {
-      qn_problem_from_error(response, request, &error);
-      return false;
-    }
+    if (status != QN_OK) return status;
   }
-  return true;
+  return QN_OK;
 }

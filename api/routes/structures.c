@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/composition.h"
 #include "api/hash.h"
 #include "api/idempotency.h"
 #include "api/json.h"
@@ -37,7 +38,7 @@ void qn_get_structure_data(qn_store *store, const qn_request *request, qn_respon
 /* Row and texts of an upload; false with `response` filled. The converted file is beside the one that came, and goes when the request ends. */
 typedef struct upload {
   qn_upload_spec spec;
-  char path[4096], hash[QN_HASH_SIZE], content[QN_HASH_SIZE], composition[64];
+  char path[4096], hash[QN_HASH_SIZE], content[QN_HASH_SIZE], composition[QN_COMPOSITION_SIZE];
   char *canonical, *details;
   qn_structure_facts facts;
 } upload;
@@ -63,7 +64,7 @@ static qn_status convert(upload *made, const qn_request *request, qn_artifact_ro
   status = qn_hash_file(made->path, made->content, error);
   if (status == QN_OK && stat(made->path, &info) != 0) status = qn_error_set(error, QN_IO, "the converted file is gone");
   if (status != QN_OK) return status;
-  qn_structure_composition(made->facts.species_count, made->facts.species, made->facts.species_atoms, made->composition);
+  qn_composition_name(made->facts.species_count, made->facts.species, made->facts.species_atoms, made->composition);
   *row = (qn_artifact_row){.temperature_k = made->spec.temperature_k,
                            .sha256 = made->content,
                            .size = info.st_size,
@@ -96,17 +97,19 @@ static void keep(qn_store *store, const qn_request *request, upload *made, qn_re
   qn_artifact_row_fini(&added.row);
 }
 
+void qn_check_upload_structure(const qn_request *request, qn_faults *faults) {
+  qn_upload_spec spec;
+  qn_upload_of_request(&spec, request, false, faults);
+}
+
 void qn_upload_structure(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
   upload *made = calloc(1, sizeof *made);
   const qn_error error = {QN_NO_MEMORY, "no memory for a structure"};
-  if (made != NULL) qn_upload_of_request(&made->spec, request, false, &faults);
-  if (made == NULL)
+  if (made == NULL) {
     qn_problem_from_error(response, request, &error);
-  else if (qn_faults_total(&faults) > 0)
-    qn_problem_from_faults(response, request, &faults);
-  else if (qn_artifacts_is_file(request, response))
+  } else if (qn_artifacts_is_file(request, response)) {
+    qn_upload_of_request(&made->spec, request, false, NULL);
     keep(store, request, made, response);
+  }
   free(made);
-  qn_faults_fini(&faults);
 }

@@ -25,14 +25,13 @@ static json_t *token_json(const qn_token_row *row) {
 }
 
 void qn_list_tokens(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
-  qn_page_query query = qn_query_page(request, &faults);
+  qn_page_query query = qn_query_page(request, NULL);
   qn_token_page page = {0};
   qn_error error;
-  qn_status status = qn_faults_total(&faults) == 0 ? qn_store_list_tokens(store, query, &page, &error) : QN_INVALID;
+  qn_status status = qn_store_list_tokens(store, query, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, token_json(&page.rows[i]));
-  qn_handler_page(request, response, &faults, status, &error, items, page.more,
+  qn_handler_page(request, response, status, &error, items, page.more,
                   page.count > 0 ? page.rows[page.count - 1].id : 0);
   qn_token_page_fini(&page);
 }

@@ -73,17 +73,16 @@ static void send_slice(qn_store *store, const qn_request *request, const qn_arti
   if (status != QN_OK) qn_problem_from_error(response, request, &error);
 }
 
+static const char *const FORMATS[] = {"netcdf", "xyz", NULL};
+
+void qn_check_trajectory_data(const qn_request *request, qn_faults *faults) {
+  qn_query_word(request, "format", FORMATS, faults);
+}
+
 void qn_get_trajectory_data(qn_store *store, const qn_request *request, qn_response *response) {
-  static const char *const formats[] = {"netcdf", "xyz", NULL};
-  qn_faults faults = {0};
   qn_artifact_row row = {0};
   char name[96], file[112];
-  int format = qn_query_word(request, "format", formats, &faults);
-  if (qn_faults_total(&faults) > 0) {
-    qn_problem_from_faults(response, request, &faults);
-    qn_faults_fini(&faults);
-    return;
-  }
+  int format = qn_query_word(request, "format", FORMATS, NULL);
   if (!qn_artifacts_find(store, request, "trajectory", &row, response)) return;
   if (row.simulation == 0)
     snprintf(name, sizeof name, "trajectory-%lld", (long long)row.id);
@@ -99,23 +98,23 @@ void qn_get_trajectory_data(qn_store *store, const qn_request *request, qn_respo
 
 /* ---- POST: the file is kept, and a job reads it ---- */
 
+void qn_check_upload_trajectory(const qn_request *request, qn_faults *faults) {
+  qn_upload_spec spec;
+  qn_upload_of_request(&spec, request, true, faults);
+}
+
 void qn_upload_trajectory(qn_store *store, const qn_request *request, qn_response *response) {
-  qn_faults faults = {0};
   qn_upload_spec spec;
   char hash[QN_HASH_SIZE];
-  qn_upload_of_request(&spec, request, true, &faults);
-  if (qn_faults_total(&faults) > 0) {
-    qn_problem_from_faults(response, request, &faults);
-  } else if (qn_artifacts_is_file(request, response)) {
-    char *canonical = qn_upload_render(&spec, "trajectory", hash);
-    const qn_submission submission = {
-        .kind = "import", .name = spec.name, .spec = canonical, .sha256 = hash, .upload = request->body_path};
-    const qn_error error = {QN_NO_MEMORY, "no memory for the spec"};
-    if (canonical != NULL)
-      qn_handler_submit(store, request, &submission, "trajectories", response);
-    else
-      qn_problem_from_error(response, request, &error);
-    free(canonical);
-  }
-  qn_faults_fini(&faults);
+  if (!qn_artifacts_is_file(request, response)) return;
+  qn_upload_of_request(&spec, request, true, NULL);
+  char *canonical = qn_upload_render(&spec, "trajectory", hash);
+  const qn_submission submission = {
+      .kind = "import", .name = spec.name, .spec = canonical, .sha256 = hash, .upload = request->body_path};
+  const qn_error error = {QN_NO_MEMORY, "no memory for the spec"};
+  if (canonical != NULL)
+    qn_handler_submit(store, request, &submission, "trajectories", response);
+  else
+    qn_problem_from_error(response, request, &error);
+  free(canonical);
 }

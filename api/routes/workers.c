@@ -20,11 +20,10 @@ static json_t *worker_json(const qn_worker_row *row) {
 
 void qn_list_workers(qn_store *store, const qn_request *request, qn_response *response) {
   qn_worker_page page = {0};
-  qn_faults none = {0};
   qn_error error;
   qn_status status = qn_store_list_workers(store, &page, &error);
   json_t *items = json_array();
   for (int i = 0; i < page.count; i++) json_array_append_new(items, worker_json(&page.rows[i]));
-  qn_handler_page(request, response, &none, status, &error, items, false, 0);
+  qn_handler_page(request, response, status, &error, items, false, 0);
   qn_worker_page_fini(&page);
 }

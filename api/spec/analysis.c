@@ -5,6 +5,7 @@
 
 #include "api/hash.h"
 #include "api/spec/parts.h"
+#include "engine/base/number.h"
 
 enum { MOST_TYPES = 32 };
 
@@ -47,10 +48,11 @@ void qn_spec_read_analysis(qn_analysis_spec *analysis, qn_reader *reader) {
   static const int64_t any = -1;
   *analysis = (qn_analysis_spec){.stage = -1, .sampling = -1};
   if (reader->object == NULL) return;
+  const int before = qn_faults_total(reader->faults);
   analysis->type = read_type(reader);
-  analysis->stage = (int)qn_reader_integer(reader, "stage", 0, QN_MAX_STAGES - 1, &any);
+  analysis->stage = (int)qn_spec_read_integer(reader, "stage", 0, QN_MAX_STAGES - 1, &any, -2);
   if (analysis->type == NULL) return; /* which keys are meant is not known */
-  if (analysis->type->summarise == NULL) analysis->sampling = (int)qn_reader_integer(reader, "sampling", 0, QN_MAX_SAMPLINGS - 1, &any);
+  if (analysis->type->summarise == NULL) analysis->sampling = (int)qn_spec_read_integer(reader, "sampling", 0, QN_MAX_SAMPLINGS - 1, &any, -2);
   for (int p = 0; p < analysis->type->parameter_count; p++) {
     const qn_parameter *parameter = &analysis->type->parameters[p];
     bool sourced = qn_spec_read_source(analysis, p, reader);
@@ -59,6 +61,7 @@ void qn_spec_read_analysis(qn_analysis_spec *analysis, qn_reader *reader) {
   char meaning[96];
   snprintf(meaning, sizeof meaning, "the analysis %s", analysis->type->name);
   qn_reader_end(reader, meaning);
+  analysis->faulty = qn_faults_total(reader->faults) > before;
 }
 
 void qn_spec_write_analysis(json_t *object, const qn_analysis_spec *analysis) {
@@ -88,8 +91,8 @@ void qn_spec_parse_analysis_request(const char *text, size_t size, qn_analysis_r
     qn_reader_fault(&reader, NULL, "has %s; exactly one of them is needed: the number of what is to be analysed",
                     simulation ? "both simulation and trajectory" : "neither simulation nor trajectory");
   static const int64_t none = 0;
-  request->trajectory = qn_reader_integer(&reader, "trajectory", 1, QN_MOST_ID, trajectory ? NULL : &none);
-  request->simulation = qn_reader_integer(&reader, "simulation", 1, QN_MOST_ID, simulation ? NULL : &none);
+  request->trajectory = qn_spec_read_integer(&reader, "trajectory", 1, QN_MOST_ID, trajectory ? NULL : &none, 0);
+  request->simulation = qn_spec_read_integer(&reader, "simulation", 1, QN_MOST_ID, simulation ? NULL : &none, 0);
   request->priority = qn_spec_read_priority(&reader);
   qn_spec_read_analysis(&request->analysis, &reader);
   json_decref(root);
@@ -151,64 +154,101 @@ int qn_spec_stream(const qn_stage *stage, const qn_analysis_spec *analysis) {
 /* The analysis itself says what it can do with the frames that will come. */
 void qn_spec_check_frames(const qn_analysis_spec *analysis, const qn_analysis_prospect *prospect, const char *pointer, qn_faults *faults) {
   qn_error error;
+  bool known = true;
+  for (int p = 0; p < analysis->type->parameter_count; p++) known = known && !isnan(analysis->parameters[p]);
   if (analysis->type->summarise != NULL)
     qn_faults_add(faults, pointer, "%s needs the thermo series of a simulation; a trajectory has none", analysis->type->name);
-  else if (qn_analysis_check(analysis->type, analysis->parameters, prospect, &error) != QN_OK)
+  else if (known && qn_analysis_check(analysis->type, analysis->parameters, prospect, &error) != QN_OK)
     qn_faults_add(faults, pointer, "%s", error.message);
 }
 
+/* The stage is a hold. */
 static void check_parameters(const qn_simulation_spec *spec, const qn_analysis_spec *analysis, const char *pointer,
                              qn_faults *faults) {
   const qn_protocol *protocol = &spec->protocol;
-  double temperature = qn_spec_start_temperature(spec);
+  if (isnan(protocol->timestep)) return;
   bool opened = false;
-  for (int s = 0; s < analysis->stage; s++) {
-    temperature = qn_stage_final_target(&protocol->stages[s], temperature);
-    opened = opened || protocol->stages[s].kind == QN_STAGE_SURFACE;
-  }
+  for (int s = 0; s < analysis->stage; s++) opened = opened || protocol->stages[s].kind == QN_STAGE_SURFACE;
   const qn_stage *stage = &protocol->stages[analysis->stage];
   const qn_sampling *stream = &stage->samplings[qn_spec_stream(stage, analysis)];
-  int64_t steps = qn_stage_steps(stage, temperature, protocol->timestep);
+  int64_t steps = qn_stage_steps(stage, stage->temperature, protocol->timestep);
   bool lattice = spec->initial == QN_INITIAL_LATTICE;
   const qn_analysis_prospect prospect = {
       .frames = qn_sampling_frames(stream, steps, protocol->timestep),
-      .interval = (double)qn_interval_steps(stream->every, protocol->timestep) * protocol->timestep,
-      .atoms = lattice ? qn_lattice_sites(&spec->lattice) : 0,
-      .box_changes = stage->ensemble == QN_ENSEMBLE_NPT,
+      .interval = qn_number_round((double)qn_interval_steps(stream->every, protocol->timestep) * protocol->timestep),
+      .atoms = lattice && !isnan(spec->sites) ? (int64_t)spec->sites : 0,
       .surfaces = opened ? QN_YES : lattice ? QN_NO : QN_UNKNOWN,
       .potential = QN_YES};
   qn_spec_check_frames(analysis, &prospect, pointer, faults);
 }
 
-/* The stage of an analysis of frames; false with a fault. */
-static bool choose_stage(const qn_protocol *protocol, qn_analysis_spec *analysis, const char *pointer, qn_faults *faults) {
+static void check_stage(const qn_simulation_spec *spec, const qn_analysis_spec *analysis, const char *pointer,
+                        qn_faults *faults) {
+  const qn_stage *stage = &spec->protocol.stages[analysis->stage];
+  char at[QN_POINTER_SIZE];
+  snprintf(at, sizeof at, "%.150s/stage", pointer);
+  if (stage->kind != QN_STAGE_HOLD) {
+    qn_faults_add(
+        faults, at,
+        "stage %d is a quench: its frames are of no one temperature, and an average over them would stand for "
+        "none; analyse a hold at each temperature that is wanted",
+        analysis->stage);
+    return;
+  }
+  if (stage->ensemble == QN_ENSEMBLE_NPT && analysis->type->displacements)
+    qn_faults_add(faults, at,
+                  "stage %d is a hold in npt, whose box changes from frame to frame; %s needs one of constant volume: "
+                  "let a hold in nvt with \"volume\": \"mean\" follow, and sample that",
+                  analysis->stage, analysis->type->name);
+  check_parameters(spec, analysis, pointer, faults);
+}
+
+/* The last hold with frames: those of a hold are of one temperature. -1 without one; -2 when a faulty stage may be the one. */
+static int last_sampled_hold(const qn_simulation_spec *spec) {
+  const qn_protocol *protocol = &spec->protocol;
+  for (int s = protocol->stage_count - 1; s >= 0; s--) {
+    if (spec->stage_faulty[s]) return -2;
+    if (protocol->stages[s].sampling_count > 0 && protocol->stages[s].kind == QN_STAGE_HOLD) return s;
+  }
+  return -1;
+}
+
+/* The stage of an analysis of frames; false with a fault, here or in the stage. */
+static bool choose_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer, qn_faults *faults) {
+  const qn_protocol *protocol = &spec->protocol;
   char at[QN_POINTER_SIZE], sampled[256];
+  bool all_known = true;
+  for (int s = 0; s < protocol->stage_count; s++) all_known = all_known && !spec->stage_faulty[s];
   snprintf(at, sizeof at, "%.150s/stage", pointer);
   list_sampled(protocol, sampled, sizeof sampled);
-  if (sampled[0] == '\0') {
+  if (sampled[0] == '\0' && all_known) {
     qn_faults_add(faults, pointer,
                   "no stage of the simulation keeps frames; set sample_every_ps in the stage to be analysed");
     return false;
   }
-  if (analysis->stage < 0) { /* frames of a hold are of one temperature, those of a quench are not */
-    for (int s = 0; s < protocol->stage_count; s++)
-      if (protocol->stages[s].sampling_count > 0 && protocol->stages[s].kind == QN_STAGE_HOLD) analysis->stage = s;
-    if (analysis->stage < 0)
+  if (analysis->stage < 0) {
+    int chosen = last_sampled_hold(spec);
+    if (chosen == -1)
       qn_faults_add(faults, pointer,
-                    "no hold of the simulation keeps frames; set sample_every_ps in the hold to be analysed, or name "
-                    "the stage; with frames: %s",
+                    "no hold of the simulation keeps frames; set sample_every_ps in the hold to be analysed; with "
+                    "frames: %s",
                     sampled);
-  } else if (analysis->stage >= protocol->stage_count || protocol->stages[analysis->stage].sampling_count == 0) {
-    qn_faults_add(faults, at, "stage %d keeps no frames; with frames: %s", analysis->stage, sampled);
+    if (chosen < 0) return false;
+    analysis->stage = chosen;
+  } else if (analysis->stage >= protocol->stage_count ||
+             (!spec->stage_faulty[analysis->stage] && protocol->stages[analysis->stage].sampling_count == 0)) {
+    qn_faults_add(faults, at, "stage %d keeps no frames; with frames: %s", analysis->stage,
+                  sampled[0] != '\0' ? sampled : "none");
     return false;
   }
-  return analysis->stage >= 0;
+  return !spec->stage_faulty[analysis->stage];
 }
 
 /* The stream of frames; where a stage has only one it goes without saying. False with a fault. */
 static bool choose_stream(const qn_stage *stage, qn_analysis_spec *analysis, const char *pointer, qn_faults *faults) {
   char at[QN_POINTER_SIZE];
   snprintf(at, sizeof at, "%.150s/sampling", pointer);
+  if (analysis->sampling == -2) return false;
   if (analysis->sampling >= stage->sampling_count) {
     qn_faults_add(faults, at, "stage %d has %d stream%s of frames; 0 to %d is accepted", analysis->stage, stage->sampling_count,
                   stage->sampling_count == 1 ? "" : "s", stage->sampling_count - 1);
@@ -218,27 +258,26 @@ static bool choose_stream(const qn_stage *stage, qn_analysis_spec *analysis, con
   return true;
 }
 
-static void resolve_thermo(const qn_protocol *protocol, const qn_analysis_spec *analysis, const char *pointer, qn_faults *faults) {
+static void resolve_thermo(const qn_simulation_spec *spec, const qn_analysis_spec *analysis, const char *pointer, qn_faults *faults) {
+  const qn_protocol *protocol = &spec->protocol;
   char at[QN_POINTER_SIZE];
   snprintf(at, sizeof at, "%.150s/stage", pointer);
   bool any = false;
   for (int s = 0; s < protocol->stage_count; s++)
-    any = any || (protocol->stages[s].kind != QN_STAGE_SURFACE && protocol->stages[s].thermo_every > 0.0);
+    any = any || spec->stage_faulty[s] || (protocol->stages[s].kind != QN_STAGE_SURFACE && protocol->stages[s].thermo_every > 0.0);
   if (!any) qn_faults_add(faults, pointer, "no stage of the simulation has thermo rows; set thermo_every_ps");
   else if (analysis->stage >= protocol->stage_count)
     qn_faults_add(faults, at, "there is no stage %d; 0 to %d are accepted", analysis->stage, protocol->stage_count - 1);
-  else if (analysis->stage >= 0 && !(protocol->stages[analysis->stage].thermo_every > 0.0))
+  else if (analysis->stage >= 0 && !spec->stage_faulty[analysis->stage] && !(protocol->stages[analysis->stage].thermo_every > 0.0))
     qn_faults_add(faults, at, "stage %d has no thermo rows", analysis->stage);
 }
 
 void qn_spec_resolve_stage(const qn_simulation_spec *spec, qn_analysis_spec *analysis, const char *pointer,
                            qn_faults *faults) {
-  const qn_protocol *protocol = &spec->protocol;
-  if (analysis->type->summarise != NULL) {
-    resolve_thermo(protocol, analysis, pointer, faults);
-    return;
-  }
-  if (choose_stage(protocol, analysis, pointer, faults) &&
-      choose_stream(&protocol->stages[analysis->stage], analysis, pointer, faults))
-    check_parameters(spec, analysis, pointer, faults);
+  if (spec->protocol.stage_count == 0 || analysis->stage == -2) return; /* a fault already */
+  if (analysis->type->summarise != NULL)
+    resolve_thermo(spec, analysis, pointer, faults);
+  else if (choose_stage(spec, analysis, pointer, faults) &&
+           choose_stream(&spec->protocol.stages[analysis->stage], analysis, pointer, faults))
+    check_stage(spec, analysis, pointer, faults);
 }

@@ -31,10 +31,11 @@ static int by_symbol(const void *a, const void *b) {
   return strcmp(((const qn_species *)a)->symbol, ((const qn_species *)b)->symbol);
 }
 
-static void parse_composition(qn_lattice *lattice, const json_t *value, const char *pointer, qn_faults *faults) {
+/* False when the fractions of the species are not known after a fault. */
+static bool parse_composition(qn_lattice *lattice, const json_t *value, const char *pointer, qn_faults *faults) {
   qn_reader reader;
   qn_reader_begin(&reader, value, pointer, faults);
-  if (reader.object == NULL) return;
+  if (reader.object == NULL) return false;
   if (json_object_size(reader.object) == 0)
     qn_reader_fault(&reader, NULL,
                     "is empty; fractions that add up to 1 are needed, such as {\"Cu\": 0.5, \"Zr\": 0.5}");
@@ -48,13 +49,16 @@ static void parse_composition(qn_lattice *lattice, const json_t *value, const ch
     double fraction = json_is_number(number) ? json_number_value(number) : NAN;
     if (!(fraction > 0.0 && fraction <= 1.0)) {
       qn_faults_add(faults, at, "must be a fraction above 0 and at most 1");
+      fraction = NAN;
       good = false;
     }
     good = add_species(lattice, key, fraction, at, faults) && good;
     sum += fraction;
   }
-  if (good && fabs(sum - 1.0) > 1e-6)
+  if (good && fabs(sum - 1.0) > 1e-6) {
     qn_reader_fault(&reader, NULL, "the fractions add up to %.9g; they must add up to 1 within 1e-6", sum);
+    good = false;
+  }
 
   /* The order of the species decides which sites they get, so it must not hang on the order of the keys. */
   qn_species sorted[QN_MAX_SPECIES];
@@ -67,9 +71,11 @@ static void parse_composition(qn_lattice *lattice, const json_t *value, const ch
       if (strcmp(sorted[s].symbol, lattice->species[t].symbol) == 0) fraction[s] = lattice->fraction[t];
   memcpy(lattice->species, sorted, sizeof sorted);
   memcpy(lattice->fraction, fraction, sizeof fraction);
+  return good;
 }
 
-static void parse_order(qn_lattice *lattice, int crystal, const json_t *value, const char *pointer, qn_faults *faults) {
+/* The same for species by site. */
+static bool parse_order(qn_lattice *lattice, int crystal, const json_t *value, const char *pointer, qn_faults *faults) {
   lattice->ordered = true;
   int sites = crystal >= 0 ? SITES[crystal] : 4, least = crystal == QN_CRYSTAL_B2 ? 2 : 1;
   int count = json_is_array(value) ? (int)json_array_size(value) : 0;
@@ -79,33 +85,36 @@ static void parse_order(qn_lattice *lattice, int crystal, const json_t *value, c
     else
       qn_faults_add(faults, pointer, "must be an array of %d to %d symbols, which fill the sites of each cell in turn",
                     least, sites);
-    return;
+    return false;
   }
+  bool good = crystal >= 0;
   for (int i = 0; i < count; i++) {
     char at[QN_POINTER_SIZE];
     snprintf(at, sizeof at, "%.140s/%d", pointer, i);
     const char *symbol = json_string_value(json_array_get(value, (size_t)i));
     if (symbol == NULL) {
       qn_faults_add(faults, at, "must be a chemical symbol such as \"Cu\"");
+      good = false;
       continue;
     }
     bool twice = false;
     for (int s = 0; s < lattice->species_count; s++) twice = twice || strcmp(lattice->species[s].symbol, symbol) == 0;
-    if (twice)
-      qn_faults_add(faults, at, "%s is named twice", symbol);
-    else
-      add_species(lattice, symbol, (double)(sites / count + (i < sites % count)) / sites, at, faults);
+    double fraction = crystal >= 0 ? (double)(sites / count + (i < sites % count)) / sites : NAN;
+    if (twice) qn_faults_add(faults, at, "%s is named twice", symbol);
+    good = !twice && add_species(lattice, symbol, fraction, at, faults) && good;
   }
+  return good;
 }
 
-static void parse_cells(qn_lattice *lattice, int crystal, qn_reader *reader) {
+/* Number of sites; NAN when a fault hides it. Cells that are not known are 0. */
+static double parse_cells(qn_lattice *lattice, int crystal, qn_reader *reader) {
   const json_t *value = qn_reader_take(reader, "cells");
   char pointer[QN_POINTER_SIZE];
   qn_reader_pointer(reader, "cells", pointer);
   if (!json_is_array(value) || json_array_size(value) != 3) {
     qn_faults_add(reader->faults, pointer, "%s: the number of cells along x, y and z is needed, such as [8, 8, 8]",
                   value == NULL ? "is missing" : "must be an array of 3 integers");
-    return;
+    return NAN;
   }
   bool good = crystal >= 0;
   for (int axis = 0; axis < 3; axis++) {
@@ -116,21 +125,24 @@ static void parse_cells(qn_lattice *lattice, int crystal, qn_reader *reader) {
       snprintf(at, sizeof at, "%.140s/%d", pointer, axis);
       qn_faults_add(reader->faults, at, "must be an integer from 1 to 1000");
       good = false;
-      cells = 1.0;
+      cells = 0.0;
     }
     lattice->cells[axis] = (int)cells;
   }
-  if (!good) return;
+  if (!good) return NAN;
   int64_t sites = qn_lattice_sites(lattice);
   if (sites < 2 || sites > QN_MOST_ATOMS)
     qn_faults_add(reader->faults, pointer, "%lld atoms; 2 to %lld are accepted", (long long)sites,
                   (long long)QN_MOST_ATOMS);
+  return (double)sites;
 }
 
-static void parse_lattice(qn_lattice *lattice, qn_reader *reader) {
+static void parse_lattice(qn_simulation_spec *spec, qn_reader *reader) {
+  qn_lattice *lattice = &spec->lattice;
+  bool known = false; /* species and their fractions */
   int crystal = qn_reader_word(reader, "structure", CRYSTALS, -1);
   if (crystal >= 0) lattice->crystal = (qn_crystal)crystal;
-  parse_cells(lattice, crystal, reader);
+  spec->sites = parse_cells(lattice, crystal, reader);
 
   const json_t *composition = qn_reader_take(reader, "composition"), *ordered = qn_reader_take(reader, "ordered");
   char pointer[QN_POINTER_SIZE];
@@ -147,18 +159,19 @@ static void parse_lattice(qn_lattice *lattice, qn_reader *reader) {
                     "b2 takes ordered: the species at the corners and at the centres; for random species take bcc");
   else if (composition != NULL) {
     qn_reader_pointer(reader, "composition", pointer);
-    parse_composition(lattice, composition, pointer, reader->faults);
+    known = parse_composition(lattice, composition, pointer, reader->faults) && crystal >= 0;
   } else {
     qn_reader_pointer(reader, "ordered", pointer);
-    parse_order(lattice, crystal, ordered, pointer, reader->faults);
+    known = parse_order(lattice, crystal, ordered, pointer, reader->faults);
   }
   lattice->constant = qn_reader_number(reader, "lattice_constant_a", CONSTANT, 0.0);
+  if (lattice->constant == 0.0 && !known) lattice->constant = NAN; /* it cannot be derived */
   qn_reader_end(reader, "a lattice");
 }
 
 static void parse_structure(qn_simulation_spec *spec, qn_reader *reader) {
   char hash[QN_HASH_SIZE + 1];
-  spec->structure = qn_reader_integer(reader, "structure", 1, QN_MOST_ID, NULL);
+  spec->structure = qn_spec_read_integer(reader, "structure", 1, QN_MOST_ID, NULL, 0);
   qn_reader_text(reader, "structure_sha256", hash, sizeof hash, "");
   if (hash[0] != '\0' && (strlen(hash) != QN_HASH_SIZE - 1 || strspn(hash, "0123456789abcdef") != QN_HASH_SIZE - 1))
     qn_reader_fault(reader, "structure_sha256", "must be 64 lower-case hex digits, the sha256 of the structure");
@@ -180,12 +193,12 @@ bool qn_spec_parse_initial(qn_simulation_spec *spec, const json_t *value, const 
   switch (qn_reader_word(&reader, "type", TYPES, -1)) {
   case QN_INITIAL_LATTICE:
     spec->initial = QN_INITIAL_LATTICE;
-    parse_lattice(&spec->lattice, &reader);
+    parse_lattice(spec, &reader);
     return true;
   case QN_INITIAL_SNAPSHOT:
     spec->initial = QN_INITIAL_SNAPSHOT;
-    spec->snapshot_simulation = qn_reader_integer(&reader, "simulation", 1, QN_MOST_ID, NULL);
-    spec->snapshot_stage = (int)qn_reader_integer(&reader, "stage", 0, QN_MAX_STAGES - 1, &any_stage);
+    spec->snapshot_simulation = qn_spec_read_integer(&reader, "simulation", 1, QN_MOST_ID, NULL, 0);
+    spec->snapshot_stage = (int)qn_spec_read_integer(&reader, "stage", 0, QN_MAX_STAGES - 1, &any_stage, -2);
     spec->snapshot_temperature = qn_reader_number(&reader, "temperature_k", qn_temperature_bounds, 0.0);
     qn_reader_end(&reader, "a snapshot");
     return true;

@@ -26,12 +26,16 @@ json_t *qn_spec_render_initial(const qn_simulation_spec *spec);
 /* "priority", which says when the work is done and not what it is. */
 int qn_spec_read_priority(qn_reader *reader);
 
-/* Frames of the whole run; the start must be resolved. */
+/* Frames of the whole run; the start must be resolved. NAN when a fault hides them. */
 double qn_spec_count_frames(const qn_simulation_spec *spec);
 
 /* To twelve digits: undoes the rounding of fs to ps and back, so that what a spec states and what is read back from its canonical form is the
  * same double. */
 double qn_spec_round(double value);
+
+/* An integer as qn_reader_integer reads it; `faulty` after a fault. */
+int64_t qn_spec_read_integer(qn_reader *reader, const char *key, int64_t minimum, int64_t maximum,
+                             const int64_t *fallback, int64_t faulty);
 
 /* The state that one stage leaves to the next. */
 typedef struct qn_stage_walk {

@@ -9,7 +9,8 @@
 #include "api/spec/parts.h"
 #include "api/store.h"
 
-static const char *const PRECISIONS[] = {"double", "fast", NULL}; /* in the order of qn_precision: those that have a kernel */
+static const char *const PRECISIONS[] = {"double", "fast",
+                                         NULL}; /* in the order of qn_precision: those that have a kernel */
 static const qn_precision USUAL_PRECISION = QN_PRECISION_DOUBLE;
 static const qn_bounds TIMESTEP = {0.1, 10.0, "fs"};
 static const double PS_PER_FS = 1e-3;
@@ -18,6 +19,13 @@ double qn_spec_round(double value) {
   char text[40];
   snprintf(text, sizeof text, "%.12g", value);
   return strtod(text, NULL);
+}
+
+int64_t qn_spec_read_integer(qn_reader *reader, const char *key, int64_t minimum, int64_t maximum,
+                             const int64_t *fallback, int64_t faulty) {
+  const int before = qn_faults_total(reader->faults);
+  int64_t value = qn_reader_integer(reader, key, minimum, maximum, fallback);
+  return reader->object == NULL || qn_faults_total(reader->faults) > before ? faulty : value;
 }
 
 static void check_most(qn_faults *faults, double count, double most, const char *what) {
@@ -54,16 +62,16 @@ static void parse_stages(qn_simulation_spec *spec, qn_reader *reader, bool start
   for (size_t s = 0; s < count; s++) {
     char pointer[QN_POINTER_SIZE];
     snprintf(pointer, sizeof pointer, "/stages/%zu", s);
+    const int before = qn_faults_total(reader->faults);
     qn_spec_parse_stage(&protocol->stages[s], &walk, json_array_get(list, s), pointer, reader->faults);
+    spec->stage_faulty[s] = qn_faults_total(reader->faults) > before;
   }
   protocol->stage_count = (int)count;
   check_most(reader->faults, walk.steps, QN_MOST_STEPS, "timesteps");
   check_most(reader->faults, walk.frames, QN_MOST_FRAMES, "frames");
   check_most(reader->faults, walk.rows, QN_MOST_THERMO_ROWS, "thermo rows");
   check_most(reader->faults, walk.snapshots, QN_MOST_SNAPSHOTS, "snapshots");
-  if (lattice && spec->lattice.cells[0] > 0)
-    check_most(reader->faults, walk.frames * (double)qn_lattice_sites(&spec->lattice), QN_MOST_ATOM_FRAMES,
-               "atoms x frames");
+  if (lattice) check_most(reader->faults, walk.frames * spec->sites, QN_MOST_ATOM_FRAMES, "atoms x frames");
   if (walk.bare && walk.temperature == 0.0)
     qn_reader_fault(
         reader, "stages",
@@ -75,6 +83,7 @@ static void check_twice(const qn_simulation_spec *spec, qn_faults *faults) {
   char hash[QN_MAX_ANALYSES][QN_HASH_SIZE] = {{0}};
   for (int i = 0; i < spec->analysis_count; i++) {
     bool twice = false;
+    if (spec->analyses[i].faulty) continue;
     free(qn_spec_render_analysis(&spec->analyses[i], hash[i]));
     for (int k = 0; k < i; k++) twice = twice || strcmp(hash[k], hash[i]) == 0;
     char pointer[QN_POINTER_SIZE];
@@ -83,7 +92,7 @@ static void check_twice(const qn_simulation_spec *spec, qn_faults *faults) {
   }
 }
 
-static void parse_analyses(qn_simulation_spec *spec, qn_reader *reader, bool stages_good) {
+static void parse_analyses(qn_simulation_spec *spec, qn_reader *reader, bool stored) {
   const json_t *list = qn_reader_take(reader, "analyses");
   if (list == NULL) return;
   if (!json_is_array(list) || json_array_size(list) > QN_MAX_ANALYSES) {
@@ -100,22 +109,29 @@ static void parse_analyses(qn_simulation_spec *spec, qn_reader *reader, bool sta
     qn_spec_read_analysis(analysis, &inner);
     whole = whole && analysis->type != NULL;
     if (analysis->type == NULL) continue;
-    if (stages_good) qn_spec_resolve_stage(spec, analysis, pointer, reader->faults);
+    const int before = qn_faults_total(reader->faults);
+    if (!stored) qn_spec_resolve_stage(spec, analysis, pointer, reader->faults);
+    analysis->faulty = analysis->faulty || qn_faults_total(reader->faults) > before;
     spec->analysis_count++;
   }
-  if (!whole) return;
+  if (!whole || stored) return;
   qn_spec_resolve_sources(spec->analyses, spec->analysis_count, "/analyses", reader->faults);
   check_twice(spec, reader->faults);
 }
 
-static void check_hash(const qn_reader *reader, const char *hash) {
-  size_t hexes = strspn(hash, "0123456789abcdef");
-  if (hash[0] != '\0' && (hexes != QN_HASH_SIZE - 1 || hash[hexes] != '\0'))
+/* "" when none was given, or none that can be one. */
+static void read_hash(qn_reader *reader, char hash[QN_HASH_SIZE]) {
+  char text[QN_HASH_SIZE + 1]; /* room to see one that is too long */
+  qn_reader_text(reader, "potential_sha256", text, sizeof text, "");
+  size_t hexes = strspn(text, "0123456789abcdef");
+  bool good = hexes == QN_HASH_SIZE - 1 && text[hexes] == '\0';
+  if (text[0] != '\0' && !good)
     qn_reader_fault(reader, "potential_sha256",
                     "must be 64 lower-case hex digits, the SHA-256 of the potential's text");
+  snprintf(hash, QN_HASH_SIZE, "%.64s", good ? text : "");
 }
 
-static void parse_root(qn_simulation_spec *spec, const json_t *root, qn_faults *faults) {
+static void parse_root(qn_simulation_spec *spec, const json_t *root, bool stored, qn_faults *faults) {
   static const int64_t usual_seed = 1;
   qn_reader reader;
   qn_reader_begin(&reader, root, "", faults);
@@ -123,10 +139,7 @@ static void parse_root(qn_simulation_spec *spec, const json_t *root, qn_faults *
   qn_reader_text(&reader, "name", spec->name, sizeof spec->name, "");
   spec->priority = qn_spec_read_priority(&reader);
   qn_reader_text(&reader, "potential", spec->potential, sizeof spec->potential, NULL);
-  char hash[QN_HASH_SIZE + 1]; /* room to see one that is too long */
-  qn_reader_text(&reader, "potential_sha256", hash, sizeof hash, "");
-  check_hash(&reader, hash);
-  snprintf(spec->potential_sha256, sizeof spec->potential_sha256, "%.64s", hash);
+  read_hash(&reader, spec->potential_sha256);
   spec->protocol.seed = (uint64_t)qn_reader_integer(&reader, "seed", 0, QN_MOST_SEED, &usual_seed);
   spec->protocol.timestep = qn_spec_round(qn_reader_number(&reader, "timestep_fs", TIMESTEP, 1.0)) * PS_PER_FS;
   int precision = qn_reader_word(&reader, "precision", PRECISIONS, (int)USUAL_PRECISION);
@@ -139,9 +152,8 @@ static void parse_root(qn_simulation_spec *spec, const json_t *root, qn_faults *
                     "\"cells\": [8, 8, 8], \"composition\": {\"Cu\": 0.5, \"Zr\": 0.5}}");
   bool start_known = initial != NULL && qn_spec_parse_initial(spec, initial, "/initial", faults);
 
-  const int before = qn_faults_total(faults);
   parse_stages(spec, &reader, start_known);
-  parse_analyses(spec, &reader, qn_faults_total(faults) == before);
+  parse_analyses(spec, &reader, stored);
   qn_reader_end(&reader, "a simulation");
 }
 
@@ -150,13 +162,14 @@ int qn_spec_read_priority(qn_reader *reader) {
   return (int)qn_reader_integer(reader, "priority", -QN_MOST_ADMIN_PRIORITY, QN_MOST_ADMIN_PRIORITY, &usual);
 }
 
-void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec *spec, qn_faults *faults) {
+static void parse(const char *text, size_t size, bool stored, qn_simulation_spec *spec, qn_faults *faults) {
   memset(spec, 0, sizeof *spec);
+  spec->sites = NAN;
   spec->snapshot_stage = -1;
   const int before = qn_faults_total(faults);
   json_t *root = qn_json_parse(text, size, faults);
   if (root == NULL) return;
-  parse_root(spec, root, faults);
+  parse_root(spec, root, stored, faults);
   json_decref(root);
   if (qn_faults_total(faults) > before) return;
 
@@ -165,6 +178,14 @@ void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec 
   if (qn_protocol_check(&spec->protocol, qn_spec_start_temperature(spec), spec->initial != QN_INITIAL_LATTICE, &error) !=
       QN_OK)
     qn_faults_add(faults, "/stages", "%s", error.message);
+}
+
+void qn_spec_parse_simulation(const char *text, size_t size, qn_simulation_spec *spec, qn_faults *faults) {
+  parse(text, size, false, spec, faults);
+}
+
+void qn_spec_parse_stored(const char *text, size_t size, qn_simulation_spec *spec, qn_faults *faults) {
+  parse(text, size, true, spec, faults);
 }
 
 double qn_spec_start_temperature(const qn_simulation_spec *spec) {

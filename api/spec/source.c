@@ -38,12 +38,14 @@ bool qn_spec_read_source(qn_analysis_spec *analysis, int index, qn_reader *reade
   const json_t *value = json_object_get(reader->object, parameter->name);
   if (source == NULL || (!json_is_string(value) && !json_is_object(value))) return false;
   qn_reader_take(reader, parameter->name);
+  const int before = qn_faults_total(reader->faults);
   qn_source_spec *fed = &analysis->sources[analysis->source_count++];
   *fed = (qn_source_spec){.parameter = index, .source = source};
   if (json_is_object(value))
     read_object(fed, value, parameter, reader);
   else if (strcmp(json_string_value(value), source->type) != 0)
     fault_kind(reader, parameter, source);
+  fed->faulty = qn_faults_total(reader->faults) > before;
   return true;
 }
 
@@ -72,6 +74,9 @@ int qn_spec_choose_source(const qn_parameter_source *source, int stage, const qn
 
 static void resolve_source(qn_source_spec *fed, const qn_analysis_spec *of, const qn_analysis_spec *analyses, int count,
                          const char *pointer, qn_faults *faults) {
+  if (fed->faulty || of->stage == -2) return;
+  for (int i = 0; i < count; i++) /* one with a fault may be the one */
+    if (analyses[i].faulty && strcmp(analyses[i].type->name, fed->source->type) == 0) return;
   if (fed->sha256[0] != '\0') { /* the canonical form: the analysis stands beside it */
     char hash[QN_HASH_SIZE] = "";
     for (int i = 0; i < count; i++) {

@@ -48,9 +48,9 @@ static void read_coupling(qn_stage *stage, const qn_stage_walk *walk, qn_reader 
                     "npt would close the vacuum of the surface that was cut before; accepted here: nve, nvt");
 }
 
-/* True when the interval can be kept in a stage of `duration` ps. */
+/* True when the interval can be kept in a stage of `duration` ps; also where timestep or duration are not known after a fault. */
 static bool good_interval(double every, double timestep, double duration) {
-  return every >= timestep * (1.0 - 1e-9) && every <= duration * (1.0 + 1e-9);
+  return !(every < timestep * (1.0 - 1e-9) || every > duration * (1.0 + 1e-9));
 }
 
 /* One stream of "sampling". */

@@ -22,7 +22,7 @@ typedef enum qn_value_status {
   QN_VALUE_UNRESOLVED,      /* the quantity lies between samples: the frames are too far apart in time; or nothing of the kind stands out */
   QN_VALUE_GIVEN            /* not measured: a parameter that was given, reported beside what rests on it */
 } qn_value_status;
-const char *qn_value_status_name(qn_value_status status);
+const char *qn_value_status_name(qn_value_status status); /* "unknown" beyond the last */
 
 /* One number with what is needed to trust it. NAN value when the status leaves nothing to report. */
 typedef struct qn_value {
@@ -110,6 +110,7 @@ typedef struct qn_analysis_type {
   const char *meaning;
   int parameter_count;
   const qn_parameter *parameters;
+  const char *const *quantities; /* names of the values that it reports, NULL-terminated */
   qn_analysis_sampling sampling;
   bool displacements;     /* needs unwrapped positions, evenly spaced in time, in a box that does not change */
   bool layered;           /* the parameters begin with those of a layer (layer.h) */

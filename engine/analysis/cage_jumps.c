@@ -319,10 +319,18 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {
+    "jump_rate_o1", "mean_square_jump_length_o1", "single_jump_length_o1", "jump_diffusion_coefficient_o1", "coordination_before_jump_o1",
+    "coordination_after_jump_o1",
+    "jump_rate_o2", "mean_square_jump_length_o2", "single_jump_length_o2", "jump_diffusion_coefficient_o2", "coordination_before_jump_o2",
+    "coordination_after_jump_o2",
+    "diffusion_coefficient", "debye_waller_factor_used", NULL};
+
 const qn_analysis_type qn_cage_jumps = {.name = "cage_jumps",
                                         .meaning = "cage jumps: rate, length and the diffusion coefficient that they make, by species and for all",
                                         .parameter_count = PARAMETERS,
                                         .parameters = parameters,
+                                        .quantities = quantities,
                                         .sampling = QN_SAMPLING_LONGEST,
                                         .displacements = true,
                                         .layered = true,

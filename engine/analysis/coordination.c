@@ -219,10 +219,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"coordination_number", "coordination_cutoff", "adatom_fraction", NULL};
+
 const qn_analysis_type qn_coordination = {.name = "coordination",
                                           .meaning = "coordination numbers, their distribution, profile under free surfaces, and adatoms",
                                           .parameter_count = PARAMETERS,
                                           .parameters = parameters,
+                                          .quantities = quantities,
                                           .sampling = QN_SAMPLING_LONGEST,
                                           .layered = true,
                                           .alloc = alloc,

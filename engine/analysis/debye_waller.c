@@ -170,10 +170,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"debye_waller_factor", NULL};
+
 const qn_analysis_type qn_debye_waller = {.name = "debye_waller",
                                           .meaning = "Debye-Waller factor <u^2>, by species and for all",
                                           .parameter_count = PARAMETERS,
                                           .parameters = parameters,
+                                          .quantities = quantities,
                                           .sampling = QN_SAMPLING_FINEST,
                                           .displacements = true,
                                           .layered = true,

@@ -145,10 +145,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return QN_OK;
 }
 
+static const char *const quantities[] = {"layer_composition", NULL};
+
 const qn_analysis_type qn_density_profile = {.name = "density_profile",
                                              .meaning = "number density and composition against depth below free surfaces, and the composition of a layer",
                                              .parameter_count = PARAMETERS,
                                              .parameters = parameters,
+                                             .quantities = quantities,
                                              .sampling = QN_SAMPLING_LONGEST,
                                              .layered = true,
                                              .alloc = alloc,

@@ -62,10 +62,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"diffusion_coefficient", NULL};
+
 const qn_analysis_type qn_diffusion = {.name = "diffusion",
                                        .meaning = "mean-squared displacement and diffusion coefficient, by species and for all",
                                        .parameter_count = PARAMETERS,
                                        .parameters = parameters,
+                                       .quantities = quantities,
                                        .sampling = QN_SAMPLING_LONGEST,
                                        .displacements = true,
                                        .layered = true,

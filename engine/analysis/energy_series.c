@@ -255,10 +255,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"potential_energy_per_atom", "potential_energy_drift", NULL};
+
 const qn_analysis_type qn_energy_series = {.name = "energy_series",
                                            .meaning = "potential energy of each atom in the course of time, of the system and of a layer, its mean and drift",
                                            .parameter_count = PARAMETERS,
                                            .parameters = parameters,
+                                           .quantities = quantities,
                                            .sampling = QN_SAMPLING_LONGEST,
                                            .layered = true,
                                            .potential = true,

@@ -121,10 +121,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"non_gaussian_peak_time", "non_gaussian_peak", NULL};
+
 const qn_analysis_type qn_non_gaussian = {.name = "non_gaussian",
                                           .meaning = "non-Gaussian parameter alpha_2 and its peak, by species and for all",
                                           .parameter_count = PARAMETERS,
                                           .parameters = parameters,
+                                          .quantities = quantities,
                                           .sampling = QN_SAMPLING_FINEST,
                                           .displacements = true,
                                           .layered = true,

@@ -135,10 +135,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"pair_distribution_first_minimum", "pair_distribution_first_maximum", NULL};
+
 const qn_analysis_type qn_pair_distribution = {.name = "pair_distribution",
                                                .meaning = "radial distribution function by pairs of species, its first maximum and minimum",
                                                .parameter_count = PARAMETERS,
                                                .parameters = parameters,
+                                               .quantities = quantities,
                                                .sampling = QN_SAMPLING_LONGEST,
                                                .check = check,
                                                .alloc = alloc,

@@ -57,10 +57,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"relaxation_time", NULL};
+
 const qn_analysis_type qn_relaxation = {.name = "relaxation",
                                         .meaning = "self-intermediate scattering function and relaxation time, by species and for all",
                                         .parameter_count = PARAMETERS,
                                         .parameters = parameters,
+                                        .quantities = quantities,
                                         .sampling = QN_SAMPLING_FINEST,
                                         .displacements = true,
                                         .layered = true,

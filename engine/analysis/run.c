@@ -7,6 +7,7 @@
 #include "engine/analysis/history.h"
 #include "engine/analysis/vacuum.h"
 #include "engine/base/memory.h"
+#include "engine/base/number.h"
 
 enum { OPENING = 16 };
 static const double OPENING_BYTES = 64.0 * 1024 * 1024;
@@ -18,7 +19,7 @@ static double interval_of(const qn_trajectory_info *info, int64_t first, int64_t
   if (!(interval > 0)) return NAN;
   for (int64_t i = 1; i < frames; i++)
     if (!(fabs(info->time[first + i * every] - info->time[first + (i - 1) * every] - interval) <= 0.01 * interval)) return NAN;
-  return interval;
+  return qn_number_round(interval);
 }
 
 static qn_status read_slice(void *context, int64_t index, qn_frame *frame, qn_error *error) {

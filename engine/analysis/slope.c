@@ -73,6 +73,12 @@ static int first_diffusive(const qn_window *window, const qn_slope_options *opti
   return first;
 }
 
+/* Did the atoms leave the cage within the last octave of lags? Then no lag tells whether they diffuse. */
+static bool left_last(const qn_window *window, const qn_slope_options *options, int last) {
+  return last > 0 && msd(window, options, last, -1, -1) >= options->cage_square &&
+         !(msd(window, options, half_of(window, last), -1, -1) >= options->cage_square);
+}
+
 void qn_slope_measure(const qn_window *window, const qn_slope_options *options, qn_value *value, qn_slope_line *line) {
   double safe = (double)window->frames_seen * window->interval / SEGMENT_SHARE * (1 + 1e-9);
   double end = options->end > 0 ? options->end * (1 + 1e-9) : safe;
@@ -96,7 +102,8 @@ void qn_slope_measure(const qn_window *window, const qn_slope_options *options, 
   if (!wide) {
     /* Say whether a longer run would do: is the motion diffusive at lags too long for an error? */
     int late = first_diffusive(window, options, longest);
-    value->status = options->start > 0 && !good ? QN_VALUE_NOT_DIFFUSIVE : late <= longest ? QN_VALUE_TOO_FEW_SAMPLES : QN_VALUE_NOT_DIFFUSIVE;
+    bool longer = late <= longest || left_last(window, options, longest);
+    value->status = longer && (good || options->start <= 0) ? QN_VALUE_TOO_FEW_SAMPLES : QN_VALUE_NOT_DIFFUSIVE;
     if (value->status == QN_VALUE_NOT_DIFFUSIVE) return;
     l = (qn_slope_line){options, late, longest};
     if (longest - late + 1 < 2) return;

@@ -16,7 +16,8 @@
  * Student's factor, 1.0 %; at 1500 K 2.63e-9, 1.8 %, 2.2 %. Windows that start later (2 ps) give 1 % less at 2000 K and the same at 1500 K.
  *
  * Status: ok; not_diffusive when no lag of the run is both outside the cage and diffusive; too_few_samples when one is, but beyond
- * 1/16 of the run, so the window would hold fewer than four lags or not reach twice its start. */
+ * 1/16 of the run, so the window would hold fewer than four lags or not reach twice its start; too_few_samples too, without a value, when
+ * the atoms left the cage within the last octave of lags, which is too late to tell. */
 #ifndef QN_ANALYSIS_SLOPE_H
 #define QN_ANALYSIS_SLOPE_H
 

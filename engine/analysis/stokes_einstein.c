@@ -98,10 +98,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"diffusion_coefficient", "relaxation_time", "stokes_einstein_product", NULL};
+
 const qn_analysis_type qn_stokes_einstein = {.name = "stokes_einstein",
                                              .meaning = "diffusion coefficient times relaxation time, by species and for all",
                                              .parameter_count = PARAMETERS,
                                              .parameters = parameters,
+                                             .quantities = quantities,
                                              .sampling = QN_SAMPLING_LONGEST,
                                              .displacements = true,
                                              .layered = true,

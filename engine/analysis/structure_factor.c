@@ -276,10 +276,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return status;
 }
 
+static const char *const quantities[] = {"structure_factor_peak_wave_number", "structure_factor_peak", NULL};
+
 const qn_analysis_type qn_structure_factor = {.name = "structure_factor",
                                               .meaning = "static structure factor of all atoms and by pairs of species, and its maximum",
                                               .parameter_count = PARAMETERS,
                                               .parameters = parameters,
+                                              .quantities = quantities,
                                               .sampling = QN_SAMPLING_LONGEST,
                                               .alloc = alloc,
                                               .accumulate = accumulate,

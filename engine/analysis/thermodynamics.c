@@ -37,15 +37,14 @@ static const char *const column_names[COLUMNS] = {"stage", "step", "time_ps", "t
                                                   "pressure_gpa", "volume_a3"};
 
 typedef enum quantity { HEAT, ENERGY, SPACE, DENSITY, ENTHALPY, FORCE, QUANTITIES } quantity;
+static const char *const quantities[QUANTITIES + 1] = {"temperature",    "potential_energy_per_atom", "volume_per_atom",
+                                                       "number_density", "enthalpy_per_atom",         "pressure",
+                                                       NULL};
 static const struct {
-  const char *name, *unit, *column;
+  const char *unit, *column;
   bool bulk; /* means something without free surfaces alone */
-} quantities[QUANTITIES] = {{"temperature", "K", "mean_temperature_k", false},
-                            {"potential_energy_per_atom", "eV", "potential_energy_ev", false},
-                            {"volume_per_atom", "A3", "volume_a3", true},
-                            {"number_density", "1/A3", "number_density_inv_a3", true},
-                            {"enthalpy_per_atom", "eV", "enthalpy_ev", true},
-                            {"pressure", "GPa", "pressure_gpa", true}};
+} about[QUANTITIES] = {{"K", "mean_temperature_k", false}, {"eV", "potential_energy_ev", false}, {"A3", "volume_a3", true},
+                       {"1/A3", "number_density_inv_a3", true}, {"eV", "enthalpy_ev", true}, {"GPa", "pressure_gpa", true}};
 
 typedef struct rows {
   const qn_thermo_table *table;
@@ -111,9 +110,9 @@ static void choose_rows(rows *r, const qn_thermo_level *level, double first, dou
 static qn_status report_rows(const rows *r, double temperature, qn_report *report, qn_error *error) {
   static const char *const regions[] = {"system", "bulk", "slab"}; /* by qn_knowledge */
   for (int what = 0; what < QUANTITIES && r->count > 0; what++) {
-    if (quantities[what].bulk && r->level->surfaces != QN_NO) continue;
+    if (about[what].bulk && r->level->surfaces != QN_NO) continue;
     qn_value *value =
-        qn_report_add_value(report, quantities[what].name, quantities[what].unit, "all", regions[r->level->surfaces], error);
+        qn_report_add_value(report, quantities[what], about[what].unit, "all", regions[r->level->surfaces], error);
     if (value == NULL) return QN_NO_MEMORY;
     measure(r, (quantity)what, value);
     if ((what == SPACE || what == DENSITY) && isnan(r->level->pressure)) {
@@ -146,12 +145,12 @@ static qn_status report_curves(qn_report *report, qn_error *error) {
     for (int region = 0; region < 3; region++) {
       int64_t count = 0, at = 0;
       for (int pass = 0; pass < 2; pass++) {
-        const char *const columns[] = {"temperature_k", quantities[what].column, "standard_error", NULL};
-        qn_curve *curve = pass == 0 ? NULL : qn_report_add_curve(report, quantities[what].name, "all", regions[region], columns, count, error);
+        const char *const columns[] = {"temperature_k", about[what].column, "standard_error", NULL};
+        qn_curve *curve = pass == 0 ? NULL : qn_report_add_curve(report, quantities[what], "all", regions[region], columns, count, error);
         if (pass == 1 && curve == NULL) return QN_NO_MEMORY;
         for (int v = 0; v < report->value_count; v++) {
           const qn_value *value = &report->values[v];
-          if (strcmp(value->quantity, quantities[what].name) != 0 || strcmp(value->region, regions[region]) != 0) continue;
+          if (strcmp(value->quantity, quantities[what]) != 0 || strcmp(value->region, regions[region]) != 0) continue;
           count += pass == 0;
           if (curve == NULL) continue;
           const double row[3] = {value->temperature_k, value->value, value->standard_error};
@@ -186,4 +185,5 @@ const qn_analysis_type qn_thermodynamics = {
     .meaning = "volume, density, enthalpy and potential energy an atom, for each stage and each step of a quench, from the thermo series",
     .parameter_count = PARAMETERS,
     .parameters = parameters,
+    .quantities = quantities,
     .summarise = summarise};

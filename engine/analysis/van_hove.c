@@ -189,10 +189,13 @@ static qn_status reduce(qn_analysis *analysis, qn_report *report, qn_error *erro
   return QN_OK;
 }
 
+static const char *const quantities[] = {"van_hove_first_minimum", NULL};
+
 const qn_analysis_type qn_van_hove = {.name = "van_hove",
                                       .meaning = "self part of the van Hove function at one lag and its first minimum, by species and for all",
                                       .parameter_count = PARAMETERS,
                                       .parameters = parameters,
+                                      .quantities = quantities,
                                       .sampling = QN_SAMPLING_FINEST,
                                       .displacements = true,
                                       .layered = true,

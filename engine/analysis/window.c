@@ -7,6 +7,7 @@
 #include "engine/analysis/jackknife.h"
 #include "engine/analysis/vacuum.h"
 #include "engine/base/memory.h"
+#include "engine/base/number.h"
 
 enum { FIRST_SEGMENTS = QN_WINDOW_FIRST_SEGMENTS, SEGMENTS_IN_ALL = QN_WINDOW_SEGMENTS_IN_ALL };
 
@@ -72,7 +73,7 @@ qn_status qn_window_init(qn_window *window, const qn_window_options *options, co
   if (status != QN_OK) return status;
   window->frames = known.frames;
   window->interval = known.interval;
-  for (int l = 0; l < window->lag_count; l++) window->lag_time[l] = (double)window->lag[l] * window->interval;
+  for (int l = 0; l < window->lag_count; l++) window->lag_time[l] = qn_number_round((double)window->lag[l] * window->interval);
   window->atoms = first->count;
   window->species_count = first->species_count;
   memcpy(window->species, first->species, (size_t)first->species_count * sizeof *first->species);

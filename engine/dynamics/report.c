@@ -9,6 +9,7 @@ static qn_status report_frames(qn_run *run, const qn_stage *stage, qn_error *err
   int64_t count = atoms->count;
   qn_frame frame = {.step = run->state.step,
                     .time = qn_run_time(run),
+                    .temperature = qn_integrator_temperature(&run->integrator),
                     .box = *run->box,
                     .count = count,
                     .species_count = atoms->species_count,

@@ -4,20 +4,26 @@
 #include <string.h>
 
 #include "engine/base/memory.h"
+#include "engine/base/number.h"
 #include "engine/base/units.h"
 #include "engine/dynamics/run_state.h"
 #include "engine/model/surface.h"
 
 const qn_stage *qn_run_present(const qn_run *run) { return &run->protocol.stages[run->state.stage]; }
 
-double qn_run_time(const qn_run *run) { return (double)run->state.step * run->protocol.timestep; }
+double qn_run_time(const qn_run *run) { return qn_number_round((double)run->state.step * run->protocol.timestep); }
+
+bool qn_run_ramps(const qn_run *run) {
+  const qn_stage *stage = qn_run_present(run);
+  return stage->kind == QN_STAGE_QUENCH && stage->step == 0.0 && qn_stage_levels(stage, run->state.base) == 1;
+}
 
 /* A linear ramp's target at the present offset; a level's otherwise. */
 double qn_run_target(const qn_run *run) {
   const qn_stage *stage = qn_run_present(run);
   const qn_run_state *state = &run->state;
   int levels = qn_stage_levels(stage, state->base);
-  if (stage->kind == QN_STAGE_QUENCH && stage->step == 0.0 && levels == 1) {
+  if (qn_run_ramps(run)) {
     int64_t end = qn_stage_level_end(stage, state->base, run->protocol.timestep, 0);
     return end == 0 ? stage->to : state->base + (stage->to - state->base) * ((double)state->offset / (double)end);
   }
@@ -111,7 +117,9 @@ static qn_status enter_timed(qn_run *run, qn_error *error) {
   qn_integrator_start(&run->integrator, &settings, run->atoms);
   memcpy(state->start_length, run->box->length, sizeof state->start_length);
   state->start_temperature = qn_integrator_temperature(&run->integrator);
-  return qn_run_watch(run, error);
+  state->drift_known = false;
+  status = qn_run_watch(run, error);
+  return status == QN_OK ? qn_run_watch_drift(run, error) : status;
 }
 
 static qn_status enter_stage(qn_run *run, qn_error *error) {
@@ -134,6 +142,7 @@ static qn_status finish_level(qn_run *run, qn_error *error) {
   }
   qn_status status = qn_run_snapshot(run, error);
   begin_means(state);
+  state->drift_known = false; /* another target, another conserved quantity */
   state->level++;
   return status;
 }
@@ -172,12 +181,14 @@ static qn_status one_step(qn_run *run, qn_error *error) {
   state->offset++;
   run->integrator.settings.temperature = qn_run_target(run);
   qn_integrator_first(&run->integrator, run->atoms, run->box, state->force.virial);
+  const need what = need_of(run);
   qn_status status = qn_run_watch_box(run, error);
-  if (status == QN_OK) status = compute_force(run, need_of(run), error);
+  if (status == QN_OK) status = compute_force(run, what, error);
   if (status != QN_OK) return status;
   qn_integrator_second(&run->integrator, run->atoms, run->box, state->force.virial);
   add_means(run);
-  return qn_run_watch(run, error);
+  status = qn_run_watch(run, error);
+  return status == QN_OK && what == EVERYTHING ? qn_run_watch_drift(run, error) : status;
 }
 
 static const char *stage_name(const qn_stage *stage) {

@@ -1,7 +1,8 @@
 /* The run loop: carries atoms through a protocol. The caller owns the loop (alloc, advance until done, free), so that it can look at a
  * cancel flag, renew a lease, or stop between any two calls; frames, thermo rows and snapshots leave through callbacks.
  *
- * A run that becomes unphysical ends with QN_BLOWUP and a message that says in which stage, at which step and time, and why. */
+ * A run that becomes unphysical ends with QN_BLOWUP and a message that says in which stage, at which step and time, and why: too hot, an atom
+ * lost, not a number, a box that collapsed or evaporated, or a conserved quantity that drifted; the limits are in watch.c. */
 #ifndef QN_DYNAMICS_RUN_H
 #define QN_DYNAMICS_RUN_H
 

@@ -20,6 +20,9 @@ typedef struct qn_run_state {
   double mean_length[3];    /* A, of the last npt level */
   double start_length[3];   /* A, box at the start of the stage */
   double start_temperature; /* K, measured at the start of the stage */
+  bool drift_known;         /* the two below hold something */
+  double drift_energy;      /* eV, conserved quantity when it was first known in this level ... */
+  int64_t drift_step;       /* ... at this step */
   bool force_known;         /* force and atoms->f belong to the present positions */
   qn_force_result force;    /* zero but for what the step needed */
 } qn_run_state;
@@ -61,5 +64,12 @@ qn_status qn_run_snapshot(qn_run *run, qn_error *error);
 /* QN_BLOWUP with the reason when the state after a step, or the box before a force evaluation, is unphysical. */
 qn_status qn_run_watch(const qn_run *run, qn_error *error);
 qn_status qn_run_watch_box(const qn_run *run, qn_error *error);
+
+/* The same when the conserved quantity has drifted; to be called where the energy is known. While the target changes it is not conserved, and
+ * not watched. */
+qn_status qn_run_watch_drift(qn_run *run, qn_error *error);
+
+/* Whether the target of the present stage changes with every step. */
+bool qn_run_ramps(const qn_run *run);
 
 #endif

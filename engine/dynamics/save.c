@@ -6,7 +6,7 @@
 
 #include "engine/dynamics/run_state.h"
 
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 
 /* One walk over the state serves counting, saving and loading, so that the three cannot differ. */
 typedef struct archive {
@@ -58,6 +58,9 @@ static void walk_state(archive *ar, qn_run_state *state, qn_integrator_state *in
   VALUE(ar, state->mean_length);
   VALUE(ar, state->start_length);
   VALUE(ar, state->start_temperature);
+  flag(ar, &state->drift_known);
+  VALUE(ar, state->drift_energy);
+  VALUE(ar, state->drift_step);
   VALUE(ar, state->force.energy);
   VALUE(ar, state->force.virial);
   VALUE(ar, integrator->twice_kinetic);
@@ -210,7 +213,8 @@ static bool good_numbers(const qn_run_state *state, const qn_integrator_state *i
   for (int a = 0; a < 3; a++)
     if (state->mean_known && !(state->mean_length[a] > 0.0 && isfinite(state->mean_length[a]))) return false;
   return state->mean_count >= 0 && all_finite(state->mean_sum, 3) && all_finite(state->start_length, 3) &&
-         isfinite(state->start_temperature) && isfinite(state->force.energy) && all_finite(state->force.virial, 6) &&
+         isfinite(state->start_temperature) && isfinite(state->drift_energy) && state->drift_step >= 0 &&
+         state->drift_step <= state->step && isfinite(state->force.energy) && all_finite(state->force.virial, 6) &&
          all_finite(integrator->twice_kinetic, 3) && all_finite(integrator->drift, 3) && isfinite(integrator->pending) &&
          all_finite(integrator->chain.position, QN_CHAIN_LENGTH) && all_finite(integrator->chain.rate, QN_CHAIN_LENGTH) &&
          all_finite(integrator->barostat.rate, 3) && all_finite(integrator->barostat.chain.position, QN_CHAIN_LENGTH) &&

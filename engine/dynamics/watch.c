@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "engine/base/units.h"
 #include "engine/dynamics/run_state.h"
 
 /* A stage may be hotter than its hottest target, or than it began, by this factor and this much: room for the melting of a crystal of
@@ -12,6 +13,12 @@ static const double LONGEST_MOVE = 0.5;
 
 /* A box that grows by this factor along an axis within a stage has evaporated. */
 static const double LARGEST_GROWTH = 2.0;
+
+/* How far the conserved quantity may drift within a stage, or a step of a quench, in units of the thermal energy 3/2 kT of an atom: so much
+ * at any time, and where a thermostat takes the heat away, so much more for each ps. Measured on the Cu-Zr liquid at 2000 K (3000 K): at 3 fs
+ * it stays within 0.1 % (0.2 %), at 5 fs within 0.3 % (0.6 %); at 7 fs and 3000 K it grows by 0.2 % a ps, at 10 fs by 2 % (13 %) a ps. A lattice
+ * that melts or is pressed to 100 GPa at the start of a stage at 2 fs stays within 0.8 %. */
+static const double DRIFT_SHARE = 0.02, DRIFT_SHARE_PER_PS = 0.001;
 
 static double heat_limit(const qn_run *run) {
   double base = run->state.base, final = qn_stage_final_target(qn_run_present(run), base);
@@ -54,4 +61,26 @@ qn_status qn_run_watch_box(const qn_run *run, qn_error *error) {
                         "xyz"[a], start, length, run->smallest_length, LARGEST_GROWTH * start);
   }
   return QN_OK;
+}
+
+qn_status qn_run_watch_drift(qn_run *run, qn_error *error) {
+  qn_run_state *state = &run->state;
+  const qn_integrator *integrator = &run->integrator;
+  if (qn_run_ramps(run)) return QN_OK;
+  double conserved = qn_integrator_conserved(integrator, state->force.energy, qn_box_volume(run->box));
+  if (!state->drift_known) {
+    state->drift_known = true;
+    state->drift_energy = conserved;
+    state->drift_step = state->step;
+  }
+  bool isolated = integrator->settings.ensemble == QN_ENSEMBLE_NVE;
+  double temperature = fmax(integrator->settings.temperature, qn_integrator_temperature(integrator));
+  double thermal = 1.5 * QN_BOLTZMANN * temperature, time = (double)(state->step - state->drift_step) * run->protocol.timestep;
+  double drift = fabs(conserved - state->drift_energy) / (double)run->atoms->count;
+  double limit = (DRIFT_SHARE + (isolated ? 0.0 : DRIFT_SHARE_PER_PS * time)) * thermal;
+  if (!(drift > limit)) return QN_OK;
+  return qn_error_set(error, QN_BLOWUP,
+                      "the conserved quantity drifted by %.3g eV an atom within %.4g ps; at most %.3g eV is accepted (%g %% of the thermal energy "
+                      "3/2 kT%s): a timestep shorter than %.3g fs is needed",
+                      drift, time, limit, 100 * DRIFT_SHARE, isolated ? "" : ", and 0.1 % of it more for each ps", run->protocol.timestep / QN_FS_PS);
 }

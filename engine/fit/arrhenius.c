@@ -47,4 +47,6 @@ static qn_status fit_arrhenius(const qn_fit_point *points, int count, const qn_f
   return status;
 }
 
-const qn_fit_type qn_fit_arrhenius = {"arrhenius", "Arrhenius's law: ln y = ln y0 - Q/kT", 2, true, fit_arrhenius};
+static const char *const quantities[] = {"ln_prefactor", "activation_energy", "prefactor", "prefactor_mean", NULL};
+
+const qn_fit_type qn_fit_arrhenius = {"arrhenius", "Arrhenius's law: ln y = ln y0 - Q/kT", 2, true, quantities, fit_arrhenius};

@@ -63,6 +63,7 @@ typedef struct qn_fit_type {
   const char *meaning;
   int parameters;         /* and as many points, at as many temperatures, are the least that it can be fitted to */
   bool logarithmic;       /* one in the logarithm of the values, whatever the options */
+  const char *const *quantities; /* names of the values that it gives, NULL-terminated */
   /* QN_INVALID for points that no law can use (temperature or value not positive or not finite), naming the point. */
   qn_status (*fit)(const qn_fit_point *points, int count, const qn_fit_options *options, qn_fit *fit, qn_error *error);
 } qn_fit_type;

@@ -127,5 +127,7 @@ static qn_status fit_glass_transition(const qn_fit_point *points, int count, con
   return status;
 }
 
+static const char *const quantities[] = {"glass_transition_temperature", "kink_value", "slope_below", "slope_above", NULL};
+
 const qn_fit_type qn_fit_glass_transition = {"glass_transition", "two lines that meet at the glass transition temperature", 4, false,
-                                             fit_glass_transition};
+                                             quantities, fit_glass_transition};

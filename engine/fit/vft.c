@@ -74,4 +74,6 @@ static qn_status fit_vft(const qn_fit_point *points, int count, const qn_fit_opt
   return status;
 }
 
-const qn_fit_type qn_fit_vft = {"vft", "the law of Vogel, Fulcher and Tammann: ln y = ln y0 - D* T0/(T - T0)", 3, true, fit_vft};
+static const char *const quantities[] = {"ln_prefactor", "strength", "vogel_temperature", "energy", "prefactor", NULL};
+
+const qn_fit_type qn_fit_vft = {"vft", "the law of Vogel, Fulcher and Tammann: ln y = ln y0 - D* T0/(T - T0)", 3, true, quantities, fit_vft};

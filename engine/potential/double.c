@@ -29,11 +29,9 @@ static const double *table_of(const qn_eam *eam, const double *tables, int a, in
 
 static bool is_symmetric(const qn_system *system) {
   const qn_eam *eam = system->eam;
-  for (int a = 0; a < system->species_count; a++)
-    for (int b = 0; b < a; b++) {
-      int ea = system->species[a], eb = system->species[b];
-      if (memcmp(table_of(eam, eam->density, ea, eb), table_of(eam, eam->density, eb, ea), (size_t)eam->r_points * sizeof(double)) != 0) return false;
-    }
+  for (int a = 0; a < eam->species_count; a++)
+    for (int b = 0; b < a; b++)
+      if (memcmp(table_of(eam, eam->density, a, b), table_of(eam, eam->density, b, a), (size_t)eam->r_points * sizeof(double)) != 0) return false;
   return true;
 }
 
@@ -57,12 +55,12 @@ static void find_nearest(qn_double *self, const qn_system *system, double *large
   const qn_eam *eam = system->eam;
   double steep = 0.0, of_phi, of_density, most_density = 0.0;
   self->nearest = self->near = *largest_density = 0.0;
-  for (int a = 0; a < system->species_count; a++) steep = fmax(steep, steepest(self->embedding, a));
+  for (int a = 0; a < eam->species_count; a++) steep = fmax(steep, steepest(self->embedding, a));
   for (int pass = 0; pass < 2; pass++)
-    for (int a = 0; a < system->species_count; a++)
-      for (int b = 0; b < system->species_count; b++) {
+    for (int a = 0; a < eam->species_count; a++)
+      for (int b = 0; b < eam->species_count; b++) {
         size_t slot = (size_t)(a * self->step + b);
-        self->nearest = fmax(self->nearest, system->ranges->core[system->species[a]][system->species[b]]);
+        self->nearest = fmax(self->nearest, system->ranges->core[a][b]);
         self->near = fmax(self->near, self->nearest);
         for (int k = eam->r_points - 2; k > 0 && k * eam->r_step > self->nearest; k--) {
           double r = k * eam->r_step;
@@ -79,7 +77,7 @@ static void find_nearest(qn_double *self, const qn_system *system, double *large
 
 static qn_status make_tables(qn_double *self, const qn_system *system, qn_error *error) {
   const qn_eam *eam = system->eam;
-  int n = system->species_count;
+  int n = eam->species_count;
   self->symmetric = is_symmetric(system);
   self->step = self->symmetric && n == 2 ? 1 : n;
   while (1 << self->tag_bits < n) self->tag_bits++;
@@ -89,16 +87,13 @@ static qn_status make_tables(qn_double *self, const qn_system *system, qn_error 
   self->r_none = eam->r_points + 0.5;
   self->cutoff_square = eam->cutoff * eam->cutoff;
   if (!alloc_tables(self, n)) return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the potential");
-  for (int a = 0; a < n; a++) {
-    int ea = system->species[a];
+  for (int a = 0; a < n; a++)
     for (int b = 0; b < n; b++) {
-      int eb = system->species[b];
       size_t slot = 2 * (size_t)(a * self->step + b) * (size_t)self->slot;
-      qn_spline_knots(eam->r_points, table_of(eam, eam->pair, ea, eb), self->pair + slot);
-      qn_spline_knots(eam->r_points, table_of(eam, eam->density, ea, eb), self->here + slot);
-      if (!self->symmetric) qn_spline_knots(eam->r_points, table_of(eam, eam->density, eb, ea), self->there + slot);
+      qn_spline_knots(eam->r_points, table_of(eam, eam->pair, a, b), self->pair + slot);
+      qn_spline_knots(eam->r_points, table_of(eam, eam->density, a, b), self->here + slot);
+      if (!self->symmetric) qn_spline_knots(eam->r_points, table_of(eam, eam->density, b, a), self->there + slot);
     }
-  }
   double largest;
   int exponent;
   find_nearest(self, system, &largest);

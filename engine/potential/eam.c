@@ -10,6 +10,9 @@
 /* Five points carry the slopes; the upper bounds keep a hostile header from asking for more than any real file. */
 enum { FEWEST_POINTS = 5, MOST_POINTS = 1000000, MOST_BYTES = 1 << 29 };
 
+/* Atoms are never nearer than some tenths of an Angstrom, and no metal's functions reach far: outside of this a cutoff is in other units, A. */
+static const double LEAST_CUTOFF = 0.5, LARGEST_CUTOFF = 100.0;
+
 #define TRY(call)                          \
   do {                                     \
     qn_status status_ = (call);            \
@@ -25,8 +28,8 @@ static qn_status parse_elements(qn_eam *eam, qn_setfl *setfl, qn_error *error) {
   int64_t count;
   if (!qn_setfl_next_in_line(setfl, &token)) return qn_error_set(error, QN_PARSE, "line 4: the number of elements is missing");
   TRY(qn_setfl_int(setfl, token, &count, error));
-  if (count < 1 || count > QN_MAX_SPECIES)
-    return qn_error_set(error, QN_PARSE, "line 4: %lld elements, must lie between 1 and %d", (long long)count, QN_MAX_SPECIES);
+  if (count < 1 || count > QN_MAX_ELEMENTS)
+    return qn_error_set(error, QN_PARSE, "line 4: %lld elements, must lie between 1 and %d", (long long)count, QN_MAX_ELEMENTS);
   for (int s = 0; s < count; s++) {
     if (!qn_setfl_next_in_line(setfl, &token))
       return qn_error_set(error, QN_PARSE, "line 4: names %d of %lld elements", s, (long long)count);
@@ -73,6 +76,8 @@ static qn_status parse_sizes(qn_eam *eam, qn_setfl *setfl, qn_error *error) {
   eam->r_points = (int)number[2];
   eam->r_step = number[3];
   eam->cutoff = number[4];
+  if (!(eam->cutoff >= LEAST_CUTOFF && eam->cutoff <= LARGEST_CUTOFF))
+    return qn_error_set(error, QN_PARSE, "line 5: the cutoff is %g A, must lie between %g and %g", eam->cutoff, LEAST_CUTOFF, LARGEST_CUTOFF);
   /* Past its last point a table has nothing to say; files give a cutoff of nr * dr or (nr - 1) * dr. */
   if (eam->cutoff > eam->r_step * (eam->r_points + 1))
     return qn_error_set(error, QN_PARSE, "line 5: the cutoff %g A lies beyond the tables, which end at %g A", eam->cutoff,
@@ -86,7 +91,7 @@ static qn_status parse_element_header(qn_eam *eam, int s, qn_setfl *setfl, qn_er
   const char *symbol = eam->species[s].symbol;
   int64_t atomic_number;
   if (!qn_setfl_next(setfl, &token))
-    return qn_error_set(error, QN_PARSE, "line %lld: the file ends before the header of %s", (long long)setfl->line, symbol);
+    return qn_error_set(error, QN_PARSE, "line %lld: the file ends before the header of %s", (long long)setfl->last, symbol);
   TRY(qn_setfl_int(setfl, token, &atomic_number, error));
   double number[2];
   for (int k = 0; k < 2; k++) {
@@ -112,7 +117,7 @@ static qn_status parse_block(qn_setfl *setfl, int points, double *values, const 
   qn_setfl_token token;
   for (int i = 0; i < points; i++) {
     if (!qn_setfl_next(setfl, &token))
-      return qn_error_set(error, QN_PARSE, "line %lld: the file ends after %d of the %d values of %s %s%s%s", (long long)setfl->line, i, points,
+      return qn_error_set(error, QN_PARSE, "line %lld: the file ends after %d of the %d values of %s %s%s%s", (long long)setfl->last, i, points,
                           what, a, *b ? "-" : "", b);
     if (qn_setfl_double(setfl, token, &values[i], error) != QN_OK) {
       char reason[200];
@@ -155,20 +160,49 @@ static qn_status parse_tables(qn_eam *eam, qn_setfl *setfl, qn_error *error) {
   return QN_OK;
 }
 
+static qn_status make_tables(qn_eam *eam, qn_error *error) {
+  size_t n = (size_t)eam->species_count, points = (size_t)eam->r_points;
+  eam->embedding = qn_memory_alloc(n * (size_t)eam->rho_points, sizeof(double));
+  eam->density = qn_memory_alloc(n * n * points, sizeof(double));
+  eam->pair = qn_memory_alloc(n * n * points, sizeof(double));
+  if (eam->embedding == NULL || eam->density == NULL || eam->pair == NULL)
+    return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of a potential");
+  return QN_OK;
+}
+
+/* The file fits neither kind: read it as both, and tell both faults, first that of the one that got further. */
+static qn_status find_fault(qn_eam *eam, const qn_setfl *setfl, qn_error *error) {
+  static const char *const names[2] = {"eam/alloy", "eam/fs"};
+  qn_error fault[2];
+  int64_t reached[2] = {0, -1};
+  for (int kind = 0; kind < (eam->species_count > 1 ? 2 : 1); kind++) {
+    qn_setfl attempt = *setfl;
+    eam->finnis_sinclair = kind == 1;
+    qn_status status = parse_tables(eam, &attempt, &fault[kind]);
+    if (status == QN_OK) return QN_OK;
+    reached[kind] = attempt.line;
+  }
+  int first = reached[1] > reached[0];
+  if (reached[1] < 0) return qn_error_set(error, fault[0].status, "%s", fault[0].message);
+  return qn_error_set(error, fault[first].status, "%.400s (read as %s; as %s: %.400s)", fault[first].message, names[first], names[1 - first],
+                      fault[1 - first].message);
+}
+
 /* Element headers have 3 or 4 entries, so each kind of file has a narrow range of lengths, and the ranges lie apart. */
-static qn_status tell_kind(qn_eam *eam, const qn_setfl *setfl, qn_error *error) {
+static qn_status parse_body(qn_eam *eam, qn_setfl *setfl, qn_error *error) {
   int64_t n = eam->species_count, nr = eam->r_points, found = qn_setfl_count(setfl);
   int64_t common = n * (3 + eam->rho_points) + n * (n + 1) / 2 * nr;
   int64_t alloy = common + n * nr, finnis_sinclair = common + n * n * nr;
-  eam->finnis_sinclair = n > 1 && found > alloy + n;
-  if (found < alloy)
-    return qn_error_set(error, QN_PARSE, "line 5: announces %lld values or more, the file has %lld after it", (long long)alloy, (long long)found);
-  if (eam->finnis_sinclair && found < finnis_sinclair)
-    return qn_error_set(error, QN_PARSE,
-                        "line 5: announces %lld to %lld values (eam/alloy) or %lld to %lld (eam/fs), the file has %lld after it",
-                        (long long)alloy, (long long)(alloy + n), (long long)finnis_sinclair, (long long)(finnis_sinclair + n),
-                        (long long)found);
-  return QN_OK;
+  bool is_alloy = found >= alloy && found <= alloy + n, is_finnis_sinclair = found >= finnis_sinclair && found <= finnis_sinclair + n;
+  /* Nothing is allocated for a header that promises far more than there is. */
+  if (found < alloy - alloy / 4)
+    return qn_error_set(error, QN_PARSE, "line %lld: the file ends after %lld of the %lld values or more that line 5 announces",
+                        (long long)qn_setfl_last_line(setfl), (long long)found, (long long)alloy);
+  qn_status status = make_tables(eam, error);
+  if (status != QN_OK) return status;
+  if (!is_alloy && !is_finnis_sinclair) return find_fault(eam, setfl, error);
+  eam->finnis_sinclair = !is_alloy;
+  return parse_tables(eam, setfl, error);
 }
 
 static qn_status parse(qn_eam *eam, qn_setfl *setfl, qn_error *error) {
@@ -177,19 +211,12 @@ static qn_status parse(qn_eam *eam, qn_setfl *setfl, qn_error *error) {
       return qn_error_set(error, QN_PARSE, "line %d: the file ends within its three comment lines", i + 1);
   TRY(parse_elements(eam, setfl, error));
   TRY(parse_sizes(eam, setfl, error));
-  TRY(tell_kind(eam, setfl, error));
-  size_t n = (size_t)eam->species_count, points = (size_t)eam->r_points;
-  eam->embedding = qn_memory_alloc(n * (size_t)eam->rho_points, sizeof(double));
-  eam->density = qn_memory_alloc(n * n * points, sizeof(double));
-  eam->pair = qn_memory_alloc(n * n * points, sizeof(double));
-  if (eam->embedding == NULL || eam->density == NULL || eam->pair == NULL)
-    return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of a potential");
-  return parse_tables(eam, setfl, error);
+  return parse_body(eam, setfl, error);
 }
 
 qn_status qn_eam_parse(qn_eam *eam, const char *text, size_t size, qn_error *error) {
   *eam = (qn_eam){0};
-  qn_setfl setfl = {text, text + size, 1};
+  qn_setfl setfl = {.at = text, .end = text + size, .line = 1};
   qn_status status = parse(eam, &setfl, error);
   if (status != QN_OK) qn_eam_fini(eam);
   return status;
@@ -246,4 +273,33 @@ int qn_eam_find_species(const qn_eam *eam, const char *symbol) {
   for (int s = 0; s < eam->species_count; s++)
     if (strcmp(eam->species[s].symbol, symbol) == 0) return s;
   return -1;
+}
+
+qn_status qn_eam_select(const qn_eam *eam, const qn_species *species, int species_count, qn_eam *selected, qn_error *error) {
+  int index[QN_MAX_ELEMENTS];
+  *selected = *eam;
+  selected->embedding = selected->density = selected->pair = NULL;
+  selected->species_count = species_count;
+  for (int s = 0; s < species_count; s++) {
+    index[s] = qn_eam_find_species(eam, species[s].symbol);
+    if (index[s] < 0) return qn_error_set(error, QN_INVALID, "the potential has no entry for %s", species[s].symbol);
+    selected->species[s] = eam->species[index[s]];
+    selected->lattice_constant[s] = eam->lattice_constant[index[s]];
+    memcpy(selected->lattice[s], eam->lattice[index[s]], sizeof selected->lattice[s]);
+  }
+  qn_status status = make_tables(selected, error);
+  if (status != QN_OK) {
+    qn_eam_fini(selected);
+    return status;
+  }
+  const size_t rho = (size_t)eam->rho_points, r = (size_t)eam->r_points;
+  for (int a = 0; a < species_count; a++) {
+    memcpy(selected->embedding + (size_t)a * rho, eam->embedding + (size_t)index[a] * rho, rho * sizeof(double));
+    for (int b = 0; b < species_count; b++) {
+      size_t to = (size_t)(a * species_count + b) * r, from = (size_t)(index[a] * eam->species_count + index[b]) * r;
+      memcpy(selected->density + to, eam->density + from, r * sizeof(double));
+      memcpy(selected->pair + to, eam->pair + from, r * sizeof(double));
+    }
+  }
+  return QN_OK;
 }

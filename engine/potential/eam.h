@@ -13,11 +13,14 @@
 #include "engine/base/status.h"
 #include "engine/model/atoms.h"
 
+/* More elements than there are; the atoms of one system may have QN_MAX_SPECIES of them. */
+enum { QN_MAX_ELEMENTS = 128 };
+
 typedef struct qn_eam {
   int species_count;
-  qn_species species[QN_MAX_SPECIES];       /* symbol and mass, in the file's order */
-  double lattice_constant[QN_MAX_SPECIES];  /* A, from the header */
-  char lattice[QN_MAX_SPECIES][8];          /* "fcc", ... from the header */
+  qn_species species[QN_MAX_ELEMENTS];      /* symbol and mass, in the file's order */
+  double lattice_constant[QN_MAX_ELEMENTS]; /* A, from the header */
+  char lattice[QN_MAX_ELEMENTS][8];         /* "fcc", ... from the header */
   bool finnis_sinclair;                     /* eam/fs */
   int rho_points, r_points;                 /* table lengths: nrho, nr */
   double rho_step, r_step;                  /* drho; dr in A */
@@ -35,5 +38,9 @@ qn_status qn_eam_read(qn_eam *eam, const char *path, qn_error *error);
 void qn_eam_fini(qn_eam *eam);
 
 int qn_eam_find_species(const qn_eam *eam, const char *symbol); /* -1 when absent */
+
+/* The part of a potential that concerns these species, in their order, as a potential of its own (caller: qn_eam_fini). QN_INVALID when one has no
+ * entry. */
+qn_status qn_eam_select(const qn_eam *eam, const qn_species *species, int species_count, qn_eam *selected, qn_error *error);
 
 #endif

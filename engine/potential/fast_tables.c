@@ -160,9 +160,9 @@ typedef struct builder {
 /* phi, or rho at `a` from `s`, whichever is wanted. */
 static source source_of(const builder *b, const qn_fast_tables *tables, int a, int s, bool pair, bool slope, double scale) {
   const qn_system *system = b->system;
-  int ea = system->species[a], es = system->species[s], index = a * system->species_count + s;
+  int index = a * system->eam->species_count + s;
   return (source){.cubics = b->splines + (size_t)(2 * index + (pair ? 0 : 1)) * b->stride, .points = system->eam->r_points, .step = system->eam->r_step,
-                  .near = tables->nearest, .range = pair ? system->ranges->pair[ea][es] : system->ranges->density[ea][es], .pair = pair,
+                  .near = tables->nearest, .range = pair ? system->ranges->pair[a][s] : system->ranges->density[a][s], .pair = pair,
                   .slope = slope, .scale = scale};
 }
 
@@ -184,16 +184,13 @@ static qn_status make_splines(qn_fast_tables *tables, builder *b, const qn_embed
   b->splines = qn_memory_alloc((size_t)(2 * n * n) * b->stride, sizeof(double));
   if (b->splines == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for the tables of the potential");
   tables->symmetric = true;
-  for (int a = 0; a < n; a++) {
-    int ea = b->system->species[a];
+  for (int a = 0; a < n; a++)
     for (int s = 0; s < n; s++) {
-      int es = b->system->species[s];
       double *table = b->splines + (size_t)(2 * (a * n + s)) * b->stride;
-      qn_spline_table(eam->r_points, pair_table(eam, ea, es), table);
-      qn_spline_table(eam->r_points, density_table(eam, ea, es), table + b->stride);
-      tables->symmetric &= memcmp(density_table(eam, ea, es), density_table(eam, es, ea), (size_t)eam->r_points * sizeof(double)) == 0;
+      qn_spline_table(eam->r_points, pair_table(eam, a, s), table);
+      qn_spline_table(eam->r_points, density_table(eam, a, s), table + b->stride);
+      tables->symmetric &= memcmp(density_table(eam, a, s), density_table(eam, s, a), (size_t)eam->r_points * sizeof(double)) == 0;
     }
-  }
   for (int a = 0; a < n; a++) {
     source own = source_of(b, tables, a, a, false, false, 1.0);
     double r = 0.4 * own.range;
@@ -208,7 +205,7 @@ static void find_nearest(qn_fast_tables *tables, const builder *b, double *large
   double nearest = b->system->ranges->longest * sqrt(ldexp(1.0, FIRST_EXPONENT - REACH_EXPONENT));
   for (int a = 0; a < tables->species_count; a++)
     for (int s = 0; s < tables->species_count; s++) {
-      nearest = fmax(nearest, b->system->ranges->core[b->system->species[a]][b->system->species[s]]);
+      nearest = fmax(nearest, b->system->ranges->core[a][s]);
       source slope = source_of(b, tables, a, s, true, true, 1.0), here = source_of(b, tables, a, s, false, true, b->slope[a] + b->slope[s]);
       for (int k = eam->r_points - 1; k > 0 && k * eam->r_step > nearest; k--) {
         double r = k * eam->r_step;
@@ -335,7 +332,7 @@ static qn_status make_tables(qn_fast_tables *tables, builder *b, qn_error *error
 }
 
 qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, const qn_embedding *embedding, qn_error *error) {
-  *tables = (qn_fast_tables){.species_count = system->species_count};
+  *tables = (qn_fast_tables){.species_count = system->eam->species_count};
   builder b = {.system = system, .quantum = ldexp(system->ranges->longest, -QN_LISTS_REACH_BITS)};
   qn_status status = make_splines(tables, &b, embedding, error);
   if (status == QN_OK) {

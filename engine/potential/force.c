@@ -25,9 +25,7 @@ struct qn_force {
 
 double qn_force_smallest_length(const qn_eam *potential, const qn_force_options *options) {
   (void)options; /* images are sites of their own, so the skin asks for no room */
-  qn_ranges ranges;
-  qn_ranges_find(potential, &ranges);
-  return 2.0 * ranges.longest;
+  return 2.0 * qn_ranges_longest(potential);
 }
 
 static qn_status check_options(const qn_force_options *options, qn_error *error) {
@@ -49,13 +47,7 @@ static qn_status check_box(const qn_box *box, double smallest, qn_error *error) 
   return QN_OK;
 }
 
-static qn_status match_species(qn_system *system, const qn_atoms *atoms, qn_error *error) {
-  system->species_count = atoms->species_count;
-  for (int s = 0; s < atoms->species_count; s++) {
-    system->species[s] = qn_eam_find_species(system->eam, atoms->species[s].symbol);
-    if (system->species[s] < 0)
-      return qn_error_set(error, QN_INVALID, "the potential has no entry for %s", atoms->species[s].symbol);
-  }
+static qn_status check_types(const qn_atoms *atoms, qn_error *error) {
   for (int64_t i = 0; i < atoms->count; i++)
     if (atoms->type[i] >= atoms->species_count)
       return qn_error_set(error, QN_INVALID, "atom %lld is of species %d, of which there are %d", (long long)i, atoms->type[i],
@@ -67,12 +59,11 @@ static qn_status match_species(qn_system *system, const qn_atoms *atoms, qn_erro
 static qn_lists_ranges ranges_of(const qn_system *system) {
   const qn_ranges *ranges = system->ranges;
   qn_lists_ranges found = {.reach = ranges->longest};
-  for (int a = 0; a < system->species_count; a++)
-    for (int b = 0; b < system->species_count; b++) {
-      int ea = system->species[a], eb = system->species[b];
-      double density = fmax(ranges->density[ea][eb], ranges->density[eb][ea]);
-      found.core[a][b] = density > 0.0 ? density : ranges->pair[ea][eb];
-      found.shell[a][b] = fmax(found.core[a][b], ranges->pair[ea][eb]);
+  for (int a = 0; a < system->eam->species_count; a++)
+    for (int b = 0; b < system->eam->species_count; b++) {
+      double density = fmax(ranges->density[a][b], ranges->density[b][a]);
+      found.core[a][b] = density > 0.0 ? density : ranges->pair[a][b];
+      found.shell[a][b] = fmax(found.core[a][b], ranges->pair[a][b]);
     }
   return found;
 }
@@ -91,26 +82,33 @@ static qn_status make(qn_force *force, const qn_system *system, const qn_atoms *
   return qn_lists_init(&force->lists, atoms, &ranges, options->skin, instructions, options->threads, error);
 }
 
-qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_atoms *atoms, const qn_box *box,
-                         const qn_force_options *options, qn_error *error) {
-  *force = NULL;
-  qn_status status = check_options(options, error);
-  if (status == QN_OK) status = check_box(box, qn_force_smallest_length(potential, options), error);
+static qn_status make_for(qn_force **force, const qn_eam *used, const qn_atoms *atoms, const qn_force_options *options, qn_error *error) {
   qn_ranges ranges;
-  qn_ranges_find(potential, &ranges);
-  qn_system system = {.eam = potential, .ranges = &ranges, .threads = options->threads};
-  if (status == QN_OK) status = match_species(&system, atoms, error);
-  if (status != QN_OK) return status;
-
+  qn_ranges_find(used, &ranges);
+  const qn_system system = {.eam = used, .ranges = &ranges, .threads = options->threads};
   qn_force *made = qn_memory_alloc(1, sizeof *made);
   if (made == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a force calculation");
-  status = make(made, &system, atoms, options, error);
+  qn_status status = make(made, &system, atoms, options, error);
   if (status != QN_OK) {
     qn_force_free(made);
     return status;
   }
   *force = made;
   return QN_OK;
+}
+
+qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_atoms *atoms, const qn_box *box,
+                         const qn_force_options *options, qn_error *error) {
+  *force = NULL;
+  qn_status status = check_options(options, error);
+  if (status == QN_OK) status = check_box(box, qn_force_smallest_length(potential, options), error);
+  if (status == QN_OK) status = check_types(atoms, error);
+  /* Of a potential of many elements only those that the atoms have are tabulated. */
+  qn_eam used = {0};
+  if (status == QN_OK) status = qn_eam_select(potential, atoms->species, atoms->species_count, &used, error);
+  if (status == QN_OK) status = make_for(force, &used, atoms, options, error);
+  qn_eam_fini(&used);
+  return status;
 }
 
 void qn_force_free(qn_force *force) {

@@ -16,12 +16,10 @@ typedef enum qn_sums {
   QN_SUMS_ALL       /* energy and all of the virial */
 } qn_sums;
 
-/* The potential as seen by one system: its species in the order of the atoms. */
+/* The potential as seen by one system. `eam` holds the atoms' species alone, in their order. */
 typedef struct qn_system {
   const qn_eam *eam;
-  const qn_ranges *ranges;      /* by species of the potential */
-  int species_count;
-  int species[QN_MAX_SPECIES];  /* of the potential, by species of the atoms */
+  const qn_ranges *ranges;
   int threads;
 } qn_system;
 

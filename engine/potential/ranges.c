@@ -21,8 +21,18 @@ static double core_of(const qn_eam *eam, const double *table) {
   return (first + SLOPE_REACH) * eam->r_step;
 }
 
+double qn_ranges_longest(const qn_eam *eam) {
+  double longest = eam->r_step; /* never 0, even when every table is */
+  size_t tables = (size_t)eam->species_count * (size_t)eam->species_count;
+  for (size_t t = 0; t < tables; t++) {
+    longest = fmax(longest, range_of(eam, eam->pair + t * (size_t)eam->r_points));
+    longest = fmax(longest, range_of(eam, eam->density + t * (size_t)eam->r_points));
+  }
+  return longest;
+}
+
 void qn_ranges_find(const qn_eam *eam, qn_ranges *ranges) {
-  *ranges = (qn_ranges){.longest = eam->r_step}; /* never 0, even when every table is */
+  *ranges = (qn_ranges){.longest = qn_ranges_longest(eam)};
   int n = eam->species_count;
   for (int a = 0; a < n; a++)
     for (int b = 0; b < n; b++) {
@@ -32,8 +42,5 @@ void qn_ranges_find(const qn_eam *eam, qn_ranges *ranges) {
       ranges->density[a][b] = range_of(eam, eam->density + table);
     }
   for (int a = 0; a < n; a++)
-    for (int b = 0; b < n; b++) {
-      ranges->reach[a][b] = fmax(ranges->pair[a][b], fmax(ranges->density[a][b], ranges->density[b][a]));
-      ranges->longest = fmax(ranges->longest, ranges->reach[a][b]);
-    }
+    for (int b = 0; b < n; b++) ranges->reach[a][b] = fmax(ranges->pair[a][b], fmax(ranges->density[a][b], ranges->density[b][a]));
 }

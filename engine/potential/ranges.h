@@ -13,6 +13,10 @@ typedef struct qn_ranges {
   double longest;                                 /* A, of all */
 } qn_ranges;
 
+/* Of a potential with at most QN_MAX_SPECIES elements: see qn_eam_select. */
 void qn_ranges_find(const qn_eam *eam, qn_ranges *ranges);
+
+/* The longest of all its functions, A, of any potential. */
+double qn_ranges_longest(const qn_eam *eam);
 
 #endif

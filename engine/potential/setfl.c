@@ -21,6 +21,15 @@ int64_t qn_setfl_count(const qn_setfl *setfl) {
   return count + inside;
 }
 
+int64_t qn_setfl_last_line(const qn_setfl *setfl) {
+  int64_t line = setfl->line, last = line;
+  for (const char *p = setfl->at; p < setfl->end; p++) {
+    if (*p == '\n') line++;
+    else if (!is_blank(*p)) last = line;
+  }
+  return last;
+}
+
 bool qn_setfl_line(qn_setfl *setfl, char *text, size_t size) {
   if (setfl->at >= setfl->end) return false;
   size_t used = 0;
@@ -42,6 +51,7 @@ bool qn_setfl_next_in_line(qn_setfl *setfl, qn_setfl_token *token) {
     while (p < setfl->end && !is_space(*p)) p++;
     token->size = (size_t)(p - token->text);
     setfl->at = p;
+    setfl->last = setfl->line;
     return true;
   }
   if (p < setfl->end) p++, setfl->line++;

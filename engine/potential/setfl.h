@@ -11,6 +11,7 @@
 typedef struct qn_setfl {
   const char *at, *end; /* what is still to be read */
   int64_t line;         /* of `at`, from 1 */
+  int64_t last;         /* line of the token last given; 0: none yet */
 } qn_setfl;
 
 typedef struct qn_setfl_token {
@@ -20,6 +21,9 @@ typedef struct qn_setfl_token {
 
 /* Tokens (separated by white space) from here to the end. */
 int64_t qn_setfl_count(const qn_setfl *setfl);
+
+/* Number of the last line that holds a token. */
+int64_t qn_setfl_last_line(const qn_setfl *setfl);
 
 /* The rest of the current line into `text` (cut to `size`, bytes that are not printable ASCII become '?'), and on to the next line.
  * False at the end of the text. */

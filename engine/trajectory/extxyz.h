@@ -5,7 +5,8 @@
  *   <one line an atom, columns as Properties says>
  *
  * Lengths A, velocities A/ps, forces eV/A, energies eV. Columns used, in any order: species, pos, velocities (or velo), forces (or force),
- * local_energy, image, masses (or mass); every other column is read over. Keys other than the four above are kept as text.
+ * local_energy, image, masses (or mass); every other column is read over. Keys other than Lattice, Origin, pbc and Properties are kept as text.
+ * Values may be quoted, with escapes, or in brackets: Lattice=[[ax, 0, 0], [0, by, 0], [0, 0, cz]] and pbc=[T, T, T] are read as well.
  * Files may be gzipped. */
 #ifndef QN_TRAJECTORY_EXTXYZ_H
 #define QN_TRAJECTORY_EXTXYZ_H
@@ -15,10 +16,11 @@
 
 #include "engine/model/atoms.h"
 #include "engine/trajectory/frame.h"
+#include "engine/trajectory/provenance.h"
 #include "engine/trajectory/watch.h"
 
 typedef struct qn_extxyz_key {
-  char *name, *value; /* value without its quotes */
+  char *name, *value; /* value without its quotes and escapes; with its brackets */
 } qn_extxyz_key;
 
 /* One frame as read. Owned by the caller: qn_extxyz_fini. */
@@ -41,8 +43,9 @@ bool qn_extxyz_numbers(const qn_extxyz *structure, const char *name, int count, 
 
 /* Frames of a file, in order.
  *
- * `species` (may be NULL) is the table that types index and masses come from, a potential's; a symbol outside it is an error. Without it
- * species are numbered as they appear, masses come from the masses column or else are standard atomic weights.
+ * `species` (may be NULL; at most 256) is the table that masses come from, a potential's; a symbol outside it is an error, and of it the frame gets
+ * those species that its atoms have, in its order. Without it species are numbered as they appear, masses come from the masses column or else
+ * are standard atomic weights.
  * Errors: QN_PARSE with line and reason; QN_UNSUPPORTED for a tilted box, a box that is not periodic along all axes, or more than
  * QN_MAX_SPECIES species; QN_IO, QN_NO_MEMORY. */
 typedef struct qn_extxyz_reader qn_extxyz_reader;
@@ -72,11 +75,16 @@ typedef struct qn_extxyz_layout {
   const qn_extxyz_key *keys;
 } qn_extxyz_layout;
 
-/* Keys that cannot be read back (empty names; names with blanks, quotes or '='; values with both kinds of quotes or line ends)
- * are QN_INVALID. */
+/* Names of keys that cannot be read back (empty ones; with blanks, quotes, brackets or '=') are QN_INVALID. Values may hold anything: what needs it is
+ * quoted, with escapes. */
 qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, const qn_extxyz_layout *layout, qn_error *error);
 
-/* A trajectory frame: species and pos (unwrapped), Time_ps and step as keys, 17 digits. */
-qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, qn_error *error);
+/* A trajectory frame: species and pos (unwrapped), Time_ps and step as keys, 17 digits; and what is known of its provenance (may be NULL) as keys
+ * spec_sha256, potential, potential_sha256 and engine_version. */
+qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, const qn_provenance *provenance, qn_error *error);
+
+/* These keys, for a layout: at most QN_EXTXYZ_PROVENANCE of them into `keys`, which point into `provenance`; gives how many are known. */
+enum { QN_EXTXYZ_PROVENANCE = 4 };
+int qn_extxyz_provenance(const qn_provenance *provenance, qn_extxyz_key keys[QN_EXTXYZ_PROVENANCE]);
 
 #endif

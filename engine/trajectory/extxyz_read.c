@@ -1,10 +1,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/base/memory.h"
 #include "engine/trajectory/elements.h"
 #include "engine/trajectory/extxyz.h"
+#include "engine/trajectory/extxyz_keys.h"
 #include "engine/trajectory/lines.h"
 
 enum { MAX_KEYS = 256, MAX_COLUMNS = 256 };
@@ -63,25 +65,9 @@ const char *qn_extxyz_value(const qn_extxyz *structure, const char *name) {
   return NULL;
 }
 
-/* Exactly `count` numbers in text, parted by blanks or commas. */
-static bool parse_numbers(const char *text, int count, double *numbers) {
-  char token[64];
-  for (int i = 0; i <= count; i++) {
-    text += strspn(text, " \t,");
-    size_t length = strcspn(text, " \t,");
-    if (i == count) return length == 0;
-    if (length == 0 || length >= sizeof token) return false;
-    memcpy(token, text, length);
-    token[length] = '\0';
-    if (!qn_lines_number_token(token, &numbers[i])) return false;
-    text += length;
-  }
-  return false;
-}
-
 bool qn_extxyz_numbers(const qn_extxyz *structure, const char *name, int count, double *numbers) {
   const char *value = qn_extxyz_value(structure, name);
-  return value != NULL && parse_numbers(value, count, numbers);
+  return value != NULL && qn_extxyz_parse_numbers(value, count, numbers);
 }
 
 qn_status qn_extxyz_open(qn_extxyz_reader **reader, const char *path, const qn_species *species, int species_count, qn_error *error) {
@@ -118,36 +104,6 @@ void qn_extxyz_close(qn_extxyz_reader *reader) {
   if (reader == NULL) return;
   qn_lines_free(reader->lines);
   free(reader);
-}
-
-/* Cut name and value of the next key out of the comment line; values may stand in "...", '...' or {...}. A key without = is true. */
-static qn_status next_key(const qn_lines *lines, char **cursor, char **name, char **value, qn_error *error) {
-  char *start = *cursor + strspn(*cursor, " \t");
-  *name = NULL;
-  if (*start == '\0') return QN_OK;
-  char *stop = start + strcspn(start, " \t=\"'{}");
-  if (stop == start) return qn_lines_fault(lines, error, "a key is expected before \"%.20s\"", start);
-  bool valued = *stop == '=';
-  char *after = stop + (*stop != '\0');
-  if (!valued && *stop != '\0' && *stop != ' ' && *stop != '\t')
-    return qn_lines_fault(lines, error, "a quote or bracket inside the name of key \"%.20s\"", start);
-  *stop = '\0';
-  *name = start;
-  *value = "T";
-  *cursor = after;
-  if (!valued) return QN_OK;
-  char close = *after == '"' ? '"' : *after == '\'' ? '\'' : *after == '{' ? '}' : '\0';
-  if (close == '\0') {
-    stop = after + strcspn(after, " \t");
-    *value = after;
-  } else {
-    stop = strchr(after + 1, close);
-    if (stop == NULL) return qn_lines_fault(lines, error, "key %s: its value has no closing %c", start, close);
-    *value = after + 1;
-  }
-  *cursor = stop + (*stop != '\0');
-  *stop = '\0';
-  return QN_OK;
 }
 
 static qn_status keep_key(const qn_lines *lines, qn_extxyz *structure, const char *name, const char *value, qn_error *error) {
@@ -194,7 +150,7 @@ static qn_status parse_properties(const qn_lines *lines, char *text, columns *la
 
 static qn_status parse_lattice(const qn_lines *lines, const char *text, qn_box *box, qn_error *error) {
   double h[9];
-  if (!parse_numbers(text, 9, h)) return qn_lines_fault(lines, error, "Lattice is nine finite numbers");
+  if (!qn_extxyz_parse_numbers(text, 9, h)) return qn_lines_fault(lines, error, "Lattice is nine finite numbers");
   for (int a = 0; a < 3; a++) {
     box->length[a] = h[4 * a];
     if (!(h[4 * a] > 0)) return qn_lines_fault(lines, error, "Lattice: the length along %c must be positive", "xyz"[a]);
@@ -208,20 +164,31 @@ static qn_status parse_lattice(const qn_lines *lines, const char *text, qn_box *
   return QN_OK;
 }
 
-/* pbc="T T F": three of T, True or 1 and F, False or 0. */
+/* 1 for true, 0 for false, -1 for neither. */
+static int boolean_of(const char *text, size_t length) {
+  static const char *const words[2][3] = {{"F", "False", "0"}, {"T", "True", "1"}};
+  for (int value = 0; value < 2; value++)
+    for (int w = 0; w < 3; w++)
+      if (strlen(words[value][w]) == length && strncasecmp(text, words[value][w], length) == 0) return value;
+  return -1;
+}
+
+/* pbc="T T F", or [T, T, F]. */
 static qn_status parse_periodicity(const qn_extxyz_reader *reader, const char *text, qn_extxyz *structure, qn_error *error) {
-  const char *at = text;
-  int axis = 0;
-  while (*(at += strspn(at, " ,\t")) != '\0' && axis < 3) {
-    size_t length = strcspn(at, " ,\t");
-    bool yes = strchr("Tt1", *at) != NULL, no = strchr("Ff0", *at) != NULL;
-    if (!yes && !no) break;
-    structure->open[axis++] = no;
+  static const char apart[] = " \t,[]";
+  int axes = 0, open = 0;
+  bool good = true;
+  for (const char *at = text + strspn(text, apart); *at != '\0' && good; at += strspn(at, apart)) {
+    size_t length = strcspn(at, apart);
+    int periodic = boolean_of(at, length);
+    good = periodic >= 0 && axes < 3;
+    if (good) structure->open[axes++] = periodic == 0;
+    open += periodic == 0;
     at += length;
   }
-  if (axis < 3 || *at != '\0') return qn_lines_fault(reader->lines, error, "pbc=\"%.20s\" is not three of T and F", text);
-  if (reader->allow_open || (!structure->open[0] && !structure->open[1] && !structure->open[2])) return QN_OK;
-  qn_lines_fault(reader->lines, error, "pbc=\"%.20s\": only boxes periodic along x, y and z (pbc=\"T T T\") can be used; a free surface is vacuum in such a box",
+  if (!good || axes != 3) return qn_lines_fault(reader->lines, error, "pbc=\"%.40s\": three of T and F are needed, one for each axis", text);
+  if (open == 0 || reader->allow_open) return QN_OK;
+  qn_lines_fault(reader->lines, error, "pbc=\"%.40s\": only boxes periodic along x, y and z (pbc=\"T T T\") can be used; a free surface is vacuum in such a box",
                  text);
   if (error != NULL) error->status = QN_UNSUPPORTED;
   return QN_UNSUPPORTED;
@@ -233,7 +200,7 @@ static qn_status parse_comment(const qn_extxyz_reader *reader, char *line, qn_ex
   char fallback[] = "species:S:1:pos:R:3";
   structure->time = NAN;
   for (char *name, *value;;) {
-    qn_status status = next_key(lines, &line, &name, &value, error);
+    qn_status status = qn_extxyz_cut_key(lines, &line, &name, &value, error);
     if (status != QN_OK) return status;
     if (name == NULL) break;
     bool *seen = strcmp(name, "Lattice") == 0      ? &lattice
@@ -245,14 +212,14 @@ static qn_status parse_comment(const qn_extxyz_reader *reader, char *line, qn_ex
     if (seen == &lattice) {
       status = parse_lattice(lines, value, &structure->box, error);
     } else if (seen == &origin) {
-      if (!parse_numbers(value, 3, structure->box.origin)) status = qn_lines_fault(lines, error, "Origin is three finite numbers");
+      if (!qn_extxyz_parse_numbers(value, 3, structure->box.origin)) status = qn_lines_fault(lines, error, "Origin is three finite numbers");
     } else if (seen == &properties) {
       status = parse_properties(lines, value, layout, error);
     } else if (strcmp(name, "pbc") == 0) {
       status = parse_periodicity(reader, value, structure, error);
     } else {
       if (strcmp(name, "Time_ps") == 0 || strcmp(name, "Time") == 0 || strcmp(name, "time") == 0) {
-        if (!parse_numbers(value, 1, &structure->time)) status = qn_lines_fault(lines, error, "%s is one finite number, in ps", name);
+        if (!qn_extxyz_parse_numbers(value, 1, &structure->time)) status = qn_lines_fault(lines, error, "%s is one finite number, in ps", name);
       }
       if (status == QN_OK) status = keep_key(lines, structure, name, value, error);
     }
@@ -262,26 +229,52 @@ static qn_status parse_comment(const qn_extxyz_reader *reader, char *line, qn_ex
   return properties ? QN_OK : parse_properties(lines, fallback, layout, error);
 }
 
-/* The index of a symbol in the frame's species, which grow unless a table was given. */
+/* The index of a symbol in the table that was given. */
+static qn_status find_in_table(const qn_extxyz_reader *reader, const char *symbol, uint8_t *type, qn_error *error) {
+  char known_symbols[600] = "";
+  size_t used = 0;
+  for (int s = 0; s < reader->species_count; s++)
+    if (strcmp(reader->species[s].symbol, symbol) == 0) {
+      *type = (uint8_t)s;
+      return QN_OK;
+    }
+  for (int s = 0; s < reader->species_count && used < sizeof known_symbols; s++)
+    used += (size_t)snprintf(known_symbols + used, sizeof known_symbols - used, " %s", reader->species[s].symbol);
+  return qn_lines_fault(reader->lines, error, "species %.20s is not among the potential's:%s", symbol, known_symbols);
+}
+
+/* Once all atoms have their types in the table: keep those species of it that they have, in its order. */
+static qn_status keep_used(const qn_extxyz_reader *reader, qn_atoms *atoms, qn_error *error) {
+  bool used[UINT8_MAX + 1] = {false};
+  uint8_t place[UINT8_MAX + 1];
+  for (int64_t i = 0; i < atoms->count; i++) used[atoms->type[i]] = true;
+  for (int s = 0; s < reader->species_count; s++) {
+    if (!used[s]) continue;
+    if (atoms->species_count == QN_MAX_SPECIES) {
+      qn_lines_fault(reader->lines, error, "the frame before has more than %d species", QN_MAX_SPECIES);
+      if (error != NULL) error->status = QN_UNSUPPORTED;
+      return QN_UNSUPPORTED;
+    }
+    place[s] = (uint8_t)atoms->species_count;
+    atoms->species[atoms->species_count++] = reader->species[s];
+  }
+  for (int64_t i = 0; i < atoms->count; i++) atoms->type[i] = place[atoms->type[i]];
+  return QN_OK;
+}
+
+/* The index of a symbol in the frame's species, which grow. */
 static qn_status find_type(const qn_extxyz_reader *reader, qn_extxyz *structure, const char *symbol, double mass, uint8_t *type,
                            qn_error *error) {
   qn_atoms *atoms = &structure->atoms;
+  if (reader->species != NULL) return find_in_table(reader, symbol, type, error);
   for (int s = 0; s < atoms->species_count; s++)
     if (strcmp(atoms->species[s].symbol, symbol) == 0) {
       double kept = atoms->species[s].mass;
-      if (reader->species == NULL && mass > 0 && fabs(mass - kept) > 1e-6 * kept)
+      if (mass > 0 && fabs(mass - kept) > 1e-6 * kept)
         return qn_lines_fault(reader->lines, error, "mass %g of %s differs from the %g of an atom before it", mass, symbol, kept);
       *type = (uint8_t)s;
       return QN_OK;
     }
-  if (reader->species != NULL) {
-    char known_symbols[QN_MAX_SPECIES * (QN_SYMBOL_SIZE + 1) + 1] = "";
-    for (int s = 0; s < reader->species_count; s++) {
-      strcat(known_symbols, " ");
-      strcat(known_symbols, reader->species[s].symbol);
-    }
-    return qn_lines_fault(reader->lines, error, "species %.20s is not among the potential's:%s", symbol, known_symbols);
-  }
   if (atoms->species_count == QN_MAX_SPECIES) {
     qn_lines_fault(reader->lines, error, "more than %d species", QN_MAX_SPECIES);
     if (error != NULL) error->status = QN_UNSUPPORTED;
@@ -367,10 +360,6 @@ static qn_status read_frame(qn_extxyz_reader *reader, qn_extxyz *structure, bool
     return qn_lines_fault(lines, error, "the file is too short for %lld atoms", (long long)count);
   status = qn_atoms_init(&structure->atoms, count, error);
   if (status != QN_OK) return status;
-  if (reader->species != NULL) {
-    structure->atoms.species_count = reader->species_count;
-    memcpy(structure->atoms.species, reader->species, (size_t)reader->species_count * sizeof *reader->species);
-  }
   structure->has_velocities = layout.present[VELOCITY];
   structure->has_forces = layout.present[FORCE];
   structure->has_image = layout.present[IMAGE];
@@ -385,6 +374,8 @@ static qn_status read_frame(qn_extxyz_reader *reader, qn_extxyz *structure, bool
     status = parse_atom(reader, line, &layout, i, structure, error);
     if (status != QN_OK) return status;
   }
+  if (reader->species != NULL) status = keep_used(reader, &structure->atoms, error);
+  if (status != QN_OK) return status;
   *found = true;
   return QN_OK;
 }

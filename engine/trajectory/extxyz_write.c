@@ -1,24 +1,11 @@
 #include <errno.h>
+#include <math.h>
+#include <stdint.h>
 #include <string.h>
 
+#include "engine/base/number.h"
 #include "engine/trajectory/extxyz.h"
-
-static bool plain(const char *text) { return text[0] != '\0' && text[strcspn(text, " \t\"'={}\\[]")] == '\0'; }
-
-static qn_status check_key(const qn_extxyz_key *key, qn_error *error) {
-  if (!plain(key->name) || key->name[strcspn(key->name, "\r\n")] != '\0')
-    return qn_error_set(error, QN_INVALID, "key \"%s\" cannot be written: a name has no blanks, quotes, brackets or =", key->name);
-  if (strpbrk(key->value, "\r\n\\") != NULL || (strchr(key->value, '"') != NULL && strchr(key->value, '\'') != NULL))
-    return qn_error_set(error, QN_INVALID, "the value of key %s cannot be written: it has line ends, backslashes or both kinds of quotes",
-                        key->name);
-  return QN_OK;
-}
-
-static void write_key(FILE *file, const qn_extxyz_key *key) {
-  bool comment = strcmp(key->name, "comment") == 0;
-  const char *quote = strchr(key->value, '"') != NULL ? "'" : comment || !plain(key->value) ? "\"" : "";
-  fprintf(file, " %s=%s%s%s", key->name, quote, key->value, quote);
-}
+#include "engine/trajectory/extxyz_keys.h"
 
 static void write_box(FILE *file, const qn_box *box, const bool open[3], int digits) {
   fprintf(file, "Lattice=\"%.*g 0 0 0 %.*g 0 0 0 %.*g\" Origin=\"%.*g %.*g %.*g\" pbc=\"%c %c %c\"", digits, box->length[0], digits,
@@ -35,7 +22,7 @@ qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, 
   int digits = layout->digits > 0 ? layout->digits : 17;
   const qn_extxyz_key *comment = NULL;
   for (int k = 0; k < layout->key_count; k++) {
-    qn_status status = check_key(&layout->keys[k], error);
+    qn_status status = qn_extxyz_check_name(layout->keys[k].name, error);
     if (status != QN_OK) return status;
     if (strcmp(layout->keys[k].name, "comment") == 0) comment = &layout->keys[k];
   }
@@ -43,10 +30,10 @@ qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, 
   fprintf(file, "%lld\n", (long long)atoms->count);
   write_box(file, box, (const bool[3]){false, false, false}, digits);
   for (int k = 0; k < layout->key_count; k++)
-    if (&layout->keys[k] != comment) write_key(file, &layout->keys[k]);
+    if (&layout->keys[k] != comment) qn_extxyz_put_key(file, layout->keys[k].name, layout->keys[k].value, error);
   fprintf(file, " Properties=species:S:1:pos:R:3%s%s%s%s", layout->velocities ? ":velocities:R:3" : "", layout->forces ? ":forces:R:3" : "",
           layout->local_energy != NULL ? ":local_energy:R:1" : "", layout->image ? ":image:I:3" : "");
-  if (comment != NULL) write_key(file, comment);
+  if (comment != NULL) qn_extxyz_put_key(file, comment->name, comment->value, error);
   fputc('\n', file);
 
   for (int64_t i = 0; i < atoms->count; i++) {
@@ -65,10 +52,26 @@ qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, 
   return finish(file, error);
 }
 
-qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, qn_error *error) {
+int qn_extxyz_provenance(const qn_provenance *provenance, qn_extxyz_key keys[QN_EXTXYZ_PROVENANCE]) {
+  static char names[QN_EXTXYZ_PROVENANCE][20] = {"spec_sha256", "potential", "potential_sha256", "engine_version"};
+  const char *const values[QN_EXTXYZ_PROVENANCE] = {provenance->spec_sha256, provenance->potential, provenance->potential_sha256,
+                                                    provenance->engine_version};
+  int count = 0;
+  for (int k = 0; k < QN_EXTXYZ_PROVENANCE; k++)
+    if (values[k][0] != '\0') keys[count++] = (qn_extxyz_key){names[k], (char *)(uintptr_t)values[k]};
+  return count;
+}
+
+qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, const qn_provenance *provenance, qn_error *error) {
+  qn_extxyz_key keys[QN_EXTXYZ_PROVENANCE];
+  int count = provenance != NULL ? qn_extxyz_provenance(provenance, keys) : 0;
+  char time[QN_NUMBER_SIZE] = "nan";
+  if (!isnan(frame->time)) qn_number_spell(frame->time, time);
   fprintf(file, "%lld\n", (long long)frame->count);
   write_box(file, &frame->box, frame->open, 17);
-  fprintf(file, " Time_ps=%.17g step=%lld Properties=species:S:1:pos:R:3\n", frame->time, (long long)frame->step);
+  fprintf(file, " Time_ps=%s step=%lld", time, (long long)frame->step);
+  for (int k = 0; k < count; k++) qn_extxyz_put_key(file, keys[k].name, keys[k].value, error);
+  fputs(" Properties=species:S:1:pos:R:3\n", file);
   for (int64_t i = 0; i < frame->count; i++)
     fprintf(file, "%s %.17g %.17g %.17g\n", frame->species[frame->type[i]].symbol, frame->r[0][i], frame->r[1][i], frame->r[2][i]);
   return finish(file, error);

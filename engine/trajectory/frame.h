@@ -19,6 +19,7 @@ const char *qn_wrapping_name(qn_wrapping wrapping); /* "unwrapped", "wrapped", "
 typedef struct qn_frame {
   int64_t step;
   double time;           /* ps since the start of the run */
+  double temperature;    /* K, from the velocities at this step; NAN in a frame that was read, files do not tell it */
   qn_box box;            /* A */
   bool open[3];          /* the axis is not periodic: nothing lies beyond the box, whose edges mean little there and may move */
   qn_wrapping wrapping;

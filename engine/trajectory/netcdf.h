@@ -13,6 +13,8 @@
  *   char   species_symbol(species, symbol)        with
  *   double species_mass(species)                  amu
  *
+ * The global attributes title, programVersion, spec_sha256, potential and potential_sha256 hold its provenance.
+ *
  * Coordinates are single precision, as the convention has it: 4e-6 A between 32 and 64 A. Memory: one frame.
  * libnetcdf is not thread-safe; every call here takes one lock of the process, so that trajectories may be used from any thread. */
 #ifndef QN_TRAJECTORY_NETCDF_H
@@ -20,11 +22,12 @@
 
 #include "engine/base/status.h"
 #include "engine/trajectory/frame.h"
+#include "engine/trajectory/provenance.h"
 
 typedef struct qn_netcdf_writer qn_netcdf_writer;
 
 /* A new file (an old one is replaced) for frames like `frame`: its count, species and types; no frame is written. */
-qn_status qn_netcdf_create(qn_netcdf_writer **writer, const char *path, const char *title, const qn_frame *frame, qn_error *error);
+qn_status qn_netcdf_create(qn_netcdf_writer **writer, const char *path, const qn_provenance *provenance, const qn_frame *frame, qn_error *error);
 
 /* Go on with a file after its first `keep` frames; what follows them is dropped. QN_CORRUPT when the file has fewer, QN_INVALID when its
  * atoms or species are not those of `frame`. */

@@ -198,6 +198,24 @@ static qn_status read_species(netcdf_source *source, const qn_trajectory_options
   return code == NC_NOERR ? QN_OK : fail(source, code, error);
 }
 
+static void read_text(int file, const char *name, char text[QN_PROVENANCE_TEXT]) {
+  size_t length;
+  nc_type type;
+  if (nc_inq_att(file, NC_GLOBAL, name, &type, &length) != NC_NOERR || type != NC_CHAR || length >= QN_PROVENANCE_TEXT) return;
+  if (nc_get_att_text(file, NC_GLOBAL, name, text) != NC_NOERR) length = 0;
+  text[length] = '\0';
+}
+
+static void read_provenance(int file, qn_provenance *provenance) {
+  char program[QN_PROVENANCE_TEXT] = "";
+  read_text(file, "program", program);
+  read_text(file, "title", provenance->title);
+  read_text(file, "spec_sha256", provenance->spec_sha256);
+  read_text(file, "potential", provenance->potential);
+  read_text(file, "potential_sha256", provenance->potential_sha256);
+  if (strcmp(program, "quenchd") == 0) read_text(file, "programVersion", provenance->engine_version);
+}
+
 /* A variable with the dimensions (frame, second[, spatial]) that the convention gives it. */
 static bool find_variable(int file, const char *name, size_t second, int rank, int *variable) {
   int dimensions[NC_MAX_VAR_DIMS], found;
@@ -284,6 +302,7 @@ static qn_status describe(netcdf_source *source, const qn_trajectory_options *op
   if (source->type == NULL || source->packed == NULL || *time == NULL)
     return qn_error_set(error, QN_NO_MEMORY, "%s: out of memory for a frame of %zu atoms", source->path, atoms);
   info->format = "netcdf";
+  read_provenance(file, &info->provenance);
   info->frames = (int64_t)frames;
   info->atoms = (int64_t)atoms;
   qn_status status = describe_frames(source, *time, frames, error);

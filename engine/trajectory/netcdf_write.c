@@ -32,7 +32,7 @@ static int text_attribute(int file, int variable, const char *name, const char *
   return nc_put_att_text(file, variable, name, strlen(text), text);
 }
 
-static int define(qn_netcdf_writer *writer, const char *title, const qn_frame *frame) {
+static int define(qn_netcdf_writer *writer, const qn_provenance *provenance, const qn_frame *frame) {
   int file = writer->file, code = NC_NOERR;
   int frame_dim, atom, spatial, cell_spatial, cell_angular, label, species, symbol;
   TRY(nc_def_dim(file, "frame", NC_UNLIMITED, &frame_dim));
@@ -61,10 +61,13 @@ static int define(qn_netcdf_writer *writer, const char *title, const qn_frame *f
   bool open = !flags[0] || !flags[1] || !flags[2];
   if (open) TRY(nc_def_var(file, "periodic", NC_INT, 1, &cell_spatial, &periodic));
 
-  TRY(text_attribute(file, NC_GLOBAL, "title", title));
+  TRY(text_attribute(file, NC_GLOBAL, "title", provenance->title));
   TRY(text_attribute(file, NC_GLOBAL, "application", "quenchd"));
   TRY(text_attribute(file, NC_GLOBAL, "program", "quenchd"));
-  TRY(text_attribute(file, NC_GLOBAL, "programVersion", QN_VERSION));
+  TRY(text_attribute(file, NC_GLOBAL, "programVersion", provenance->engine_version));
+  TRY(text_attribute(file, NC_GLOBAL, "spec_sha256", provenance->spec_sha256));
+  TRY(text_attribute(file, NC_GLOBAL, "potential", provenance->potential));
+  TRY(text_attribute(file, NC_GLOBAL, "potential_sha256", provenance->potential_sha256));
   TRY(text_attribute(file, NC_GLOBAL, "Conventions", "AMBER"));
   TRY(text_attribute(file, NC_GLOBAL, "ConventionVersion", "1.0"));
   TRY(text_attribute(file, writer->time, "units", "picosecond"));
@@ -131,13 +134,13 @@ static qn_status abandon(qn_netcdf_writer **writer, int code, qn_error *error) {
   return status;
 }
 
-qn_status qn_netcdf_create(qn_netcdf_writer **writer, const char *path, const char *title, const qn_frame *frame, qn_error *error) {
+qn_status qn_netcdf_create(qn_netcdf_writer **writer, const char *path, const qn_provenance *provenance, const qn_frame *frame, qn_error *error) {
   qn_status status = make(writer, path, frame, error);
   if (status != QN_OK) return status;
   qn_netcdf_lock();
   int code = nc_create(path, NC_CLOBBER | NC_64BIT_OFFSET, &(*writer)->file);
   if (code != NC_NOERR) (*writer)->file = -1;
-  if (code == NC_NOERR) code = define(*writer, title, frame);
+  if (code == NC_NOERR) code = define(*writer, provenance, frame);
   qn_netcdf_unlock();
   return code == NC_NOERR ? QN_OK : abandon(writer, code, error);
 }

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/base/memory.h"
+#include "engine/base/number.h"
 
 struct qn_series_writer {
   FILE *file;
@@ -96,7 +98,11 @@ qn_status qn_series_append(qn_series_writer **writer, const char *path, int64_t 
 }
 
 qn_status qn_series_write(qn_series_writer *writer, const double *row, qn_error *error) {
-  for (int c = 0; c < writer->columns; c++) fprintf(writer->file, "%.17g%c", row[c], c + 1 < writer->columns ? ',' : '\n');
+  for (int c = 0; c < writer->columns; c++) {
+    char number[QN_NUMBER_SIZE] = "nan";
+    if (!isnan(row[c])) qn_number_spell(row[c], number);
+    fprintf(writer->file, "%s%c", number, c + 1 < writer->columns ? ',' : '\n');
+  }
   if (ferror(writer->file)) return fail(writer->path, error);
   writer->rows++;
   return QN_OK;

@@ -1,5 +1,5 @@
 /* A table of numbers that grows row by row, as CSV: one header line of keys with units ("time_ps,temperature_k,..."), one line a row,
- * 17 digits. The thermo series of a run is kept so. */
+ * each in the shortest spelling that reads back as the same. The thermo series of a run is kept so. */
 #ifndef QN_TRAJECTORY_SERIES_H
 #define QN_TRAJECTORY_SERIES_H
 

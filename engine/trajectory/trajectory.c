@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "engine/base/memory.h"
+#include "engine/base/number.h"
 #include "engine/trajectory/gunzip.h"
 #include "engine/trajectory/source.h"
 
@@ -55,7 +56,7 @@ static double even_interval(const double *time, int64_t frames) {
   if (!(interval > 0)) return NAN;
   for (int64_t i = 1; i < frames; i++)
     if (!(fabs(time[i] - time[i - 1] - interval) <= 0.01 * interval)) return NAN;
-  return interval;
+  return qn_number_round(interval);
 }
 
 qn_status qn_trajectory_open(qn_trajectory **opened, const char *path, qn_error *error) {
@@ -119,6 +120,7 @@ qn_status qn_trajectory_read(qn_trajectory *trajectory, int64_t index, qn_frame 
   if (index < 0 || index >= info->frames)
     return qn_error_set(error, QN_INVALID, "frame %lld is asked for; the trajectory has %lld, from 0", (long long)index, (long long)info->frames);
   *frame = (qn_frame){.time = trajectory->time[index],
+                      .temperature = (double)NAN,
                       .count = info->atoms,
                       .species_count = info->species_count,
                       .species = info->species,

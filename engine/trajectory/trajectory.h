@@ -9,6 +9,7 @@
 
 #include "engine/base/status.h"
 #include "engine/trajectory/frame.h"
+#include "engine/trajectory/provenance.h"
 #include "engine/trajectory/watch.h"
 
 typedef struct qn_trajectory_info {
@@ -21,6 +22,7 @@ typedef struct qn_trajectory_info {
   double interval;     /* ps between frames when they are even to 1 %; NAN when they are not */
   qn_wrapping wrapping; /* of the first frame, as far as the file tells; frames carry their own */
   bool open[3];         /* axes that are not periodic, in the first frame */
+  qn_provenance provenance; /* as far as the file tells */
 } qn_trajectory_info;
 
 typedef struct qn_trajectory qn_trajectory;

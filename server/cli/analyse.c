@@ -8,7 +8,6 @@
 #include "api/json.h"
 #include "api/slice.h"
 #include "api/upload.h"
-#include "api/version.h"
 #include "server/cli/commands.h"
 #include "server/cli/potential.h"
 #include "server/cli/progress.h"
@@ -98,6 +97,8 @@ static qn_status analyse(const qn_config *config, const char *path, const qn_ana
   if (status != QN_OK) return status;
   const qn_trajectory_info *info = qn_trajectory_describe(trajectory);
   warn(path, info);
+  const qn_provenance *provenance = &info->provenance;
+  qn_cli_report_provenance(collected, provenance->potential, provenance->potential_sha256, provenance->spec_sha256);
   if (sliced && qn_slice_parse(config->frames, info->frames, &slice, error) != QN_OK) status = qn_error_prefix(error, "--frames %.60s", config->frames);
   if (status == QN_OK) {
     qn_cli_progress progress;
@@ -115,7 +116,7 @@ static qn_status print(const qn_config *config, const char *path, const qn_cli_r
   if (config->csv) return qn_cli_report_write_csv(collected, stdout, error);
   json_t *object = json_object();
   json_object_set_new(object, "trajectory", qn_json_text(path));
-  json_object_set_new(object, "engine_version", json_string(qn_api_version()));
+  json_object_update(object, collected->provenance);
   json_object_set(object, "results", collected->results);
   json_object_set(object, "curves", collected->curves);
   if (json_array_size(collected->failures) > 0) json_object_set(object, "failures", collected->failures);

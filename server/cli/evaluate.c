@@ -12,6 +12,14 @@
 
 enum { DIGITS = 15 };
 
+/* What another calculation said of the structure must not stand beside this one's numbers; every other key goes through. */
+static bool is_computed(const char *name) {
+  static const char *const names[] = {"energy", "free_energy", "virial", "stress", "virial_pressure_bar"};
+  for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+    if (strcmp(name, names[n]) == 0) return true;
+  return strncmp(name, "virial_pressure_bar_", strlen("virial_pressure_bar_")) == 0;
+}
+
 /* Positions go out as they came in: the kernel wraps them while it works. */
 static qn_status print_frame(qn_extxyz *frame, const qn_force_result *result, const double *atom_energy, qn_error *error) {
   char energy[32], pressure[6 * 32] = "";
@@ -20,14 +28,19 @@ static qn_status print_frame(qn_extxyz *frame, const qn_force_result *result, co
   for (int k = 0; k < 6; k++)
     used += (size_t)snprintf(pressure + used, sizeof pressure - used, "%s%.*g", k > 0 ? " " : "", DIGITS,
                              result->virial[k] / qn_box_volume(&frame->box) * QN_EV_A3_BAR);
-  char comment[] = "comment", energy_name[] = "energy", pressure_name[] = "virial_pressure_bar_xx_yy_zz_xy_xz_yz";
-  qn_extxyz_key keys[3] = {{energy_name, energy}, {pressure_name, pressure}};
-  int count = 2;
-  const char *said = qn_extxyz_value(frame, "comment");
-  if (said != NULL) keys[count++] = (qn_extxyz_key){comment, (char *)said};
+  char energy_name[] = "energy", pressure_name[] = "virial_pressure_bar_xx_yy_zz_xy_xz_yz";
+  qn_extxyz_key *keys = qn_memory_alloc((size_t)frame->key_count + 2, sizeof *keys);
+  if (keys == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory for the keys of a frame");
+  int count = 0;
+  keys[count++] = (qn_extxyz_key){energy_name, energy};
+  keys[count++] = (qn_extxyz_key){pressure_name, pressure};
+  for (int k = 0; k < frame->key_count; k++)
+    if (!is_computed(frame->keys[k].name)) keys[count++] = frame->keys[k];
   qn_extxyz_layout layout = {.digits = DIGITS, .image = frame->has_image, .velocities = frame->has_velocities, .forces = true,
                              .local_energy = atom_energy, .key_count = count, .keys = keys};
-  return qn_extxyz_write(stdout, &frame->atoms, &frame->box, &layout, error);
+  qn_status status = qn_extxyz_write(stdout, &frame->atoms, &frame->box, &layout, error);
+  free(keys);
+  return status;
 }
 
 static qn_status evaluate(qn_extxyz *frame, const qn_eam *potential, const qn_force_options *options, qn_error *error) {

@@ -7,7 +7,7 @@
 #include "api/csv.h"
 #include "api/fit.h"
 #include "api/json.h"
-#include "api/version.h"
+#include "engine/base/version.h"
 #include "server/cli/commands.h"
 #include "server/cli/potential.h"
 #include "server/cli/report.h"
@@ -59,7 +59,7 @@ static qn_status write_json(const qn_fit_spec *spec, json_t *found, qn_error *er
   json_t *object = json_object();
   json_object_set_new(object, "law", json_string(spec->law->name));
   json_object_set_new(object, "name", qn_json_text(spec->name));
-  json_object_set_new(object, "engine_version", json_string(qn_api_version()));
+  json_object_set_new(object, "engine_version", json_string(qn_version()));
   json_object_set_new(object, "spec_sha256", json_string(hash));
   json_object_set_new(object, "spec", json_loads(canonical, JSON_DECODE_ANY, NULL));
   json_object_set(object, "result", found);

@@ -8,26 +8,40 @@
 #include "api/csv.h"
 #include "api/filters.h"
 #include "api/json.h"
+#include "engine/base/version.h"
 #include "server/cli/commands.h"
 
-/* Behind these: the parameters of the analyses, each a column. */
+/* Behind these: the parameters of the analyses, each a column, and what all values rest on. */
 static const char *const columns[] = {"analysis", "quantity", "value", "standard_error", "unit", "status", "temperature_k", "species",
                                       "region", "window_start_ps", "window_end_ps", "samples", "error"};
-static const char *const parameter_columns[] = {"stage", "sampling"};
-enum { COLUMNS = sizeof columns / sizeof columns[0], PARAMETER_COLUMNS = sizeof parameter_columns / sizeof parameter_columns[0] };
+static const char *const parameter_columns[] = {"stage", "sampling"}; /* behind them those of the types */
+static const char *const provenance_columns[] = {"potential", "potential_sha256", "spec_sha256", "engine_version"};
+enum {
+  COLUMNS = sizeof columns / sizeof columns[0],
+  PARAMETER_COLUMNS = sizeof parameter_columns / sizeof parameter_columns[0],
+  PROVENANCE_COLUMNS = sizeof provenance_columns / sizeof provenance_columns[0]
+};
 
 qn_status qn_cli_report_init(qn_cli_report *collected, qn_error *error) {
-  *collected = (qn_cli_report){json_array(), json_array(), json_array()};
-  if (collected->results != NULL && collected->curves != NULL && collected->failures != NULL) return QN_OK;
+  *collected = (qn_cli_report){json_object(), json_array(), json_array(), json_array()};
+  if (collected->provenance != NULL && collected->results != NULL && collected->curves != NULL && collected->failures != NULL) return QN_OK;
   qn_cli_report_fini(collected);
   return qn_error_set(error, QN_NO_MEMORY, "out of memory for results");
 }
 
 void qn_cli_report_fini(qn_cli_report *collected) {
+  json_decref(collected->provenance);
   json_decref(collected->results);
   json_decref(collected->curves);
   json_decref(collected->failures);
   *collected = (qn_cli_report){0};
+}
+
+void qn_cli_report_provenance(qn_cli_report *collected, const char *potential, const char *potential_sha256, const char *spec_sha256) {
+  json_object_set_new(collected->provenance, "potential", qn_json_text(potential));
+  json_object_set_new(collected->provenance, "potential_sha256", qn_json_text(potential_sha256));
+  json_object_set_new(collected->provenance, "spec_sha256", qn_json_text(spec_sha256));
+  json_object_set_new(collected->provenance, "engine_version", json_string(qn_version()));
 }
 
 /* As they were used: everything of the spec but its type. */
@@ -138,7 +152,7 @@ static void write_cell(qn_csv *csv, const json_t *cell) {
   else qn_csv_text(csv, "");
 }
 
-static void write_rows(qn_csv *csv, const json_t *rows, const qn_filter_list *list) {
+static void write_rows(qn_csv *csv, const json_t *rows, const json_t *provenance, const qn_filter_list *list) {
   size_t i;
   json_t *row;
   json_array_foreach(rows, i, row) {
@@ -146,6 +160,7 @@ static void write_rows(qn_csv *csv, const json_t *rows, const qn_filter_list *li
     for (int c = 0; c < COLUMNS; c++) write_cell(csv, json_object_get(row, columns[c]));
     for (int c = 0; c < PARAMETER_COLUMNS; c++) write_cell(csv, json_object_get(parameters, parameter_columns[c]));
     for (int p = 0; p < list->count; p++) write_cell(csv, json_object_get(parameters, list->parameter[p]->name));
+    for (int c = 0; c < PROVENANCE_COLUMNS; c++) write_cell(csv, json_object_get(provenance, provenance_columns[c]));
     qn_csv_end(csv);
   }
 }
@@ -157,9 +172,10 @@ qn_status qn_cli_report_write_csv(const qn_cli_report *collected, FILE *file, qn
   for (int c = 0; c < COLUMNS; c++) qn_csv_text(&csv, columns[c]);
   for (int c = 0; c < PARAMETER_COLUMNS; c++) qn_csv_text(&csv, parameter_columns[c]);
   for (int p = 0; p < list.count; p++) qn_csv_text(&csv, list.parameter[p]->name);
+  for (int c = 0; c < PROVENANCE_COLUMNS; c++) qn_csv_text(&csv, provenance_columns[c]);
   qn_csv_end(&csv);
-  write_rows(&csv, collected->results, &list);
-  write_rows(&csv, collected->failures, &list);
+  write_rows(&csv, collected->results, collected->provenance, &list);
+  write_rows(&csv, collected->failures, collected->provenance, &list);
   qn_status status = csv.text.failed ? qn_error_set(error, QN_NO_MEMORY, "out of memory for CSV") : write_text(file, csv.text.bytes, csv.text.size, error);
   free(csv.text.bytes);
   return status;

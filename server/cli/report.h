@@ -9,13 +9,17 @@
 #include "server/job/job.h"
 
 typedef struct qn_cli_report {
-  json_t *results;  /* array: one object for each value */
-  json_t *curves;   /* array: {name, species, region, analysis, columns, data} */
-  json_t *failures; /* array: {analysis, status, error, parameters}, one for each analysis that gave nothing */
+  json_t *provenance; /* object: what every value rests on, the same for all */
+  json_t *results;    /* array: one object for each value */
+  json_t *curves;     /* array: {name, species, region, analysis, columns, data} */
+  json_t *failures;   /* array: {analysis, status, error, parameters}, one for each analysis that gave nothing */
 } qn_cli_report;
 
 qn_status qn_cli_report_init(qn_cli_report *collected, qn_error *error);
 void qn_cli_report_fini(qn_cli_report *collected);
+
+/* Of the trajectories analysed; "" where it is not known. engine_version is this program's, which analyses. */
+void qn_cli_report_provenance(qn_cli_report *collected, const char *potential, const char *potential_sha256, const char *spec_sha256);
 
 /* What became of an analysis, good or not; releases its report. `temperature_k`, for values without a temperature of their own; NAN: not known. */
 void qn_cli_report_add(qn_cli_report *collected, qn_job_wanted *wanted, double temperature_k);

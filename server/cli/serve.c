@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "engine/base/version.h"
 #include "server/cli/commands.h"
 #include "server/cli/signals.h"
 #include "server/cli/sweeper.h"
@@ -124,9 +125,10 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
     qn_httpd_stop(httpd, 0);
     return status;
   }
-  printf("quenchd %s serves %s\n", QN_VERSION, qn_httpd_url(httpd));
+  printf("quenchd %s serves %s\n", qn_version(), qn_httpd_url(httpd));
   fflush(stdout);
   qn_log("info", "serving %s", qn_httpd_url(httpd));
+  if (qn_store_ready(parts->store, error) != QN_OK) qn_log("warning", "not ready yet: %s", error->message);
   run(config, httpd, keeper);
   qn_sweeper_stop(sweeper);
   qn_keeper_stop(keeper);

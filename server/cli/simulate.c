@@ -8,7 +8,6 @@
 
 #include "api/hash.h"
 #include "api/json.h"
-#include "api/version.h"
 #include "server/cli/commands.h"
 #include "server/cli/potential.h"
 #include "server/cli/progress.h"
@@ -31,19 +30,18 @@ static qn_status read_spec(batch *at, qn_error *error) {
   qn_faults faults = {0};
   qn_potential_facts facts;
   qn_status status = qn_cli_read_file(at->path, &text, &size, error);
-  if (status == QN_OK) {
-    qn_spec_parse_simulation(text, size, at->spec, &faults);
-    if (qn_faults_total(&faults) == 0 && at->spec->initial != QN_INITIAL_LATTICE)
-      qn_faults_add(&faults, "/initial/type", "without a database a simulation begins from a lattice");
-    if (qn_cli_print_faults(at->path, &faults)) status = qn_error_set(error, QN_INVALID, "%s is no spec to run", at->path);
-  }
+  if (status != QN_OK) return status;
+  qn_spec_parse_simulation(text, size, at->spec, &faults);
+  if (at->spec->initial != QN_INITIAL_LATTICE)
+    qn_faults_add(&faults, "/initial/type", "without a database a simulation begins from a lattice");
   const char *name = at->config->potential[0] != '\0' ? at->config->potential : at->spec->potential;
-  if (status == QN_OK) status = qn_cli_potential_text(name, &setfl, &setfl_size, error);
-  if (status == QN_OK) status = qn_potential_describe(setfl, setfl_size, &facts, error);
-  if (status == QN_OK) {
-    qn_spec_resolve_potential(at->spec, &facts, &faults);
-    if (qn_cli_print_faults(at->path, &faults)) status = qn_error_set(error, QN_INVALID, "%s is no spec to run", at->path);
+  if (name[0] != '\0') { /* otherwise a fault already */
+    status = qn_cli_potential_text(name, &setfl, &setfl_size, error);
+    if (status == QN_OK) status = qn_potential_describe(setfl, setfl_size, &facts, error);
+    if (status == QN_OK) qn_spec_resolve_potential(at->spec, &facts, &faults);
+    else if (qn_faults_total(&faults) > 0) qn_faults_add(&faults, "/potential", "%s", error->message);
   }
+  if (qn_cli_print_faults(at->path, &faults)) status = qn_error_set(error, QN_INVALID, "%s is no spec to run", at->path);
   if (status == QN_OK) status = qn_eam_parse(&at->potential, setfl, setfl_size, error);
   if (status == QN_OK && (at->canonical = qn_spec_render_simulation(at->spec, at->hash)) == NULL)
     status = qn_error_set(error, QN_NO_MEMORY, "out of memory for the spec");
@@ -115,10 +113,7 @@ static qn_status write_json(const batch *at, FILE *file, qn_error *error) {
   json_object_set_new(object, "name", qn_json_text(at->spec->name));
   json_object_set_new(object, "composition", json_string(at->output.composition));
   json_object_set_new(object, "atoms", json_integer(at->output.atoms));
-  json_object_set_new(object, "potential", qn_json_text(at->spec->potential));
-  json_object_set_new(object, "potential_sha256", json_string(at->spec->potential_sha256));
-  json_object_set_new(object, "engine_version", json_string(qn_api_version()));
-  json_object_set_new(object, "spec_sha256", json_string(at->hash));
+  json_object_update(object, at->report.provenance);
   json_object_set_new(object, "spec", json_loads(at->canonical, JSON_DECODE_ANY, NULL));
   json_object_set_new(object, "artifacts", artifacts_json(&at->output));
   json_object_set(object, "results", at->report.results);
@@ -135,6 +130,7 @@ static qn_status run(batch *at, qn_error *error) {
   int threads = qn_cli_threads(at->config->threads);
   qn_status status = read_spec(at, error);
   if (status != QN_OK) return status;
+  qn_cli_report_provenance(&at->report, at->spec->potential, at->spec->potential_sha256, at->hash);
   qn_cli_progress progress;
   qn_job_control control = qn_cli_progress_control(&progress, "simulating", 30);
   qn_job_simulation job = {.spec = at->spec, .potential = &at->potential, .directory = at->config->out, .threads = threads};

@@ -98,15 +98,14 @@ qn_auth qn_auth_recall(qn_authority *authority, const char *authorization, qn_pr
 }
 
 /* Find out whether the server runs without tokens. False when the backend does not say. */
-static bool refresh_open(qn_authority *authority) {
+static bool refresh_open(qn_authority *authority, qn_error *error) {
   if (!authority->loopback) return true;
   pthread_mutex_lock(&authority->lock);
   bool fresh = now() < authority->open_until;
   pthread_mutex_unlock(&authority->lock);
   if (fresh) return true;
   int64_t count = 0;
-  qn_error error;
-  if (authority->backend->count_tokens(authority->backend->context, &count, &error) != QN_OK) return false;
+  if (authority->backend->count_tokens(authority->backend->context, &count, error) != QN_OK) return false;
   pthread_mutex_lock(&authority->lock);
   authority->open = count == 0;
   authority->open_until = now() + QN_AUTH_SECONDS;
@@ -114,15 +113,14 @@ static bool refresh_open(qn_authority *authority) {
   return true;
 }
 
-qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_principal *principal) {
-  if (!refresh_open(authority)) return QN_AUTH_UNAVAILABLE;
+qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_principal *principal, qn_error *error) {
+  if (!refresh_open(authority, error)) return QN_AUTH_UNAVAILABLE;
   qn_auth answer = qn_auth_recall(authority, authorization, principal);
   if (answer != QN_AUTH_LOOK_UP) return answer;
   const char *secret = secret_of(authorization);
   if (secret == NULL || !is_secret(secret)) return authorization == NULL ? QN_AUTH_MISSING : QN_AUTH_WRONG;
 
-  qn_error error;
-  qn_status status = authority->backend->authenticate(authority->backend->context, secret, principal, &error);
+  qn_status status = authority->backend->authenticate(authority->backend->context, secret, principal, error);
   if (status != QN_OK) memset(principal, 0, sizeof *principal);
   if (status != QN_OK && status != QN_NOT_FOUND) return QN_AUTH_UNAVAILABLE;
   unsigned char digest[SHA256_DIGEST_LENGTH];

@@ -25,9 +25,9 @@ typedef struct qn_authority qn_authority;
 qn_authority *qn_auth_alloc(const qn_httpd_backend *backend, bool loopback);
 void qn_auth_free(qn_authority *authority);
 
-/* `authorization`: the header of this name, or NULL. The first never waits; the second may. */
+/* `authorization`: the header of this name, or NULL. The first never waits; the second may, and fills `error` when the backend cannot be asked. */
 qn_auth qn_auth_recall(qn_authority *authority, const char *authorization, qn_principal *principal);
-qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_principal *principal);
+qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_principal *principal, qn_error *error);
 
 /* Was this token good when it was last looked up, however long ago? Then asking with it is no guess. */
 bool qn_auth_trusted(qn_authority *authority, const char *authorization);

@@ -12,6 +12,7 @@
 #include "server/httpd/body.h"
 #include "server/httpd/origin.h"
 #include "server/httpd/peer.h"
+#include "server/httpd/refusal.h"
 #include "server/httpd/respond.h"
 #include "server/httpd/scrape.h"
 #include "server/httpd/spool.h"
@@ -53,9 +54,11 @@ typedef struct exchange {
   size_t paced;             /* bytes since the deadline was set anew */
   size_t swallowed;
   qn_auth auth;
+  qn_error auth_error;      /* why tokens cannot be looked up */
   qn_request request;
   qn_response response;
   struct MHD_Response *queued;
+  char *refusal;            /* the document of a refusal that comes while the body does, in case it has to go to the bare socket */
   int status;
   bool events;
   bool turned_away;         /* there was no room for it among the requests that wait */
@@ -124,6 +127,7 @@ void qn_exchange_end(void *context, struct MHD_Connection *connection, void **he
   if (at->queued != NULL) MHD_destroy_response(at->queued);
   qn_response_fini(&at->response);
   qn_target_fini(&at->target);
+  free(at->refusal);
   qn_body_fini(&at->body, httpd);
   qn_spool_free(at->spool);
   free(at);
@@ -135,7 +139,7 @@ static enum MHD_Result send_answer(exchange *at) {
   if (at->queued == NULL) return MHD_NO;
   at->status = at->response.status;
   at->phase = SENT;
-  enum MHD_Result result = MHD_queue_response(at->connection, (unsigned int)at->response.status, at->queued);
+  enum MHD_Result result = qn_refusal_queue(at->connection, (unsigned int)at->response.status, at->queued);
   MHD_destroy_response(at->queued);
   at->queued = NULL;
   return result;
@@ -175,20 +179,20 @@ static void answer(exchange *at) {
   prepare(at);
 }
 
-/* Answer with a refusal. libmicrohttpd takes an answer only before or after the body, and one before it ends the connection: so a small body is
- * read over, and only a large one, or one that still waits to be asked for, is answered at once. */
-static enum MHD_Result refuse(exchange *at) {
+/* Answer with a refusal once the body, if there is one, has been read over. */
+static enum MHD_Result refuse_midway(exchange *at) {
+  at->refusal = at->response.bytes != NULL ? strdup(at->response.bytes) : NULL;
   prepare(at);
-  if (at->has_body && (at->expects_continue || at->declared > SWALLOW_MOST)) return send_answer(at);
   at->phase = SWALLOW;
   return MHD_YES;
 }
 
-/* The same once the body has begun: its end must be awaited. */
-static enum MHD_Result refuse_midway(exchange *at) {
+/* Answer with a refusal before the body has begun. libmicrohttpd takes an answer only before or after the body, and one before it ends the
+ * connection: so a small body is read over, and only a large one, or one that still waits to be asked for, is answered at once. */
+static enum MHD_Result refuse(exchange *at) {
+  if (!at->has_body || !(at->expects_continue || at->declared > SWALLOW_MOST)) return refuse_midway(at);
   prepare(at);
-  at->phase = SWALLOW;
-  return MHD_YES;
+  return send_answer(at);
 }
 
 /* ---- parking: the loop leaves the request to another thread until resume ---- */
@@ -218,7 +222,7 @@ static void hold_back(exchange *at) {
 
 static void run_admit(qn_task *task) {
   exchange *at = (exchange *)task;
-  at->auth = qn_auth_look_up(at->httpd->authority, header_of(at->connection, "Authorization"), &at->request.principal);
+  at->auth = qn_auth_look_up(at->httpd->authority, header_of(at->connection, "Authorization"), &at->request.principal, &at->auth_error);
   if (at->auth == QN_AUTH_WRONG)
     hold_back(at);
   else
@@ -321,8 +325,9 @@ static enum MHD_Result admit(exchange *at) {
     return refuse(at);
   }
   if (at->auth == QN_AUTH_UNAVAILABLE) {
-    qn_error error = {.status = QN_UNAVAILABLE, .message = "the database is away, and with it the tokens"};
-    qn_problem_from_error(&at->response, &at->request, &error);
+    at->auth_error.status = QN_UNAVAILABLE;
+    qn_error_prefix(&at->auth_error, "tokens cannot be looked up");
+    qn_problem_from_error(&at->response, &at->request, &at->auth_error);
     return refuse(at);
   }
   if (from_elsewhere(at)) return refuse(at);
@@ -420,9 +425,7 @@ static enum MHD_Result swallow(exchange *at, size_t *size) {
   *size = 0;
   if (at->swallowed <= SWALLOW_MOST) return MHD_YES;
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(at->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-  char line[96];
-  int length = snprintf(line, sizeof line, "HTTP/1.1 %d Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", at->response.status);
-  if (info != NULL) send(info->connect_fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (info != NULL && at->refusal != NULL) qn_refusal_send(info->connect_fd, at->response.status, at->refusal);
   at->status = at->response.status;
   at->phase = SENT;
   return MHD_NO;

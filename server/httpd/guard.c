@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "server/httpd/refusal.h"
+
 struct qn_guarded {
   qn_guarded *previous, *next;
   int descriptor;
@@ -21,13 +23,11 @@ struct qn_guard {
   pthread_t thread;
   qn_guarded *connections;
   qn_delayed *delayed;
+  char *problem; /* what a client that is too slow is told */
   bool ending;
 };
 
 static const double look_s = 0.25;
-static const char slow_answer[] =
-    "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/problem+json\r\nConnection: close\r\nContent-Length: 87\r\n\r\n"
-    "{\"type\":\"about:blank\",\"title\":\"Request Timeout\",\"status\":408,\"code\":\"request_timeout\"}\n";
 
 static double now(void) {
   struct timespec time;
@@ -39,7 +39,7 @@ static void close_slow(qn_guard *guard, double time) {
   for (qn_guarded *at = guard->connections; at != NULL; at = at->next) {
     if (at->deadline == 0 || time < at->deadline) continue;
     at->deadline = 0;
-    if (at->answer) send(at->descriptor, slow_answer, sizeof slow_answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (at->answer) qn_refusal_send(at->descriptor, 408, guard->problem);
     shutdown(at->descriptor, SHUT_RDWR);
   }
 }
@@ -90,7 +90,12 @@ static void *watch(void *argument) {
 
 qn_status qn_guard_alloc(qn_guard **out, qn_error *error) {
   qn_guard *guard = calloc(1, sizeof *guard);
-  if (guard == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory for the guard of connections");
+  if (guard != NULL)
+    guard->problem = qn_refusal_problem(408, "request_timeout", "The request did not arrive in time; send it faster, or in smaller parts.");
+  if (guard == NULL || guard->problem == NULL) {
+    free(guard);
+    return qn_error_set(error, QN_NO_MEMORY, "out of memory for the guard of connections");
+  }
   pthread_condattr_t attributes;
   pthread_condattr_init(&attributes);
   pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -101,6 +106,7 @@ qn_status qn_guard_alloc(qn_guard **out, qn_error *error) {
   if (failure != 0) {
     pthread_cond_destroy(&guard->changed);
     pthread_mutex_destroy(&guard->lock);
+    free(guard->problem);
     free(guard);
     return qn_error_set(error, QN_NO_MEMORY, "cannot start the guard of connections: %s", strerror(failure));
   }
@@ -122,6 +128,7 @@ void qn_guard_free(qn_guard *guard) {
   qn_guard_end(guard);
   pthread_cond_destroy(&guard->changed);
   pthread_mutex_destroy(&guard->lock);
+  free(guard->problem);
   free(guard);
 }
 

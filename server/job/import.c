@@ -85,7 +85,9 @@ static qn_status copy_frames(import *at, const char *part, qn_error *error) {
     if (status == QN_OK && i == 0) {
       memcpy(at->length, frame.box.length, sizeof at->length);
       for (int64_t k = 0; k < frame.count; k++) at->atoms[frame.type[k]]++;
-      status = qn_netcdf_create(&at->writer, part, at->job->spec->name, &frame, error);
+      qn_provenance provenance = info->provenance; /* what the file says of it goes on */
+      snprintf(provenance.title, sizeof provenance.title, "%s", at->job->spec->name);
+      status = qn_netcdf_create(&at->writer, part, &provenance, &frame, error);
     }
     for (int a = 0; a < 3 && status == QN_OK; a++) /* as analyses see it; where an axis is open the edges mean nothing */
       at->box_changes = at->box_changes || (!frame.open[a] && fabs(frame.box.length[a] - at->length[a]) > 1e-6 * at->length[a]);
@@ -119,7 +121,7 @@ static qn_status describe(import *at, qn_error *error) {
   at->out->frames = info->frames;
   at->out->atoms = info->atoms;
   at->out->interval_ps = info->interval;
-  qn_structure_composition(info->species_count, info->species, at->atoms, at->out->composition);
+  qn_composition_name(info->species_count, info->species, at->atoms, at->out->composition);
   return at->out->details != NULL ? QN_OK : qn_error_set(error, QN_NO_MEMORY, "no memory for what the file holds");
 }
 

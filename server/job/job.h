@@ -2,6 +2,7 @@
 #ifndef QN_SERVER_JOB_JOB_H
 #define QN_SERVER_JOB_JOB_H
 
+#include "api/composition.h"
 #include "api/slice.h"
 #include "api/spec.h"
 #include "api/upload.h"
@@ -22,7 +23,7 @@ typedef struct qn_job_artifact {
 typedef struct qn_job_output {
   int64_t atoms;
   int64_t resumed_step;   /* the step that a checkpoint brought; 0: from the beginning */
-  char composition[64];   /* "Cu50Zr50": atomic per cent, in the order of the species */
+  char composition[QN_COMPOSITION_SIZE];
   int count, capacity;
   qn_job_artifact *artifacts;
 } qn_job_output;
@@ -96,7 +97,7 @@ typedef struct qn_job_import {
 
 typedef struct qn_job_imported {
   char path[64];         /* of the NetCDF file, relative to the directory */
-  char sha256[65], composition[64];
+  char sha256[65], composition[QN_COMPOSITION_SIZE];
   int64_t size, frames, atoms;
   double interval_ps;
   char *details;         /* JSON object, for people: malloc'ed */

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/number.h"
+#include "engine/base/version.h"
 #include "engine/trajectory/extxyz.h"
 #include "engine/trajectory/netcdf.h"
 #include "engine/trajectory/series.h"
@@ -23,13 +25,15 @@ struct qn_record {
   const char *directory;
   const qn_durable_pause *pause;
   qn_job_output *output;
+  qn_provenance provenance;
   qn_frame template;
   qn_series_writer *thermo;
   qn_netcdf_writer *trajectory[QN_MAX_SAMPLINGS]; /* of the streams of a stage */
   int stage;                   /* of the open trajectories */
   int snapshots;               /* written so far */
-  double heat[QN_MAX_STAGES];  /* sum of temperatures in the thermo rows of a stage, K */
-  int64_t rows[QN_MAX_STAGES];
+  double heat[QN_MAX_STAGES];  /* sum of the temperatures of a stage's frames, K, but for the first, which shows what came before ... */
+  int64_t rows[QN_MAX_STAGES]; /* ... and of how many */
+  int64_t heat_step;           /* of the last frame */
 };
 
 void qn_record_trajectory_name(char name[64], const qn_stage *stages, int stage, int sampling) {
@@ -47,11 +51,17 @@ static qn_status part_path(char path[QN_PATH_SIZE], const char *directory, const
   return qn_durable_join(path, directory, part, error);
 }
 
-qn_status qn_record_alloc(qn_record **record, const qn_simulation_spec *spec, const char *directory, const qn_frame *template,
-                          const qn_durable_pause *pause, qn_job_output *output, qn_error *error) {
+qn_status qn_record_alloc(qn_record **record, const qn_simulation_spec *spec, const char *spec_sha256, const char *directory,
+                          const qn_frame *template, const qn_durable_pause *pause, qn_job_output *output, qn_error *error) {
   *record = calloc(1, sizeof **record);
   if (*record == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for the record of a run");
   **record = (qn_record){.spec = spec, .directory = directory, .pause = pause, .output = output, .template = *template, .stage = -1};
+  qn_provenance *provenance = &(*record)->provenance;
+  snprintf(provenance->title, sizeof provenance->title, "%s", spec->name);
+  snprintf(provenance->spec_sha256, sizeof provenance->spec_sha256, "%s", spec_sha256);
+  snprintf(provenance->potential, sizeof provenance->potential, "%s", spec->potential);
+  snprintf(provenance->potential_sha256, sizeof provenance->potential_sha256, "%s", spec->potential_sha256);
+  snprintf(provenance->engine_version, sizeof provenance->engine_version, "%s", qn_version());
   return QN_OK;
 }
 
@@ -127,7 +137,7 @@ static qn_status seal_stream(qn_record *record, int stage, int sampling, qn_erro
   qn_job_artifact what = {.kind = "trajectory", .stage = stage, .sampling = what_stage->sampling_count > 1 ? sampling : -1};
   what.frames = qn_netcdf_written(writer);
   what.temperature_k = stage_temperature(record, stage);
-  what.interval_ps = (double)qn_interval_steps(what_stage->samplings[sampling].every, protocol->timestep) * protocol->timestep;
+  what.interval_ps = qn_number_round((double)qn_interval_steps(what_stage->samplings[sampling].every, protocol->timestep) * protocol->timestep);
   name_stream(record, what.path, stage, sampling);
   record->trajectory[sampling] = NULL;
   qn_status status = qn_netcdf_close(writer, error);
@@ -141,8 +151,18 @@ static qn_status seal_trajectories(qn_record *record, qn_error *error) {
   return status;
 }
 
+/* A step counts once, though several streams have it. */
+static void add_heat(qn_record *record, int stage, const qn_frame *frame) {
+  if (record->stage == stage && frame->step > record->heat_step) {
+    record->heat[stage] += frame->temperature;
+    record->rows[stage]++;
+  }
+  record->heat_step = frame->step;
+}
+
 static qn_status on_frame(void *context, int stage, int sampling, const qn_frame *frame, qn_error *error) {
   qn_record *record = context;
+  add_heat(record, stage, frame);
   qn_status status = record->stage != stage ? seal_trajectories(record, error) : QN_OK;
   if (status != QN_OK) return status;
   record->stage = stage;
@@ -150,7 +170,7 @@ static qn_status on_frame(void *context, int stage, int sampling, const qn_frame
     char name[64], path[QN_PATH_SIZE];
     name_stream(record, name, stage, sampling);
     status = part_path(path, record->directory, name, error);
-    if (status == QN_OK) status = qn_netcdf_create(&record->trajectory[sampling], path, record->spec->name, frame, error);
+    if (status == QN_OK) status = qn_netcdf_create(&record->trajectory[sampling], path, &record->provenance, frame, error);
     if (status != QN_OK) return status;
   }
   return qn_netcdf_write(record->trajectory[sampling], frame, error);
@@ -166,19 +186,18 @@ static qn_status on_thermo(void *context, const qn_thermo *t, qn_error *error) {
   }
   const double row[THERMO_COLUMNS] = {t->stage, (double)t->step, t->time, t->temperature, t->potential_energy, t->kinetic_energy,
                                       t->conserved, t->pressure, t->volume, t->length[0], t->length[1], t->length[2]};
-  record->heat[t->stage] += t->temperature;
-  record->rows[t->stage]++;
   return qn_series_write(record->thermo, row, error);
 }
 
-static qn_status write_snapshot(const char *path, const qn_snapshot *s, qn_error *error) {
-  char lengths[96], temperature[32], time[32], step[24];
+static qn_status write_snapshot(const char *path, const qn_snapshot *s, const qn_provenance *provenance, qn_error *error) {
+  char lengths[96], temperature[QN_NUMBER_SIZE], time[QN_NUMBER_SIZE], step[24];
   snprintf(lengths, sizeof lengths, "%.17g %.17g %.17g", s->mean_length[0], s->mean_length[1], s->mean_length[2]);
-  snprintf(temperature, sizeof temperature, "%.17g", s->temperature);
-  snprintf(time, sizeof time, "%.17g", s->time);
+  qn_number_spell(s->temperature, temperature);
+  qn_number_spell(s->time, time);
   snprintf(step, sizeof step, "%lld", (long long)s->step);
-  qn_extxyz_key keys[] = {{"Time_ps", time}, {"step", step}, {"Temperature_k", temperature}, {"Mean_lengths", lengths}};
-  const qn_extxyz_layout layout = {.digits = 17, .image = true, .velocities = true, .key_count = 4, .keys = keys};
+  qn_extxyz_key keys[4 + QN_EXTXYZ_PROVENANCE] = {{"Time_ps", time}, {"step", step}, {"Temperature_k", temperature}, {"Mean_lengths", lengths}};
+  const int count = 4 + qn_extxyz_provenance(provenance, keys + 4);
+  const qn_extxyz_layout layout = {.digits = 17, .image = true, .velocities = true, .key_count = count, .keys = keys};
   FILE *file = fopen(path, "we");
   if (file == NULL) return qn_error_system(error, errno, "cannot make %s", path);
   qn_status status = qn_extxyz_write(file, s->atoms, &s->box, &layout, error);
@@ -195,7 +214,7 @@ static qn_status on_snapshot(void *context, const qn_snapshot *snapshot, qn_erro
   snprintf(what.path, sizeof what.path, "snapshot-%d.xyz", record->snapshots);
   char path[QN_PATH_SIZE];
   qn_status status = part_path(path, record->directory, what.path, error);
-  if (status == QN_OK) status = write_snapshot(path, snapshot, error);
+  if (status == QN_OK) status = write_snapshot(path, snapshot, &record->provenance, error);
   if (status == QN_OK) status = complete(record, &what, error);
   if (status == QN_OK) record->snapshots++;
   return status;

@@ -12,10 +12,10 @@
 
 typedef struct qn_record qn_record;
 
-/* `spec`, `directory`, `output` and `pause` are borrowed; `output` collects the files as they become complete. `template` tells atoms and species.
- * `pause` is asked between blocks of what copies or hashes files, which may be tens of GB. */
-qn_status qn_record_alloc(qn_record **record, const qn_simulation_spec *spec, const char *directory, const qn_frame *template,
-                          const qn_durable_pause *pause, qn_job_output *output, qn_error *error);
+/* `spec`, `directory`, `output` and `pause` are borrowed; `output` collects the files as they become complete. `spec_sha256` is the hash of the work,
+ * kept in the files. `template` tells atoms and species. `pause` is asked between blocks of what copies or hashes files, which may be tens of GB. */
+qn_status qn_record_alloc(qn_record **record, const qn_simulation_spec *spec, const char *spec_sha256, const char *directory,
+                          const qn_frame *template, const qn_durable_pause *pause, qn_job_output *output, qn_error *error);
 void qn_record_free(qn_record *record); /* closes what is open */
 
 /* "trajectory-<stage>.nc", or "trajectory-<stage>-<sampling>.nc" of a stage that has several streams; and the name of the thermo series. */

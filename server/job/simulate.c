@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "api/structure.h"
-#include "api/version.h"
+#include "engine/base/version.h"
 #include "engine/model/velocities.h"
 #include "engine/trajectory/checkpoint.h"
 #include "engine/trajectory/extxyz.h"
@@ -72,12 +72,6 @@ static qn_status begin(const qn_job_simulation *job, start *s, qn_error *error) 
   return status;
 }
 
-static void label(const qn_atoms *atoms, char text[64]) {
-  int64_t count[QN_MAX_SPECIES] = {0};
-  for (int64_t i = 0; i < atoms->count; i++) count[atoms->type[i]]++;
-  qn_structure_composition(atoms->species_count, atoms->species, count, text);
-}
-
 typedef struct progress {
   const qn_job_simulation *job;
   const qn_job_control *control;
@@ -104,7 +98,7 @@ static void tell(const progress *p, bool saved) {
 
 /* Which engine wrote a checkpoint. */
 static char *make_engine(void) {
-  json_t *engine = json_pack("{s:s, s:i, s:s}", "version", qn_api_version(), "revision", QN_RUN_REVISION, "arithmetic", qn_run_arithmetic());
+  json_t *engine = json_pack("{s:s, s:i, s:s}", "version", qn_version(), "revision", QN_RUN_REVISION, "arithmetic", qn_run_arithmetic());
   char *text = json_dumps(engine, JSON_COMPACT);
   json_decref(engine);
   return text;
@@ -208,10 +202,10 @@ static qn_status prepare(progress *p, start *s, qn_job_output *output, qn_error 
   qn_status status = begin(p->job, s, error);
   if (status != QN_OK) return status;
   output->atoms = s->atoms.count;
-  label(&s->atoms, output->composition);
+  qn_composition_of_atoms(&s->atoms, output->composition);
   const qn_frame template = {.count = s->atoms.count, .species_count = s->atoms.species_count, .species = s->atoms.species,
                              .type = s->atoms.type, .box = s->box};
-  status = qn_record_alloc(&p->record, p->job->spec, p->job->directory, &template, &p->pause, output, error);
+  status = qn_record_alloc(&p->record, p->job->spec, p->hash, p->job->directory, &template, &p->pause, output, error);
   if (status != QN_OK) return status;
   const qn_run_callbacks callbacks = qn_record_callbacks(p->record);
   return qn_run_alloc(&p->run, &p->job->spec->protocol, p->job->potential, &s->atoms, &s->box, s->has_mean ? s->mean_length : NULL,

@@ -118,17 +118,24 @@ void qn_params_bytes(qn_params *params, const void *bytes, size_t size) { add(pa
 
 static bool starts(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
-/* PostgreSQL's own disk or resources (53, 58), a timeout (57014, 55P03), a transaction that idled (25P03), a schema that is just being changed or
- * not yet what this program needs (plans, tables, columns, functions, types that are not there): nothing that a request or job is to blame for. */
+/* A table, column, function or type that is not there: the database was never migrated, or is being upgraded. */
+static bool lacks_schema(const char *state) {
+  static const char *const states[] = {"3F000", "42P01", "42703", "42883", "42704"};
+  for (size_t s = 0; s < sizeof states / sizeof states[0]; s++)
+    if (strcmp(state, states[s]) == 0) return true;
+  return false;
+}
+
+/* PostgreSQL's own disk or resources (53, 58), a timeout (57014, 55P03), a transaction that idled (25P03), a plan of before the schema was changed
+ * (0A000): nothing that a request or job is to blame for. */
 static bool may_pass(const char *state) {
-  static const char *const states[] = {"53", "58", "57014", "55P03", "25P03", "0A000", "3F000", "42P01", "42703", "42883", "42704"};
+  static const char *const states[] = {"53", "58", "57014", "55P03", "25P03", "0A000"};
   for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
     if (starts(state, states[i])) return true;
   return false;
 }
 
-/* Class 08: connection; 57P: shutting down or starting; 25006: a standby after failover; 0A000: a plan of before the schema was changed, which
- * stays with the connection. */
+/* Class 08: connection; 57P: shutting down or starting; 25006: a standby after failover; 0A000: it stays with the connection. */
 static qn_status judge(qn_connection *connection, const PGresult *result, qn_error *error) {
   const char *state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
   snprintf(connection->sqlstate, sizeof connection->sqlstate, "%s", state != NULL ? state : "");
@@ -140,6 +147,8 @@ static qn_status judge(qn_connection *connection, const PGresult *result, qn_err
 
   qn_status status = QN_INTERNAL;
   if (connection->lost || connection->again || may_pass(state)) status = QN_UNAVAILABLE;
+  if (lacks_schema(state))
+    return qn_error_set(error, QN_UNAVAILABLE, "the database has not the schema that this quenchd needs: bring it up to date with `quenchd migrate`");
   const char *text = result != NULL ? PQresultErrorMessage(result) : "";
   if (text[0] == '\0') text = PQerrorMessage(connection->pg);
   qn_error_set(error, status, "database: %s", text);

@@ -2,12 +2,13 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/version.h"
+#include "engine/base/version.h"
 
 static qn_board *map(int descriptor) {
   void *page = mmap(NULL, sizeof(qn_board), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
@@ -26,7 +27,7 @@ qn_board *qn_board_alloc(int *descriptor) {
     return NULL;
   }
   atomic_store(&board->progress, (double)NAN);
-  strcpy(board->program, qn_api_version());
+  snprintf(board->program, sizeof board->program, "%s", qn_version());
   return board;
 }
 
@@ -34,7 +35,7 @@ qn_board *qn_board_find(int descriptor) {
   struct stat about;
   if (fstat(descriptor, &about) != 0 || about.st_size != (off_t)sizeof(qn_board)) return NULL;
   qn_board *board = map(descriptor);
-  if (board != NULL && strncmp(board->program, qn_api_version(), sizeof board->program) == 0) return board;
+  if (board != NULL && strncmp(board->program, qn_version(), sizeof board->program) == 0) return board;
   qn_board_free(board, -1);
   return NULL;
 }

@@ -21,7 +21,7 @@ typedef enum qn_verdict {
 
 typedef struct qn_board {
   /* Set by the worker before the process starts. */
-  char program[32];         /* version of the program, "" before anything is set */
+  char program[64];         /* version of the program, "" before anything is set */
   pid_t worker;
   qn_claim claim;
   int threads;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/version.h"
+#include "engine/base/number.h"
+#include "engine/base/version.h"
 
 static const qn_statement describe = {
     "rows_simulation",
@@ -32,7 +33,7 @@ qn_status qn_rows_of_output(qn_connection *connection, int64_t simulation, const
   qn_params_int(&params, simulation);
   qn_params_int(&params, output->atoms);
   qn_params_text(&params, output->composition);
-  qn_params_text(&params, qn_api_version());
+  qn_params_text(&params, qn_version());
   qn_status status = qn_connection_run(connection, &describe, &params, NULL, error);
   for (int i = 0; status == QN_OK && i < output->count; i++) {
     const qn_job_artifact *a = &output->artifacts[i];
@@ -54,17 +55,10 @@ qn_status qn_rows_of_output(qn_connection *connection, int64_t simulation, const
   return status;
 }
 
-/* The shortest spelling that reads back as the same number; null for what JSON cannot say. */
+/* null for what JSON cannot say. */
 static void put_number(FILE *out, double number) {
-  char text[32];
-  if (!isfinite(number)) {
-    fputs("null", out);
-    return;
-  }
-  for (int digits = 15; digits <= 17; digits++) {
-    snprintf(text, sizeof text, "%.*g", digits, number);
-    if (strtod(text, NULL) == number) break;
-  }
+  char text[QN_NUMBER_SIZE] = "null";
+  if (isfinite(number)) qn_number_spell(number, text);
   fputs(text, out);
 }
 
@@ -130,7 +124,7 @@ qn_status qn_rows_of_report(qn_connection *connection, const qn_rows_analysis *a
     qn_params_real(&row, finite_or_nan(v->window_start_ps));
     qn_params_real(&row, finite_or_nan(v->window_end_ps));
     qn_params_int(&row, v->samples);
-    qn_params_text(&row, qn_api_version());
+    qn_params_text(&row, qn_version());
     qn_params_text(&row, analysis->parameters);
     qn_params_text(&row, analysis->inputs);
     status = qn_connection_run(connection, &value, &row, NULL, error);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/json.h"
-#include "api/version.h"
+#include "engine/base/version.h"
 #include "server/worker/work_parts.h"
 
 static const qn_statement read_row = {"work_fit", "SELECT f.spec_text FROM jobs j JOIN fits f ON f.job_id = j.id" QN_WORK_HELD};
@@ -59,7 +59,7 @@ static qn_status write_value(qn_connection *connection, const qn_work_result *re
   qn_params_text(&row, spec->composition);
   qn_params_int(&row, result->fit.points);
   qn_params_text(&row, parameters);
-  qn_params_text(&row, qn_api_version());
+  qn_params_text(&row, qn_version());
   return qn_connection_run(connection, &insert_value, &row, NULL, error);
 }
 
@@ -72,7 +72,7 @@ static qn_status write_rows(qn_connection *connection, const qn_work_result *res
   qn_params_int(&row, result->claim->resource);
   qn_params_text(&row, qn_fit_outcome_name(result->fit.outcome));
   qn_params_text(&row, text);
-  qn_params_text(&row, qn_api_version());
+  qn_params_text(&row, qn_version());
   qn_status status = text != NULL && parameters != NULL ? qn_connection_run(connection, &describe, &row, NULL, error)
                                                          : qn_error_set(error, QN_NO_MEMORY, "no memory for a fit");
   for (int v = 0; status == QN_OK && result->fit.outcome == QN_FIT_OK && v < result->fit.value_count; v++)

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/version.h"
+#include "engine/base/version.h"
 #include "server/job/durable.h"
 #include "server/log.h"
 #include "server/worker/work_parts.h"
@@ -56,7 +56,7 @@ static qn_status write_rows(qn_connection *connection, const qn_work_result *res
   qn_params_int(&about, found->atoms);
   qn_params_text(&about, found->composition);
   qn_params_text(&about, found->details);
-  qn_params_text(&about, qn_api_version());
+  qn_params_text(&about, qn_version());
   qn_params_int(&artifact, result->claim->resource);
   qn_params_text(&artifact, path);
   qn_params_int(&artifact, found->size);

@@ -43,7 +43,7 @@ qn_status qn_work_take_simulation(const PGresult *row, qn_work_input *input, qn_
   size_t size = 0;
   input->simulation = calloc(1, sizeof *input->simulation);
   if (input->simulation == NULL) return qn_work_no_memory(error);
-  qn_spec_parse_simulation(text, strlen(text), input->simulation, &faults);
+  qn_spec_parse_stored(text, strlen(text), input->simulation, &faults);
   qn_status status = qn_work_judge(&faults, error);
   qn_faults_fini(&faults);
   if (status == QN_OK && strcmp(input->simulation->potential_sha256, qn_field(row, 0, 2)) != 0)

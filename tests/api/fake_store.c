@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "api/potential.h"
 
@@ -701,7 +702,8 @@ qn_status qn_store_query_results(qn_store *store, const qn_result_query *wanted,
   store->last_query = *wanted;
 #define KEEP(field)                                                                                                    \
   snprintf(store->last_##field, sizeof store->last_##field, "%s", wanted->field != NULL ? wanted->field : "")
-  KEEP(quantity);
+  KEEP(species);
+  KEEP(composition);
   KEEP(parameters);
   KEEP(inputs);
 #undef KEEP
@@ -710,6 +712,16 @@ qn_status qn_store_query_results(qn_store *store, const qn_result_query *wanted,
            (wanted->analysis == 0 || wanted->analysis == row->analysis) &&
            !(row->temperature_k < wanted->temperature_min_k) && !(row->temperature_k > wanted->temperature_max_k),
        clone_result);
+}
+
+qn_status qn_store_open_series(qn_store *store, int64_t simulation, int *descriptor, int64_t *size, qn_error *error) {
+  FAIL_WHEN_BROKEN(store);
+  struct stat what;
+  *descriptor = store->series != NULL ? open(store->series, O_RDONLY) : -1;
+  if (*descriptor < 0) return qn_error_set(error, QN_NOT_FOUND, "no series of %lld", (long long)simulation);
+  fstat(*descriptor, &what);
+  *size = what.st_size;
+  return QN_OK;
 }
 
 /* ---- health ---- */

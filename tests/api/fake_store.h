@@ -38,8 +38,9 @@ struct qn_store {
   qn_submission last;             /* the same; its texts are gone but for those below */
   char last_upload[4096];         /* what the file of the last upload held */
   qn_needs last_needs[FAKE_ROWS]; /* of analysis i of `analyses` */
+  const char *series; /* path of the series of every simulation that has no thermo artifact; NULL: none */
   qn_result_query last_query;
-  char last_quantity[65], last_parameters[1024], last_inputs[1024];
+  char last_species[128], last_composition[128], last_parameters[1024], last_inputs[1024]; /* of that query, whose texts are the handler's */
 };
 
 /* With the potential "cu-zr" as rows know it, though its text is a small one of the same elements. */

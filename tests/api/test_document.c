@@ -11,14 +11,13 @@
 #include "api/document.h"
 #include "api/filters.h"
 #include "api/json.h"
-#include "api/version.h"
 #include "engine/analysis/sources.h"
 
 static void test_version(void **state) {
   (void)state;
   size_t size;
   char line[64];
-  snprintf(line, sizeof line, "\n  version: %s\n", qn_api_version());
+  snprintf(line, sizeof line, "\n  version: %s\n", QN_VERSION);
   const char *document = qn_document(&size);
   assert_true(size > 10000 && strlen(document) == size);
   assert_non_null(strstr(document, line));
@@ -42,9 +41,9 @@ static void write_parameter(FILE *out, const qn_parameter *parameter) {
   }
   const qn_parameter_source *source = qn_parameter_source_find(parameter->name);
   char minimum[QN_NUMBER_SIZE], maximum[QN_NUMBER_SIZE], fallback[QN_NUMBER_SIZE];
-  qn_json_spell(parameter->automatic ? 0.0 : parameter->minimum, minimum); /* 0 asks for the rule */
-  qn_json_spell(parameter->maximum, maximum);
-  qn_json_spell(parameter->fallback, fallback);
+  qn_number_spell(parameter->automatic ? 0.0 : parameter->minimum, minimum); /* 0 asks for the rule */
+  qn_number_spell(parameter->maximum, maximum);
+  qn_number_spell(parameter->fallback, fallback);
   fprintf(out, "        %s:\n          type: %s%s%s%s\n", parameter->name, parameter->automatic || source != NULL ? "[number" : "number",
           source != NULL ? ", string, object" : "", parameter->automatic ? ", \"null\"" : "", parameter->automatic || source != NULL ? "]" : "");
   fprintf(out, "          minimum: %s\n          maximum: %s\n          default: %s\n          description: \"%s", minimum, maximum,
@@ -86,6 +85,32 @@ static char *filters_of_table(void) {
   return text;
 }
 
+static void write_list(FILE *out, const qn_word_list *list) {
+  for (int i = 0; i < list->count; i++) fprintf(out, "        - %s\n", list->word[i]);
+}
+
+/* What results are called, what gave them, and how far they may be believed. */
+static void write_results(FILE *out) {
+  qn_word_list list;
+  qn_filters_quantities(&list);
+  fputs("\n    Quantity:\n      description: What was measured, or fitted; GET /v1/analysis-types lists those of each analysis.\n      enum:\n", out);
+  write_list(out, &list);
+  qn_filters_types(&list);
+  fputs("\n    ResultType:\n      description: The analysis that measured a number, or the law that was fitted.\n      enum:\n", out);
+  write_list(out, &list);
+  fputs("\n    ResultStatus:\n      description: >-\n"
+        "        How far a value may be believed. not_diffusive: the squared displacement grows linearly at no lag;\n"
+        "        not_decayed: F_s stays above 1/e; too_few_samples: the run is too short for an error, or for a value "
+        "at all;\n"
+        "        unresolved: what is asked lies between two frames, they are too far apart in time, or nothing of the kind\n"
+        "        stands out; given: not measured, a parameter that was given, reported beside what rests on it.\n"
+        "      enum: [",
+        out);
+  for (int s = 0; strcmp(qn_value_status_name((qn_value_status)s), "unknown") != 0; s++)
+    fprintf(out, "%s%s", s > 0 ? ", " : "", qn_value_status_name((qn_value_status)s));
+  fputs("]\n", out);
+}
+
 /* The section with its marks; malloc'ed. */
 static char *section_of_table(void) {
   char *text;
@@ -108,6 +133,7 @@ static char *section_of_table(void) {
             (*type)->summarise != NULL ? "" : "        sampling: {$ref: \"#/components/schemas/Sampling\"}\n");
     for (int p = 0; p < (*type)->parameter_count; p++) write_parameter(out, &(*type)->parameters[p]);
   }
+  write_results(out);
   fputs(END, out);
   fclose(out);
   return text;

@@ -86,6 +86,7 @@ static void test_faults(void **state) {
       {"layer_b=2", "?layer_b", "layer_a"},
       {"stage=-1", "?stage", "0"},
       {"trajectory=0", "?trajectory", "1"},
+      {"type=difusion", "?type", "nearest is diffusion"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char target[200];
@@ -199,14 +200,15 @@ static void test_next_is_not_too_long(void **state) {
   qn_store *store = *state;
   for (int i = 0; i < 3; i++) fake_store_add_result(store, "x", i, "");
   char target[4000] = "/v1/results?limit=1";
-  static const char *const texts[] = {"type", "species", "region", "status", "potential", "composition", "of"};
+  static const char *const texts[] = {"species", "region", "potential", "of"};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
     strcat(strcat(strcat(target, "&"), texts[i]), "=");
-    for (int k = 0; k < 32; k++) strcat(target, "%C3%BC");
+    for (int k = 0; k < 50; k++) strcat(target, "%C3%BC");
   }
   static const char *const numbers[] = {
       "layer_a",   "depth_a",           "vacuum_a",          "q_inv_a",   "lag_ps",       "bin_a",     "cutoff_a",
-      "window_ps", "longest_a", "fit_start_ps", "fit_end_ps"};
+      "window_ps", "longest_a", "fit_start_ps", "fit_end_ps", "max_lag_ps", "vectors", "discard", "piece_k", "frames",
+      "bin_inv_a", "longest_inv_a"};
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
     strcat(strcat(strcat(target, "&"), numbers[i]), "=2.500000000000000000000000000000");
   client_answer answer = client_get(store, target);

@@ -193,7 +193,7 @@ static void test_query_becomes_points(void **state) {
   char *text = spec_with(QUERY, "/temperature_max_k", "2000");
   client_answer answer = client_post(store, "/v1/fits", text);
   assert_int_equal(answer.status, 202);
-  assert_string_equal(store->last_quantity, "diffusion_coefficient");
+  assert_string_equal(store->last_query.quantity, "diffusion_coefficient");
   client_fini(&answer);
   json_t *spec = stored(store), *points = json_object_get(spec, "points"), *dropped = json_object_get(spec, "dropped");
   assert_int_equal(json_array_size(points), 5);
@@ -225,7 +225,9 @@ static void test_query_faults(void **state) {
     const char *pointer, *value, *at, *says;
   } cases[] = {
       {"/query/quantity", NULL, "/query/quantity", "diffusion_coefficient"},
-      {"/query/quantity", "7", "/query/quantity", "text"},
+      {"/query/quantity", "7", "/query/quantity", "string"},
+      {"/query/quantity", "\"difusion_coefficient\"", "/query/quantity", "nearest is diffusion_coefficient"},
+      {"/query/type", "\"difusion\"", "/query/type", "nearest is diffusion"},
       {"/query/status", "\"ok\"", "/query/status", "unknown key"},
       {"/query/stage", "-1", "/query/stage", "between"},
       {"/query/depth_a", "\"deep\"", "/query/depth_a", "must be a number"},
@@ -233,7 +235,9 @@ static void test_query_faults(void **state) {
       {"/query", "3", "/query", "object"},
       {"/unit", "\"m2/s\"", "/unit", "unknown key"}, /* results have theirs */
       {"/allow_mixed", "\"region\"", "/allow_mixed", "array"},
-      {"/query/composition", "\"Cu\"", "/query", "finds no result"},
+      {"/query/composition", "\"Cu\"", "/query/composition", "add up to 100"},
+      {"/query/composition", "\"Cu100\"", "/query", "finds no result"},
+      {"/query/temperature_min_k", "99999", "/query", "finds no result"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char *text = spec_with(QUERY, cases[i].pointer, cases[i].value);
@@ -245,6 +249,28 @@ static void test_query_faults(void **state) {
     assert_non_null(strstr(detail, cases[i].says));
     client_fini(&answer);
     free(text);
+  }
+}
+
+/* What the query finds is told together with what is wrong elsewhere; of a query with faults nothing is asked. */
+static void test_all_faults_at_once(void **state) {
+  static const struct {
+    const char *body, *at[3];
+  } cases[] = {
+      {"{\"law\": \"vtf\", \"resamples\": -1, \"query\": {\"quantity\": \"diffusion_coefficient\"}}", {"/law", "/resamples", "/query"}},
+      {"{\"law\": \"vft\", \"resamples\": -1, \"query\": {\"quantity\": \"difusion_coefficient\", \"composition\": \"CuZr\"}}",
+       {"/resamples", "/query/quantity", "/query/composition"}},
+      {"{\"law\": \"vft\", \"seed\": -1, \"query\": {\"quantity\": \"diffusion_coefficient\", \"temperature_min_k\": 2, "
+       "\"temperature_max_k\": 1, \"simulation\": 0}}",
+       {"/seed", "/query/temperature_min_k", "/query/simulation"}},
+  };
+  for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+    client_answer answer = client_post(*state, "/v1/fits", cases[c].body);
+    client_expect_problem(&answer, 422, "invalid_spec");
+    if (json_array_size(json_object_get(answer.json, "errors")) != 3) print_error("%s\n", answer.text);
+    assert_int_equal(json_array_size(json_object_get(answer.json, "errors")), 3);
+    for (int f = 0; f < 3; f++) assert_non_null(client_fault(&answer, cases[c].at[f]));
+    client_fini(&answer);
   }
 }
 
@@ -453,7 +479,7 @@ int main(void) {
       TEST(test_faults),
       TEST(test_form_follows_the_unit),
       TEST(test_query_becomes_points),
-      TEST(test_query_faults),
+      TEST(test_query_faults), TEST(test_all_faults_at_once),
       TEST(test_unlike_results),
       TEST(test_units),
       TEST(test_frames_measured_twice),

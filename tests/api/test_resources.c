@@ -55,17 +55,45 @@ static void test_pages_hold_everything_once(void **state) {
 
 static void test_next_keeps_odd_filters(void **state) {
   qn_store *store = *state;
-  fake_store_add_result(store, "a b&c=d/\xc3\xbc", 1, "x");
-  fake_store_add_result(store, "a b&c=d/\xc3\xbc", 2, "x");
-  client_answer answer = client_get(store, "/v1/results?limit=1&quantity=a%20b%26c%3Dd%2F%C3%BC");
+  fake_store_add_result(store, "relaxation_time", 1, "x");
+  fake_store_add_result(store, "relaxation_time", 2, "x");
+  client_answer answer = client_get(store, "/v1/results?limit=1&species=a%20b%26c%3Dd%2F%C3%BC");
   char next[256];
   snprintf(next, sizeof next, "%s", client_text(&answer, "next"));
-  assert_non_null(strstr(next, "quantity=a%20b%26c%3Dd%2F%C3%BC"));
+  assert_non_null(strstr(next, "species=a%20b%26c%3Dd%2F%C3%BC"));
   client_fini(&answer);
   answer = client_get(store, next);
   assert_int_equal(json_array_size(json_object_get(answer.json, "items")), 1);
-  assert_string_equal(store->last_quantity, "a b&c=d/\xc3\xbc");
+  assert_string_equal(store->last_species, "a b&c=d/\xc3\xbc");
   client_fini(&answer);
+}
+
+static void test_an_alloy_has_one_name(void **state) {
+  qn_store *store = *state;
+  static const char *const names[][2] = {{"Cu50Zr50", "Cu50Zr50"},
+                                         {"Zr50Cu50", "Cu50Zr50"},
+                                         {"Zr50.0Cu50.00", "Cu50Zr50"},
+                                         {"Zr35.5Cu64.5", "Cu64.5Zr35.5"},
+                                         {"Zr33.3Ni33.3Al33.3", "Al33.3Ni33.3Zr33.3"},
+                                         {"Cu100", "Cu100"}};
+  static const char *const none[] = {"CuZr",     "Cu50",      "Cu50Zr60", "cu50zr50",  "50Cu50Zr",        "Cu50Zr50x",
+                                     "Cu50Cu50", "Cu50 Zr50", "Cu.Zr50",  "Cu5e1Zr50", "Copperium50Zr50", "Cu0Zr100"};
+  char target[100];
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    snprintf(target, sizeof target, "/v1/results?composition=%s", names[i][0]);
+    client_answer answer = client_get(store, target);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(store->last_composition, names[i][1]);
+    client_fini(&answer);
+  }
+  for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+    snprintf(target, sizeof target, "/v1/results?composition=%s", none[i]);
+    client_answer answer = client_get(store, target);
+    if (answer.status != 400) print_error("%s\n", none[i]);
+    client_expect_problem(&answer, 400, "invalid_parameter");
+    assert_non_null(strstr(client_fault(&answer, "?composition"), "such as Cu50Zr50"));
+    client_fini(&answer);
+  }
 }
 
 static void test_empty_lists(void **state) {
@@ -394,6 +422,27 @@ static void test_jobs(void **state) {
   answer = client_send(store, QN_SCOPE_SUBMIT, "POST", target, NULL, NULL, 0);
   client_expect_problem(&answer, 409, "conflict");
   client_fini(&answer);
+
+  /* Clients that cannot send a POST without a body send one that says nothing. */
+  static const char *const nothing[] = {"{}", " {\n}\n", "", " \n"};
+  for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++) {
+    store->jobs[0].state = QN_JOB_QUEUED;
+    answer = client_send(store, QN_SCOPE_SUBMIT, "POST", target, NULL, nothing[i], strlen(nothing[i]));
+    assert_int_equal(answer.status, 200);
+    client_fini(&answer);
+  }
+  store->jobs[0].state = QN_JOB_QUEUED;
+  static const char *const something[] = {"{\"force\": true}", "[]", "null", "x", "{"};
+  for (size_t i = 0; i < sizeof something / sizeof something[0]; i++) {
+    answer = client_send(store, QN_SCOPE_SUBMIT, "POST", target, NULL, something[i], strlen(something[i]));
+    client_expect_problem(&answer, i < 3 ? 422 : 400, i < 3 ? "invalid_spec" : "invalid_json");
+    client_fini(&answer);
+  }
+  answer = client_send(store, QN_SCOPE_SUBMIT, "POST", target, NULL, something[0], strlen(something[0]));
+  assert_non_null(strstr(client_fault(&answer, "/force"), "unknown key"));
+  client_fini(&answer);
+  assert_int_equal(store->jobs[0].state, QN_JOB_QUEUED);
+  store->jobs[0].state = QN_JOB_CANCELLED;
   snprintf(target, sizeof target, "/v1/jobs/%lld/retry", id);
   answer = client_send(store, QN_SCOPE_SUBMIT, "POST", target, NULL, NULL, 0);
   assert_int_equal(answer.status, 200);
@@ -537,11 +586,72 @@ static void test_thermo_and_structures(void **state) {
   client_fini(&answer);
 }
 
+/* A file of thirty elements is registered whole, and any few of them are a system. */
+static void test_many_elements(void **state) {
+  qn_store *store = *state;
+  static const char symbols[] = "Ag Al Au Be Ca Co Cr Cu Fe Hf In Ir La Mg Mn Mo Nb Ni Os Pb Pd Pt Re Rh Ru Sn Ta Ti W Zr";
+  char *text;
+  size_t size;
+  FILE *out = open_memstream(&text, &size);
+  fprintf(out, "made\nfor\ntests\n30 %s\n5 1 5 0.25 1.25\n", symbols);
+  for (int a = 0; a < 30; a++) fprintf(out, "%d %d 4 fcc\n0 -1 -2 -3 -4\n4 3 2 1 0\n", a + 1, a + 20);
+  for (int pair = 0; pair < 30 * 31 / 2; pair++) fputs("0 3 2 1 0\n", out);
+  fclose(out);
+  client_answer answer = client_send(store, QN_SCOPE_SUBMIT, "POST", "/v1/potentials?name=thirty", "Content-Type: text/plain", text, size);
+  assert_int_equal(answer.status, 201);
+  assert_int_equal(json_array_size(json_object_get(answer.json, "species")), 30);
+  assert_int_equal(json_array_size(json_object_get(answer.json, "elements")), 30);
+  client_fini(&answer);
+  char *spec = spec_with(BULK, "/potential", "\"thirty\""),
+       *other = spec_with(spec, "/initial/composition", "{\"Zr\": 0.5, \"Al\": 0.3, \"W\": 0.2}");
+  answer = client_post(store, "/v1/simulations", other);
+  assert_int_equal(answer.status, 202);
+  client_fini(&answer);
+  free(other);
+  other = spec_with(spec, "/initial/composition", "{\"Xe\": 1}");
+  answer = client_post(store, "/v1/simulations", other);
+  client_expect_problem(&answer, 422, "invalid_spec");
+  assert_non_null(strstr(client_fault(&answer, "/initial/composition/Xe"), "it knows Ag, Al"));
+  assert_non_null(strstr(client_fault(&answer, "/initial/composition/Xe"), "W, Zr"));
+  client_fini(&answer);
+  free(spec), free(other), free(text);
+}
+
+/* A run that goes on, or that failed, shows the rows that it has. */
+static void test_thermo_so_far(void **state) {
+  qn_store *store = *state;
+  client_answer answer = client_post(store, "/v1/simulations", BULK);
+  client_fini(&answer);
+  char path[] = "/tmp/quenchd-test-XXXXXX", target[64];
+  int made = mkstemp(path);
+  assert_true(made >= 0 && write(made, "time_ps\n0.1\n", 12) == 12);
+  close(made);
+  snprintf(target, sizeof target, "/v1/simulations/%lld/thermo", (long long)store->simulations[0].id);
+  answer = client_get(store, target);
+  client_expect_problem(&answer, 404, "not_found");
+  assert_non_null(strstr(client_text(&answer, "detail"), "no thermo series yet"));
+  client_fini(&answer);
+  static const qn_job_state states[] = {QN_JOB_RUNNING, QN_JOB_FAILED};
+  store->series = path;
+  for (int s = 0; s < 2; s++) {
+    store->jobs[0].state = states[s];
+    answer = client_get(store, target);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.text, "time_ps\n0.1\n");
+    assert_string_equal(client_header(&answer, "Cache-Control"), "no-store");
+    assert_null(client_header(&answer, "ETag"));
+    assert_non_null(strstr(client_header(&answer, "Content-Disposition"), "so-far.csv"));
+    client_fini(&answer);
+  }
+  unlink(path);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
       TEST(test_pages_hold_everything_once),
       TEST(test_next_keeps_odd_filters),
+      TEST(test_an_alloy_has_one_name),
       TEST(test_empty_lists),
       TEST(test_etags),
       TEST(test_a_result_carries_everything),
@@ -558,6 +668,8 @@ int main(void) {
       TEST(test_simulation_and_analysis),
       TEST(test_service),
       TEST(test_thermo_and_structures),
+      TEST(test_thermo_so_far),
+      TEST(test_many_elements),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

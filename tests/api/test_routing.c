@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "api/client.h"
+#include "api/potential.h"
 #include "api/route.h"
+#include "engine/analysis/analysis.h"
 
 static int set_up(void **state) {
   *state = fake_store_alloc();
@@ -186,7 +188,7 @@ static void test_body_sizes(void **state) {
   answer = client_send(*state, QN_SCOPE_ADMIN, "GET", "/v1/simulations", NULL, body, 1);
   client_expect_problem(&answer, 413, "too_large");
   client_fini(&answer);
-  answer = client_send(*state, QN_SCOPE_ADMIN, "POST", "/v1/jobs/1/cancel", NULL, body, 1);
+  answer = client_send(*state, QN_SCOPE_ADMIN, "POST", "/v1/jobs/1/cancel", NULL, body, QN_EMPTY_BODY + 1);
   client_expect_problem(&answer, 413, "too_large");
   client_fini(&answer);
   free(body);
@@ -228,6 +230,89 @@ static void test_unknown_query_parameters(void **state) {
   client_fini(&answer);
 }
 
+/* Names and values together, also before a body is looked at. */
+static void test_all_query_faults_at_once(void **state) {
+  enum { MOST_FAULTS = 10 };
+  static const struct {
+    const char *method, *target, *at[MOST_FAULTS];
+  } cases[] = {
+      {"GET", "/v1/simulations?cursor=x&limit=9999&foo=1", {"?cursor", "?limit", "?foo"}},
+      {"GET", "/v1/structures?simulation=0&limit=0&x=1", {"?simulation", "?limit", "?x"}},
+      {"GET", "/v1/jobs?state=done&limit=x&sate=1", {"?state", "?limit", "?sate"}},
+      {"GET",
+       "/v1/results?quantity=difusion&status=bad&temperature_min_k=hot&format=xml&foo",
+       {"?quantity", "?status", "?temperature_min_k", "?format", "?foo"}},
+      {"GET",
+       "/v1/results?temperature_min_k=2000&temperature_max_k=1000&analysis=0",
+       {"?temperature_min_k", "?analysis"}},
+      {"GET", "/v1/potentials/cu-zr/curves?points=1&point=3", {"?points", "?point"}},
+      {"GET", "/v1/trajectories/1/data?format=xtc&frame=3", {"?format", "?frame"}},
+      {"POST", "/v1/potentials?name=a%20b&nmae=c", {"?name", "?nmae"}},
+      {"GET",
+       "/v1/results?type=difusion&composition=Cu50&layer_a=deep&method=d&stage=x&fit=0&limit=0&foo",
+       {"?type", "?composition", "?layer_a", "?method", "?stage", "?fit", "?limit", "?foo"}},
+      {"GET", "/v1/analyses?simulation=1&trajectory=2&limit=0&x=1", {"?trajectory", "?limit", "?x"}},
+      {"GET", "/v1/fits?law=vtf&status=bad&composition=CuZr&limit=0&x=1", {"?law", "?status", "?composition", "?limit", "?x"}},
+      {"GET", "/v1/jobs/1/attempts?limit=0&x=1", {"?limit", "?x"}},
+      {"GET", "/v1/tokens?limit=0&x=1", {"?limit", "?x"}},
+      {"GET", "/v1/audit?outcome=bad&resource_id=0&cursor=x&x=1", {"?outcome", "?resource_id", "?cursor", "?x"}},
+      {"POST", "/v1/trajectories?temperature_k=-1&interval_ps=x&timestep_fs=0&species=Xx&x=1",
+       {"?temperature_k", "?interval_ps", "?timestep_fs", "?species", "?x"}},
+      {"POST", "/v1/structures?temperature_k=-1&species=Xx&timestep_fs=2", {"?temperature_k", "?species", "?timestep_fs"}},
+  };
+  for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+    client_answer answer = client_send(*state, QN_SCOPE_ADMIN, cases[c].method, cases[c].target, NULL, NULL, 0);
+    client_expect_problem(&answer, 400, "invalid_parameter");
+    size_t count = 0;
+    bool good = true;
+    for (; count < MOST_FAULTS && cases[c].at[count] != NULL; count++)
+      good = client_fault(&answer, cases[c].at[count]) != NULL && good;
+    good = good && json_array_size(json_object_get(answer.json, "errors")) == count;
+    if (!good) print_error("%s\nfound %s\n", cases[c].target, answer.text);
+    assert_true(good);
+    client_fini(&answer);
+  }
+}
+
+static void test_words_that_results_know(void **state) {
+  client_answer answer = client_get(*state, "/v1/results?quantity=difusion_coefficient");
+  assert_non_null(strstr(client_fault(&answer, "?quantity"), "nearest is diffusion_coefficient; accepted: "));
+  assert_non_null(strstr(client_fault(&answer, "?quantity"), "slope_above")); /* the last of them, of a law */
+  client_fini(&answer);
+  answer = client_get(*state, "/v1/results?status=bad");
+  assert_non_null(strstr(client_fault(&answer, "?status"), "accepted: ok, not_diffusive"));
+  client_fini(&answer);
+  for (const qn_analysis_type *const *type = qn_analysis_types(); *type != NULL; type++)
+    for (const char *const *name = (*type)->quantities; *name != NULL; name++) {
+      char target[100];
+      snprintf(target, sizeof target, "/v1/results?quantity=%s&status=ok", *name);
+      answer = client_get(*state, target);
+      assert_int_equal(answer.status, 200);
+      client_fini(&answer);
+    }
+}
+
+/* A name that can be registered can be asked for. */
+static void test_longest_potential_name(void **state) {
+  char name[QN_POTENTIAL_NAME_MOST + 2], target[200];
+  memset(name, 'n', sizeof name);
+  name[QN_POTENTIAL_NAME_MOST + 1] = '\0';
+  snprintf(target, sizeof target, "/v1/results?potential=%s", name);
+  client_answer answer = client_get(*state, target);
+  client_expect_problem(&answer, 400, "invalid_parameter");
+  client_fini(&answer);
+  snprintf(target, sizeof target, "/v1/potentials?name=%s", name);
+  answer = client_send(*state, QN_SCOPE_ADMIN, "POST", target, NULL, "x", 1);
+  client_expect_problem(&answer, 400, "invalid_parameter");
+  client_fini(&answer);
+  name[QN_POTENTIAL_NAME_MOST] = '\0';
+  snprintf(target, sizeof target, "/v1/results?potential=%s", name);
+  answer = client_get(*state, target);
+  assert_int_equal(answer.status, 200);
+  client_fini(&answer);
+  assert_true(qn_potential_is_name(name));
+}
+
 static void test_bad_query_values(void **state) {
   static const char *const targets[] = {
       "/v1/jobs?limit=0",
@@ -254,7 +339,8 @@ static void test_bad_query_values(void **state) {
       "/v1/results?format=xml",
       "/v1/results?quantity=",
       "/v1/results?simulation=0",
-      "/v1/results?species=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+      "/v1/results?species="
+      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
       "/v1/trajectories?simulation=x",
       "/v1/potentials/cu-zr/curves?points=1"};
   for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
@@ -342,6 +428,9 @@ int main(void) {
       TEST(test_body_sizes),
       TEST(test_admitting_by_the_head),
       TEST(test_unknown_query_parameters),
+      TEST(test_all_query_faults_at_once),
+      TEST(test_words_that_results_know),
+      TEST(test_longest_potential_name),
       TEST(test_bad_query_values),
       TEST(test_broken_storage),
       TEST(test_problems_survive_odd_texts),

@@ -50,6 +50,8 @@ static void test_refusals(void **state) {
 
 enum { ATOMS = 3, FRAMES = 7 };
 
+static const qn_provenance made_by = {"a melt", "5bec", "cu-zr", "0e7e", "0.9.9+abc"};
+
 static void make_trajectory(const char *path) {
   static uint8_t type[ATOMS] = {0, 1, 0};
   static const qn_species species[] = {{"Cu", 63.546}, {"Zr", 91.224}};
@@ -62,7 +64,7 @@ static void make_trajectory(const char *path) {
                     .r = {r[0], r[1], r[2]}};
   qn_netcdf_writer *writer;
   qn_error error;
-  assert_int_equal(qn_netcdf_create(&writer, path, "test", &frame, &error), QN_OK);
+  assert_int_equal(qn_netcdf_create(&writer, path, &made_by, &frame, &error), QN_OK);
   for (int f = 0; f < FRAMES; f++) {
     frame.step = 50 * f;
     frame.time = 0.05 * f;
@@ -108,6 +110,12 @@ static void test_xyz(void **state) {
   answer = client_get(store, target);
   assert_int_equal(count_lines(answer.text), 3 * (ATOMS + 2));
   assert_non_null(strstr(answer.text, "Time_ps=0.05"));
+  int named = 0; /* each frame tells what made it */
+  for (const char *at = answer.text;
+       (at = strstr(at, " spec_sha256=5bec potential=cu-zr potential_sha256=0e7e engine_version=0.9.9+abc ")) != NULL;
+       at++)
+    named++;
+  assert_int_equal(named, 3);
   assert_non_null(strstr(answer.text, "Time_ps=0.25"));
   assert_null(strstr(answer.text, "Time_ps=0.1 "));
   char tag[200];
@@ -148,6 +156,7 @@ static void test_netcdf(void **state) {
   qn_error error;
   assert_int_equal(qn_trajectory_open(&trajectory, path, &error), QN_OK);
   assert_int_equal(qn_trajectory_describe(trajectory)->frames, 2);
+  assert_memory_equal(&qn_trajectory_describe(trajectory)->provenance, &made_by, sizeof made_by);
   assert_int_equal(qn_trajectory_read(trajectory, 1, &frame, &error), QN_OK);
   assert_true(frame.step == 300 && frame.r[0][1] == 6.25 && frame.r[2][2] == 6.75);
   assert_string_equal(frame.species[frame.type[1]].symbol, "Zr");

@@ -380,16 +380,16 @@ static void test_numbers_read_back_exactly(void **state) {
                                   123456789.123456789};
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
     char text[QN_NUMBER_SIZE];
-    qn_json_spell(values[i], text);
+    qn_number_spell(values[i], text);
     assert_true(strtod(text, NULL) == values[i]);
     assert_true(strlen(text) < QN_NUMBER_SIZE - 1 && text[0] != '.');
   }
   char text[QN_NUMBER_SIZE];
-  qn_json_spell(0.05, text);
+  qn_number_spell(0.05, text);
   assert_string_equal(text, "0.05");
-  qn_json_spell(2000, text);
+  qn_number_spell(2000, text);
   assert_string_equal(text, "2000");
-  qn_json_spell(-0.0, text);
+  qn_number_spell(-0.0, text);
   assert_string_equal(text, "0");
 }
 

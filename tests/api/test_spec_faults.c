@@ -63,7 +63,7 @@ static void test_what_frames_cannot_answer(void **state) {
   expect_good(SLAB, "/analyses/0", "{\"type\": \"relaxation\", \"sampling\": 1}");
   static const fault_case cases[] = {
       {SLAB, "/analyses/0", "{\"type\": \"debye_waller\"}", NULL, "0.05 ps or less is needed"},
-      {SLAB, "/analyses/0", "{\"type\": \"relaxation\", \"stage\": 0}", NULL, "constant volume"},
+      {SLAB, "/analyses/0", "{\"type\": \"relaxation\", \"stage\": 0}", "/analyses/0/stage", "constant volume"},
       {SLAB, "/analyses/0", "{\"type\": \"pair_distribution\"}", NULL, "free surfaces"},
       {SLAB, "/analyses/0", "{\"type\": \"cage_jumps\", \"sampling\": 0}", NULL, "too short for windows"},
       {SLAB, "/analyses/0", "{\"type\": \"cage_jumps\", \"window_ps\": 20}", NULL, "need frames every 2.5 ps or less"},

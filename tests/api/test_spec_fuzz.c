@@ -141,8 +141,9 @@ static void mutate_tree(json_t *value, json_t *root, uint64_t *random, int *edit
   }
 }
 
-/* Parse; with faults, render them as a problem; without, the canonical form must read back. Gives whether the spec was good. */
-static bool run(const char *text, size_t size, const qn_potential_facts *facts) {
+/* Parse; with faults, look for more, and render them as a problem; without, the canonical form must read back. Gives whether the spec was
+ * good. */
+static bool run(const char *text, size_t size, const qn_potential_facts *facts, const qn_simulation_spec *parent) {
   static qn_simulation_spec spec;
   qn_faults faults = {0};
   char hash[QN_HASH_SIZE], again[QN_HASH_SIZE];
@@ -160,6 +161,9 @@ static bool run(const char *text, size_t size, const qn_potential_facts *facts) 
     free(once), free(twice);
     qn_spec_resolve_potential(&spec, facts, &faults);
   } else {
+    if (spec.initial == QN_INITIAL_SNAPSHOT) qn_spec_resolve_snapshot(&spec, parent, &faults);
+    qn_spec_resolve_potential(&spec, facts, &faults);
+    for (int i = 0; i < faults.count; i++) assert_null(strstr(faults.items[i].detail, "nan"));
     qn_response response;
     qn_response_init(&response);
     qn_problem_from_faults(&response, NULL, &faults);
@@ -181,7 +185,11 @@ static void test_mutations(void **state) {
   qn_store *store = fake_store_alloc();
   qn_potential_facts facts;
   qn_error error;
+  qn_simulation_spec *parent = malloc(sizeof *parent);
+  qn_faults none = {0};
   assert_int_equal(qn_potential_facts_of_row(&store->potentials[0], &facts, &error), QN_OK);
+  qn_spec_parse_simulation(BULK, strlen(BULK), parent, &none);
+  assert_int_equal(none.count, 0);
   int good_texts = 0, good_trees = 0;
   for (uint64_t seed = 0; seed < ROUNDS; seed++) {
     uint64_t random = seed * 0x2545f4914f6cdd1du;
@@ -190,20 +198,21 @@ static void test_mutations(void **state) {
     size_t size = mutate_text(base, text, sizeof text, &random);
     char *exact = malloc(size + 1); /* so that a read beyond the end is seen */
     memcpy(exact, text, size);
-    good_texts += run(exact, size, &facts);
+    good_texts += run(exact, size, &facts, parent);
     free(exact);
 
     json_t *root = json_loads(base, 0, NULL);
     int edits = 1 + (int)below(&random, 3);
     mutate_tree(root, root, &random, &edits);
     char *tree = json_dumps(root, 0);
-    good_trees += run(tree, strlen(tree), &facts);
+    good_trees += run(tree, strlen(tree), &facts, parent);
     free(tree);
     json_decref(root);
   }
   /* Both outcomes must be met often, or the mutations test nothing. */
   assert_true(good_texts > ROUNDS / 200 && good_texts < ROUNDS / 2);
   assert_true(good_trees > ROUNDS / 200 && good_trees < ROUNDS / 2);
+  free(parent);
   fake_store_free(store);
 }
 

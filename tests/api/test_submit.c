@@ -89,6 +89,141 @@ static void test_faults_are_a_problem(void **state) {
   free(bad), free(worse);
 }
 
+/* The answer has exactly these faults, each once. */
+static void expect_faults(qn_store *store, const char *path, const char *body, const char *const *pointers) {
+  client_answer answer = client_post(store, path, body);
+  client_expect_problem(&answer, 422, "invalid_spec");
+  size_t count = 0;
+  bool good = true;
+  for (; pointers[count] != NULL; count++) good = client_fault(&answer, pointers[count]) != NULL && good;
+  good = good && json_array_size(json_object_get(answer.json, "errors")) == count;
+  if (!good) print_error("for %s\nfound %s\n", body, answer.text);
+  assert_true(good);
+  client_fini(&answer);
+}
+#define EXPECT_FAULTS(store, path, body, ...) expect_faults(store, path, body, (const char *const[]){__VA_ARGS__, NULL})
+
+/* What the spec says and what only the potential, the stages or a parent can tell, together; and no fault that only follows from another. */
+static void test_all_faults_of_every_kind_at_once(void **state) {
+  static const char path[] = "/v1/simulations";
+  char *worse;
+  qn_store *store = *state;
+  char *seed = spec_with(BULK, "/seed", "-1"), *small = spec_with(seed, "/initial/cells", "[1, 1, 1]");
+  char *text = spec_with(small, "/potential", "\"nope\"");
+  EXPECT_FAULTS(store, path, text, "/seed", "/potential");
+  free(text);
+  EXPECT_FAULTS(store, path, small, "/seed", "/initial/cells/0", "/initial/cells/1", "/initial/cells/2");
+  text = spec_with(small, "/initial/composition", "{\"Al\": 0.5, \"Zr\": 0.5}");
+  EXPECT_FAULTS(store, path, text, "/seed", "/initial/composition/Al", "/initial/cells/0", "/initial/cells/1",
+                "/initial/cells/2");
+  free(text);
+  text = spec_with(seed, "/initial/composition", "{\"Al\": 0.5, \"Zr\": 0.5}"); /* its size is not known that well */
+  EXPECT_FAULTS(store, path, text, "/seed", "/initial/composition/Al");
+  free(text);
+  text = spec_with(small, "/initial/composition/Cu", "0.6");
+  EXPECT_FAULTS(store, path, text, "/seed", "/initial/composition");
+  free(text);
+  text = spec_with(small, "/initial/structure", "\"hcp\"");
+  EXPECT_FAULTS(store, path, text, "/seed", "/initial/structure");
+  free(text);
+  text = spec_with(seed, "/initial/cells", "[5, 0, 1]");
+  EXPECT_FAULTS(store, path, text, "/seed", "/initial/cells/1", "/initial/cells/2");
+  free(text);
+
+  char *lag = spec_with(BULK, "/analyses/0/max_lag_ps", "1000");
+  text = spec_with(lag, "/stages/0/duration_ps", "-1");
+  EXPECT_FAULTS(store, path, text, "/stages/0/duration_ps", "/analyses/0");
+  free(text);
+  text = spec_with(lag, "/stages/2/duration_ps", "-1"); /* of the stage analysed: nothing to hold the lag against */
+  EXPECT_FAULTS(store, path, text, "/stages/2/duration_ps");
+  free(text);
+  text = spec_with(lag, "/analyses/0/fit_start_ps", "-1");
+  EXPECT_FAULTS(store, path, text, "/analyses/0/fit_start_ps");
+  free(text);
+  text = spec_with(seed, "/analyses/0/stage", "0");
+  EXPECT_FAULTS(store, path, text, "/seed", "/analyses/0/stage");
+  free(text), free(lag), free(seed), free(small);
+
+  char *orphan = spec_with(FROM_SNAPSHOT, "/potential", "\"nope\"");
+  text = spec_with(orphan, "/stages/0/duration_ps", "0");
+  EXPECT_FAULTS(store, path, text, "/potential", "/initial/simulation", "/stages/0/duration_ps");
+  free(text), free(orphan);
+
+  text = spec_with(BULK, "/initial", "{\"type\": \"structure\", \"structure\": 99, \"velocities\": \"kepe\"}");
+  worse = spec_with(text, "/potential", "\"nope\"");
+  EXPECT_FAULTS(store, path, worse, "/initial/structure", "/initial/velocities", "/potential");
+  free(text), free(worse);
+
+  /* Sources are looked for among analyses that are known; what is twice is told of those without other faults. */
+  text = spec_with(BULK, "/analyses", "[{\"type\": \"relaxation\", \"q_inv_a\": \"structure_factor\"}, {\"type\": \"debye_waller\", \"stage\": \"x\"},"
+                                      " {\"type\": \"debye_waller\", \"stage\": \"y\"}]");
+  EXPECT_FAULTS(store, path, text, "/analyses/0/q_inv_a", "/analyses/1/stage", "/analyses/2/stage");
+  free(text);
+  text = spec_with(BULK, "/analyses", "[{\"type\": \"relaxation\", \"q_inv_a\": \"structure_factor\"}, {\"type\": \"structure_factor\", \"stage\": \"x\"}]");
+  EXPECT_FAULTS(store, path, text, "/analyses/1/stage");
+  free(text);
+  text = spec_with(BULK, "/analyses", "[{\"type\": \"thermodynamics\", \"stage\": 9, \"discard\": 2}, {\"type\": \"diffusion\", \"sampling\": -1}]");
+  EXPECT_FAULTS(store, path, text, "/analyses/0/stage", "/analyses/0/discard", "/analyses/1/sampling");
+  free(text);
+
+  client_answer answer = client_post(store, path, BULK);
+  char number[32], body[200];
+  snprintf(number, sizeof number, "%lld", (long long)integer(&answer, "id"));
+  client_fini(&answer);
+  char *child = spec_with(FROM_SNAPSHOT, "/initial/simulation", number);
+  text = spec_with(child, "/initial/temperature_k", "1613");
+  worse = spec_with(text, "/timestep_fs", "0");
+  EXPECT_FAULTS(store, path, worse, "/timestep_fs", "/initial/temperature_k");
+  free(text), free(worse), free(child);
+
+  snprintf(body, sizeof body, "{\"simulation\": %s, \"type\": \"diffusion\", \"stage\": 0, \"q\": 1}", number);
+  EXPECT_FAULTS(store, "/v1/analyses", body, "/q", "/stage");
+  EXPECT_FAULTS(store, "/v1/analyses", "{\"simulation\": 999, \"type\": \"difusion\"}", "/simulation", "/type");
+  EXPECT_FAULTS(store, "/v1/analyses", "{\"simulation\": 0, \"type\": \"diffusion\", \"max_lag_ps\": -1}",
+                "/simulation", "/max_lag_ps");
+  EXPECT_FAULTS(store, "/v1/analyses", "{\"trajectory\": 999, \"type\": \"diffusion\", \"max_lag_ps\": -1, \"stage\": 0}",
+                "/trajectory", "/max_lag_ps", "/stage");
+  EXPECT_FAULTS(store, "/v1/analyses", "{\"trajectory\": 0, \"type\": \"relaxation\", \"q_inv_a\": {\"analysis\": \"x\"}}",
+                "/trajectory", "/q_inv_a/analysis");
+  snprintf(body, sizeof body, "{\"simulation\": %s, \"type\": \"relaxation\", \"q_inv_a\": \"structure_factor\", \"max_lag_ps\": -1}", number);
+  EXPECT_FAULTS(store, "/v1/analyses", body, "/q_inv_a", "/max_lag_ps");
+}
+
+/* Averages over these frames would stand for no temperature, or cannot be taken; a spec kept from before stays readable. */
+static void test_stages_that_no_analysis_can_use(void **state) {
+  static const char path[] = "/v1/simulations";
+  qn_store *store = *state;
+  char *text = spec_with(BULK, "/stages/1/sample_every_ps", "0.05"),
+       *quench = spec_with(text, "/analyses/0/stage", "1");
+  EXPECT_FAULTS(store, path, quench, "/analyses/0/stage");
+  client_answer answer = client_post(store, path, quench);
+  assert_non_null(strstr(client_fault(&answer, "/analyses/0/stage"), "is a quench"));
+  client_fini(&answer);
+  qn_simulation_spec *stored = malloc(sizeof *stored);
+  qn_faults faults = {0};
+  qn_spec_parse_stored(quench, strlen(quench), stored, &faults);
+  assert_int_equal(faults.count, 0);
+  assert_int_equal(stored->analyses[0].stage, 1);
+  free(stored), free(text), free(quench);
+
+  text = spec_with(BULK, "/stages/0/sample_every_ps", "0.05");
+  char *npt = spec_with(text, "/analyses/0/stage", "0"), *both = spec_with(npt, "/analyses/1/stage", "0");
+  EXPECT_FAULTS(store, path, both, "/analyses/0/stage", "/analyses/1/stage");
+  answer = client_post(store, path, npt);
+  assert_non_null(strstr(client_fault(&answer, "/analyses/0/stage"), "nvt with \"volume\": \"mean\""));
+  client_fini(&answer);
+  free(npt), free(both);
+  npt = spec_with(text, "/analyses", "[{\"type\": \"pair_distribution\", \"stage\": 0}]"); /* at any volume */
+  answer = client_post(store, path, npt);
+  assert_int_equal(answer.status, 202);
+  char body[100];
+  snprintf(body, sizeof body, "{\"simulation\": %lld, \"type\": \"diffusion\", \"stage\": 0}",
+           (long long)integer(&answer, "id"));
+  client_fini(&answer);
+  EXPECT_FAULTS(store, "/v1/analyses", body, "/stage");
+  free(text), free(npt);
+}
+
 static void test_unknown_potential_names_the_known(void **state) {
   char *bad = spec_with(BULK, "/potential", "\"nothing\"");
   client_answer answer = client_post(*state, "/v1/simulations", bad);
@@ -246,6 +381,8 @@ int main(void) {
       TEST(test_one_more_analysis_does_not_run_again),
       TEST(test_kept_spec_is_resolved),
       TEST(test_faults_are_a_problem),
+      TEST(test_all_faults_of_every_kind_at_once),
+      TEST(test_stages_that_no_analysis_can_use),
       TEST(test_unknown_potential_names_the_known),
       TEST(test_small_box),
       TEST(test_from_a_snapshot),

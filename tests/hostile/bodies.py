@@ -105,7 +105,7 @@ def mutations(valid):
         yield f"in {encoding}", text.encode(encoding)
     for name, escape in [("a lone surrogate", r"\ud800"), ("a NUL escape", r"\u0000"), ("a bad escape", r"\x41"),
                          ("a cut escape", r"\u12"), ("a raw newline", "\n")]:
-        first = next(iter(valid))
+        first = next(iter(valid), "")
         yield f"in a key: {name}", data.replace(b'"' + first.encode() + b'"', b'"' + escape.encode() + b'"', 1)
 
     for depth in (100, 3000, 100000):
@@ -159,20 +159,41 @@ def request(method, path, body=b"", headers=None):
 
 
 def raw(data, wait=2.0):
-    """The first bytes that come back for bytes sent as they are; b"" when the connection is closed without any."""
+    """All that comes back for bytes sent as they are; b"" when the connection is closed without a word."""
+    answer = b""
     with socket.create_connection((URL.hostname, URL.port), timeout=wait) as connection:
         try:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
-            return connection.recv(65536)
         except OSError:
-            return b""  # refused before it was sent to the end
+            pass  # refused before it was sent to the end; the answer may be there
+        try:
+            while part := connection.recv(65536):
+                answer += part
+        except OSError:
+            pass
+    return answer
+
+
+def parsed(answer):
+    """Status, content type and body of the bytes of one answer."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    line, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}
+    length = int(headers.get("content-length", len(body)))
+    return int(line.split(" ")[1]), headers.get("content-type", ""), body[:length] if len(body) == length else b"not one answer: " + body
+
+
+def chunked(method, path, size):
+    """A request of `size` bytes in chunks of 64 kB, whose length nobody announced."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    return head + (b"10000\r\n" + b" " * 65536 + b"\r\n") * (size // 65536) + b"0\r\n\r\n"
 
 
 def problem_fault(answer):
-    """Why an answer is not a 4xx problem document, or None."""
+    """Why an answer is not a 4xx problem document, or None. 505 is what a wrong version of HTTP gets."""
     status, content_type, body = answer
-    if not 400 <= status <= 499:
+    if not 400 <= status <= 499 and status != 505:
         return f"status {status}: {body[:200]!r}"
     if content_type.split(";")[0] != "application/problem+json":
         return f"status {status} with {content_type!r}"
@@ -180,14 +201,14 @@ def problem_fault(answer):
         document = json.loads(body)
     except ValueError:
         return f"status {status}: not JSON: {body[:200]!r}"
-    if document.get("status") != status or not document.get("code") or not document.get("title"):
+    if document.get("status") != status or not all(document.get(key) for key in ("type", "title", "code", "detail")):
         return f"status {status}: not a whole problem document: {body[:200]!r}"
     return None
 
 
-def protocol_faults(path, body):
-    """Yields (name, bytes): requests whose HTTP is wrong; the library may answer these in its own words, or hang up."""
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {JSON}\r\n".encode()
+def protocol_faults(method, path, body):
+    """Yields (name, bytes): requests whose HTTP is wrong; the answer is a problem document too, or none when nobody could read one."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {JSON}\r\n".encode()
     for value in (b"-1", b"x", b"1e3", b"0x10", b"18446744073709551616", b"9" * 100, b"5, 6", b"", b"+5"):
         yield f"Content-Length {value[:20]!r}", head + b"Content-Length: " + value + b"\r\n\r\n" + body
     yield "two Content-Lengths", head + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x"
@@ -236,7 +257,7 @@ def main():
     tally = contract.Tally()
     document = contract.load()
     before = request("GET", "/v1/jobs")[2]
-    count = 0
+    count = spoken = 0
 
     for method, path, operation, _ in contract.operations(document):
         body = contract.deref(document, operation.get("requestBody"))
@@ -245,7 +266,7 @@ def main():
             path = path.replace("{" + name + "}", "1")
         if media is None:
             continue
-        valid = media.get("example") or contract.deref(document, next(iter(media["examples"].values())))["value"]
+        valid = media["example"] if "example" in media else contract.deref(document, next(iter(media["examples"].values())))["value"]
         for name, data in mutations(valid):
             fault = problem_fault(request(method, path, data, {"Content-Type": JSON}))
             tally.check(fault is None, f"{method} {path}, {name}: {fault}")
@@ -261,13 +282,18 @@ def main():
         tally.check(fault is None, f"{method} {path}, 80 MB: {fault}")
         fault = problem_fault(request(method, path, good, {"Content-Type": JSON, "Content-Length": str(1 << 50)}))
         tally.check(fault is None, f"{method} {path}, announced 1 PB: {fault}")
-        for name, data in protocol_faults(path, good):
+        for name, data in protocol_faults(method, path, good):
             answer = raw(data)
-            status = answer.split(b" ")[1:2]
-            tally.check(not answer or (status and status[0][:1] in (b"4", b"5") and status[0] != b"500"),
-                        f"{method} {path}, {name}: {answer[:100]!r}")
+            spoken += bool(answer)
+            fault = problem_fault(parsed(answer)) if answer else None
+            tally.check(fault is None, f"{method} {path}, {name}: {fault}")
+        for size in (2 << 20, 5 << 20):
+            answer = raw(chunked(method, path, size), wait=10)
+            fault = problem_fault(parsed(answer)) if answer else "no answer"
+            tally.check(fault is None and answer.split(b" ")[1] == b"413", f"{method} {path}, {size} bytes in chunks: {fault or answer[:100]!r}")
         tally.check(alive(), f"the server lives after the bodies of {method} {path}")
     tally.check(count >= 200, f"at least 200 bodies were tried: {count}")
+    tally.check(spoken >= 20, f"wrong HTTP is answered, not only hung up on: {spoken}")
 
     for method, path in odd_paths(document):
         fault = problem_fault(request(method, path))

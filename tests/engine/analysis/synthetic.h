@@ -133,6 +133,15 @@ static inline qn_analysis_frames synthetic_frames(const synthetic *s) {
   return (qn_analysis_frames){.context = (void *)(uintptr_t)s, .read = synthetic_read, .count = s->frames, .interval = s->interval, .wrapping = s->wrapping};
 }
 
+/* What a type did not announce nobody can ask for. */
+static inline void assert_announced(const qn_analysis_type *type, const qn_report *report) {
+  for (int i = 0; i < report->value_count; i++) {
+    const char *const *named = type->quantities;
+    while (*named != NULL && strcmp(*named, report->values[i].quantity) != 0) named++;
+    if (*named == NULL) fail_msg("%s does not announce %s", type->name, report->values[i].quantity);
+  }
+}
+
 static inline qn_status analyse_frames(const char *name, const setting *settings, const qn_analysis_frames *frames, int threads, qn_report *report,
                                        qn_error *error) {
   const qn_analysis_type *type = qn_analysis_find(name);
@@ -144,6 +153,7 @@ static inline qn_status analyse_frames(const char *name, const setting *settings
   if (status != QN_OK) return status;
   *report = order.report;
   if (order.status != QN_OK) *error = order.error;
+  else assert_announced(type, report);
   return order.status;
 }
 

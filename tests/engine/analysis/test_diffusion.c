@@ -117,6 +117,25 @@ static void a_short_run_gives_no_error(void **state) {
   synthetic_free(&s);
 }
 
+/* The longest lag is 1.5 ps; (a/2)^2 is left behind at 0.43 ps / (d / 0.6). */
+static void a_cage_left_too_late_calls_for_a_longer_run(void **state) {
+  (void)state;
+  const struct {
+    double d;
+    qn_value_status status;
+  } cases[] = {{0.2, QN_VALUE_TOO_FEW_SAMPLES}, {0.05, QN_VALUE_NOT_DIFFUSIVE}};
+  for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+    synthetic s = brownian(17, 60, 400, 0.1, (const double[2]){cases[c].d, cases[c].d});
+    setting longest[] = {{"max_lag_ps", 1.5}, {NULL, 0}};
+    qn_report report = analyse("diffusion", longest, &s, 1);
+    const qn_value *value = value_of(&report, "diffusion_coefficient", "all");
+    assert_int_equal(value->status, cases[c].status);
+    assert_true(isnan(value->value) && isnan(value->standard_error));
+    qn_report_fini(&report);
+    synthetic_free(&s);
+  }
+}
+
 /* Every pair of frames, every atom, one after the other. */
 static void agrees_with_a_double_loop(void **state) {
   (void)state;
@@ -324,6 +343,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(brownian_bars_hold_the_truth), cmocka_unit_test(ballistic_start_is_exact),
       cmocka_unit_test(a_cage_is_not_diffusive),      cmocka_unit_test(a_short_run_gives_no_error),
+      cmocka_unit_test(a_cage_left_too_late_calls_for_a_longer_run),
       cmocka_unit_test(agrees_with_a_double_loop),    cmocka_unit_test(bits_do_not_depend_on_threads),
       cmocka_unit_test(the_window_can_be_given),      cmocka_unit_test(refuses_what_it_cannot_answer),
       cmocka_unit_test(wrapped_positions_are_refused), cmocka_unit_test(names_the_region),

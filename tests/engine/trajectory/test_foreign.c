@@ -171,7 +171,7 @@ static void unzips_netcdf(void **state) {
   qn_frame frame = {.count = 1, .species_count = 1, .species = &species, .type = &type, .box = {{0, 0, 0}, {9, 9, 9}}, .r = {&r[0], &r[1], &r[2]}};
   qn_netcdf_writer *writer;
   qn_error error;
-  assert_int_equal(qn_netcdf_create(&writer, path, "one", &frame, &error), QN_OK);
+  assert_int_equal(qn_netcdf_create(&writer, path, &(qn_provenance){.title = "one"}, &frame, &error), QN_OK);
   assert_int_equal(qn_netcdf_write(writer, &frame, &error), QN_OK);
   assert_int_equal(qn_netcdf_close(writer, &error), QN_OK);
   static char bytes[100000];

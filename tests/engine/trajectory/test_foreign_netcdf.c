@@ -181,7 +181,7 @@ static void says_what_it_knows_of_wrapping(void **state) {
     one.wrapping = (qn_wrapping)w;
     one.open[1] = true;
     qn_netcdf_writer *writer;
-    assert_int_equal(qn_netcdf_create(&writer, path, "one", &one, &error), QN_OK);
+    assert_int_equal(qn_netcdf_create(&writer, path, &(qn_provenance){.title = "one"}, &one, &error), QN_OK);
     assert_int_equal(qn_netcdf_write(writer, &one, &error), QN_OK);
     assert_int_equal(qn_netcdf_close(writer, &error), QN_OK);
     assert_int_equal(qn_trajectory_open(&trajectory, path, &error), QN_OK);

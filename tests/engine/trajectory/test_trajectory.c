@@ -62,7 +62,7 @@ static void write_frames(const char *path, int64_t first, int64_t end) {
   qn_netcdf_writer *writer;
   qn_error error;
   qn_frame frame = make_frame(first);
-  qn_status status = first == 0 ? qn_netcdf_create(&writer, path, "test", &frame, &error) : qn_netcdf_append(&writer, path, first, &frame, &error);
+  qn_status status = first == 0 ? qn_netcdf_create(&writer, path, &(qn_provenance){.title = "test"}, &frame, &error) : qn_netcdf_append(&writer, path, first, &frame, &error);
   if (status != QN_OK) fail_msg("%s", error.message);
   for (int64_t f = first; f < end; f++) {
     frame = make_frame(f);
@@ -138,7 +138,7 @@ static void a_reader_sees_synced_frames_of_a_growing_file(void **state) {
   qn_netcdf_writer *writer;
   qn_error error;
   qn_frame frame = make_frame(0), seen;
-  assert_int_equal(qn_netcdf_create(&writer, path, "test", &frame, &error), QN_OK);
+  assert_int_equal(qn_netcdf_create(&writer, path, &(qn_provenance){.title = "test"}, &frame, &error), QN_OK);
   for (int64_t f = 0; f < 5; f++) {
     frame = make_frame(f);
     assert_int_equal(qn_netcdf_write(writer, &frame, &error), QN_OK);
@@ -190,7 +190,7 @@ static void a_resumed_file_equals_an_unbroken_one(void **state) {
   type[3] ^= 1;
   assert_int_equal(qn_netcdf_append(&writer, broken, 3, &frame, &error), QN_INVALID);
   assert_int_equal(qn_netcdf_append(&writer, "/no/such.nc", 3, &frame, &error), QN_IO);
-  assert_int_equal(qn_netcdf_create(&writer, "/no/such.nc", "", &frame, &error), QN_IO);
+  assert_int_equal(qn_netcdf_create(&writer, "/no/such.nc", &(qn_provenance){.title = ""}, &frame, &error), QN_IO);
   trajectory = open_good(broken); /* the refusals changed nothing */
   assert_int_equal(qn_trajectory_describe(trajectory)->frames, 12);
   qn_trajectory_close(trajectory);
@@ -204,7 +204,7 @@ static void *write_and_read(void *argument) {
   qn_frame frame = {.count = 1, .species_count = 1, .species = species, .type = &one, .box = {{0, 0, 0}, {9, 9, 9}}, .r = {&r[0], &r[1], &r[2]}};
   qn_error error;
   qn_netcdf_writer *writer;
-  if (qn_netcdf_create(&writer, path, "thread", &frame, &error) != QN_OK) return NULL;
+  if (qn_netcdf_create(&writer, path, &(qn_provenance){.title = "thread"}, &frame, &error) != QN_OK) return NULL;
   for (int f = 0; f < 200; f++) {
     frame.time = r[0] = f;
     if (qn_netcdf_write(writer, &frame, &error) != QN_OK) return NULL;
@@ -238,7 +238,7 @@ static void extended_xyz_reads_like_netcdf(void **state) {
   qn_error error;
   for (int64_t f = 0; f < 6; f++) {
     qn_frame frame = make_frame(f);
-    assert_int_equal(qn_extxyz_write_frame(file, &frame, &error), QN_OK);
+    assert_int_equal(qn_extxyz_write_frame(file, &frame, NULL, &error), QN_OK);
   }
   fclose(file);
   qn_trajectory *trajectory = open_good(path);

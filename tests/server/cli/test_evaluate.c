@@ -115,6 +115,33 @@ static void test_dimers(void **state) {
   unlink(path);
 }
 
+/* What the file says of the structure goes through; what another calculation said of its energy does not. */
+static void test_keys_go_through(void **state) {
+  (void)state;
+  char path[] = "/tmp/quenchd-keys.XXXXXX", command[256];
+  FILE *file = fdopen(mkstemp(path), "w");
+  assert_non_null(file);
+  fputs("2\nLattice=[[60, 0, 0], [0, 60, 0], [0, 0, 60]] Time_ps=12.5 energy=7 stress=\"1 2 3\" said=\"a \\\"word\\\"\" list=[1, 2] comment=\"two atoms\"\n"
+        "Cu 20 30 30\nZr 22.5 30 30\n", file);
+  fclose(file);
+  program run;
+  snprintf(command, sizeof command, "evaluate %s" POTENTIAL, path);
+  program_run(&run, command);
+  if (run.code != 0) fail_msg("%s", run.err);
+  qn_extxyz frame;
+  read_text(&frame, run.out);
+  assert_string_equal(qn_extxyz_value(&frame, "Time_ps"), "12.5");
+  assert_string_equal(qn_extxyz_value(&frame, "said"), "a \"word\"");
+  assert_string_equal(qn_extxyz_value(&frame, "list"), "[1, 2]");
+  assert_string_equal(qn_extxyz_value(&frame, "comment"), "two atoms");
+  assert_null(qn_extxyz_value(&frame, "stress"));
+  assert_string_not_equal(qn_extxyz_value(&frame, "energy"), "7");
+  assert_true(frame.time == 12.5);
+  qn_extxyz_fini(&frame);
+  program_fini(&run);
+  unlink(path);
+}
+
 static void expect_failure(const char *line, int code, const char *said) {
   program run;
   program_run(&run, line);
@@ -141,6 +168,6 @@ static void test_failures(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_references), cmocka_unit_test(test_dimers), cmocka_unit_test(test_failures)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_references), cmocka_unit_test(test_dimers), cmocka_unit_test(test_keys_go_through), cmocka_unit_test(test_failures)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

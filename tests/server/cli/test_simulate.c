@@ -2,6 +2,8 @@
  * trajectory. */
 #include "server/cli/program.h"
 
+#include "engine/base/version.h"
+
 static char folder[] = "/tmp/quenchd-simulate.XXXXXX";
 
 /* 256 atoms, just above what the cutoff allows. */
@@ -67,6 +69,26 @@ static void test_same_bits(void **state) {
     free(b);
   }
   assert_string_equal(csv, one.out);
+  /* Times are decimals: no 0.30000000000000004. */
+  char *thermo = results("one", "thermo.csv");
+  assert_non_null(strstr(thermo, ",0.3,"));
+  assert_null(strstr(thermo, "0000000000"));
+  assert_null(strstr(csv, "0000000000"));
+  assert_non_null(strstr(first, "\"interval_ps\":0.05"));
+  free(thermo);
+  /* Every number says what made it, and so do the files. */
+  char *hash = strstr(first, "\"spec_sha256\": \"") + strlen("\"spec_sha256\": \""), *potential = strstr(first, "\"potential_sha256\": \"") + strlen("\"potential_sha256\": \"");
+  char tail[400];
+  snprintf(tail, sizeof tail, ",mendelev-2009-cuzr,%.64s,%.64s,%s\r\n", potential, hash, qn_version());
+  int lines = 0, told = 0;
+  for (const char *at = csv; (at = strchr(at, '\n')) != NULL; at++) lines++;
+  for (const char *at = csv; (at = strstr(at, tail)) != NULL; at++) told++;
+  assert_true(told > 1);
+  assert_int_equal(told, lines - 1);
+  char *snapshot = results("one", "snapshot-0.xyz");
+  snprintf(tail, sizeof tail, " spec_sha256=%.64s potential=mendelev-2009-cuzr potential_sha256=%.64s engine_version=%s", hash, potential, qn_version());
+  assert_non_null(strstr(snapshot, tail));
+  free(snapshot);
   free(first);
   free(second);
   free(csv);

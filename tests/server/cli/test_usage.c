@@ -1,6 +1,7 @@
 /* The command line as a person meets it: help, versions, wrong uses; and settings from flags and environment. */
 #include "server/cli/program.h"
 
+#include "engine/base/version.h"
 #include "server/config/config.h"
 
 static void expect(const char *line, int code, const char *out, const char *err) {
@@ -16,7 +17,9 @@ static void expect(const char *line, int code, const char *out, const char *err)
 static void test_help(void **state) {
   (void)state;
   static const char *commands[] = {"serve", "work", "migrate", "token", "simulate", "evaluate", "analyse", "fit", "routes"};
-  expect("--version", 0, "quenchd " QN_VERSION "\n", "");
+  char version[128];
+  snprintf(version, sizeof version, "quenchd %s\n", qn_version());
+  expect("--version", 0, version, "");
   expect("--help", 0, "usage: quenchd COMMAND", "");
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
     char line[64], usage[64];

@@ -49,7 +49,7 @@ static void write_frames(const char *name, double interval, int64_t frames) {
     qn_frame frame = synthetic_frame(&s, 0);
     frame.step = f;
     frame.time = interval * (double)f;
-    if (f == 0) assert_int_equal(qn_netcdf_create(&writer, path, "made", &frame, &error), QN_OK);
+    if (f == 0) assert_int_equal(qn_netcdf_create(&writer, path, &(qn_provenance){.title = "made"}, &frame, &error), QN_OK);
     assert_int_equal(qn_netcdf_write(writer, &frame, &error), QN_OK);
   }
   assert_int_equal(qn_netcdf_close(writer, &error), QN_OK);
@@ -177,7 +177,7 @@ static void test_a_start_with_a_surface(void **state) {
   s.box.length[2] = 33;
   qn_frame frame = synthetic_frame(&s, 0);
   qn_netcdf_writer *writer;
-  assert_int_equal(qn_netcdf_create(&writer, path, "slab", &frame, &error), QN_OK);
+  assert_int_equal(qn_netcdf_create(&writer, path, &(qn_provenance){.title = "slab"}, &frame, &error), QN_OK);
   assert_int_equal(qn_netcdf_write(writer, &frame, &error), QN_OK);
   assert_int_equal(qn_netcdf_close(writer, &error), QN_OK);
   assert_int_equal(qn_job_analyse_simulation(&simulated, &wanted, 1, 1, NULL, &error), QN_OK);

@@ -156,6 +156,62 @@ static void test_straight(void **state) {
   qn_job_output_fini(&output);
 }
 
+/* The alloy's name does not hang on which species was named first: neither of a crystal nor of what goes on from its snapshot. */
+static void test_composition_is_canonical(void **state) {
+  (void)state;
+  qn_simulation_spec *crystal = malloc(sizeof *crystal);
+  qn_job_output output;
+  qn_error error;
+  *crystal = spec;
+  crystal->lattice = (qn_lattice){.crystal = QN_CRYSTAL_B2, .cells = {6, 6, 6}, .constant = 3.26, .species_count = 2, .species = {{.symbol = "Zr"}, {.symbol = "Cu"}},
+                                  .fraction = {0.5, 0.5}, .ordered = true};
+  crystal->protocol.stage_count = 1;
+  crystal->protocol.stages[0].duration = 0.01;
+  crystal->protocol.stages[0].sampling_count = 0;
+  if (run(crystal, folder("b2"), NULL, NULL, 0, &output, &error) != QN_OK) fail_msg("%s", error.message);
+  assert_string_equal(output.composition, "Cu50Zr50");
+  qn_job_output_fini(&output);
+  free(crystal);
+}
+
+/* At constant energy half of the heat of a crystal goes into its potential energy at once: the temperature is what the frames had, whether
+ * thermo rows are written or not, and without the start; a step that two streams have counts once. */
+static void test_temperature_at_constant_energy(void **state) {
+  (void)state;
+  qn_simulation_spec *nve = malloc(sizeof *nve);
+  qn_job_output output;
+  qn_error error;
+  double measured[3];
+  *nve = spec;
+  nve->protocol.stage_count = 1;
+  nve->protocol.timestep = 0.001;
+  for (int with = 0; with < 3; with++) {
+    nve->protocol.stages[0] = (qn_stage){.kind = QN_STAGE_HOLD, .ensemble = QN_ENSEMBLE_NVE, .temperature = 2500, .duration = 1,
+                                         .sampling_count = with == 2 ? 2 : 1, .samplings = {{.every = 0.02}, {.every = 0.1}},
+                                         .thermo_every = with ? 0.02 : 0};
+    static const char *const names[] = {"nve without rows", "nve with rows", "nve in two streams"};
+    const char *directory = folder(names[with]);
+    if (run(nve, directory, NULL, NULL, 0, &output, &error) != QN_OK) fail_msg("%s", error.message);
+    measured[with] = (double)NAN;
+    for (int i = 0; i < output.count; i++)
+      if (strcmp(output.artifacts[i].kind, "trajectory") == 0) measured[with] = output.artifacts[i].temperature_k;
+    qn_job_output_fini(&output);
+  }
+  char path[QN_PATH_SIZE];
+  qn_series series;
+  snprintf(path, sizeof path, "%s/thermo.csv", folder("nve with rows"));
+  assert_int_equal(qn_series_read(&series, path, &error), QN_OK);
+  const int column = qn_series_find(&series, "temperature_k");
+  double sum = 0;
+  for (int64_t row = 1; row < series.rows; row++) sum += series.data[row * series.columns + column];
+  assert_true(fabs(series.data[column] - 2500) < 1e-6);
+  assert_true(fabs(measured[1] - sum / (double)(series.rows - 1)) < 1e-6);
+  assert_true(measured[0] == measured[1] && measured[2] == measured[1]);
+  assert_true(measured[0] < 2300);
+  qn_series_fini(&series);
+  free(nve);
+}
+
 /* Stopped again and again, in the same folder. */
 static void test_in_place(void **state) {
   (void)state;
@@ -532,7 +588,8 @@ static void test_analysis(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_straight), cmocka_unit_test(test_in_place), cmocka_unit_test(test_from_another_folder),
+      cmocka_unit_test(test_straight), cmocka_unit_test(test_composition_is_canonical), cmocka_unit_test(test_temperature_at_constant_energy),
+      cmocka_unit_test(test_in_place), cmocka_unit_test(test_from_another_folder),
       cmocka_unit_test(test_damaged_checkpoints), cmocka_unit_test(test_short_trajectory), cmocka_unit_test(test_another_engine),
       cmocka_unit_test(test_long_files), cmocka_unit_test(test_no_room), cmocka_unit_test(test_checkpoint_of_another_spec), cmocka_unit_test(test_threads),
       cmocka_unit_test(test_cancel), cmocka_unit_test(test_folder_that_cannot_be), cmocka_unit_test(test_full_disk),

@@ -7,6 +7,7 @@
 #include "api/hash.h"
 #include "server/store/embedded.h"
 #include "server/store/migrate.h"
+#include "server/store/tokens.h"
 
 static int setup(void **state) {
   static fixture f;
@@ -18,6 +19,25 @@ static int setup(void **state) {
 static int teardown(void **state) {
   fixture_fini(*state);
   return 0;
+}
+
+/* Whoever meets a database without the schema hears what to do, whatever was asked. */
+static void test_before_the_first(void **state) {
+  fixture *f = *state;
+  qn_error error;
+  qn_job_page jobs;
+  qn_potential_row potential;
+  int64_t tokens;
+  assert_status(QN_UNAVAILABLE, qn_store_ready(f->store, &error), error);
+  assert_non_null(strstr(error.message, "quenchd migrate"));
+  assert_status(QN_UNAVAILABLE, qn_store_list_jobs(f->store, NULL, (qn_page_query){0, 10}, &jobs, &error), error);
+  assert_non_null(strstr(error.message, "quenchd migrate"));
+  assert_status(QN_UNAVAILABLE, qn_store_list_jobs(f->store, "queued", (qn_page_query){0, 10}, &jobs, &error), error); /* a type */
+  assert_non_null(strstr(error.message, "quenchd migrate"));
+  assert_status(QN_UNAVAILABLE, qn_store_get_potential(f->store, "x", &potential, &error), error);
+  assert_non_null(strstr(error.message, "quenchd migrate"));
+  assert_status(QN_UNAVAILABLE, qn_token_count(f->store, &tokens, &error), error);
+  assert_non_null(strstr(error.message, "quenchd migrate"));
 }
 
 static void test_twice(void **state) {
@@ -157,6 +177,7 @@ static void test_results_from_before(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_before_the_first, setup, teardown),
       cmocka_unit_test_setup_teardown(test_twice, setup, teardown),
       cmocka_unit_test_setup_teardown(test_concurrently, setup, teardown),
       cmocka_unit_test_setup_teardown(test_changed, setup, teardown),

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/version.h"
 #include "server/made_frames.h"
 #include "server/worker/workers.h"
 
@@ -56,7 +57,7 @@ static void test_fit(void **state) {
   qn_fit_row row;
   assert_status(QN_OK, qn_store_get_fit(f.store, id, &row, &error), error);
   assert_string_equal(row.outcome, "ok");
-  assert_string_equal(row.engine_version, QN_VERSION);
+  assert_string_equal(row.engine_version, qn_version());
   json_t *result = json_loads(row.result, 0, NULL);
   assert_int_equal(json_integer_value(json_object_get(result, "points_used")), 7);
   json_decref(result);

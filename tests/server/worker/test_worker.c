@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "engine/base/version.h"
+
 static fixture f;
 
 /* Sanitized code is many times slower. */
@@ -56,7 +58,7 @@ static void test_from_spec_to_numbers(void **state) {
   assert_true(row->temperature_k == 2000);
   assert_string_equal(row->composition, "Cu50Zr50");
   assert_string_equal(row->potential, "mendelev-2009-cuzr");
-  assert_string_equal(row->engine_version, QN_VERSION);
+  assert_string_equal(row->engine_version, qn_version());
   assert_int_equal(strlen(row->potential_sha256), 64);
   assert_true(isnan(row->value) || (row->value > 1e-10 && row->value < 1e-7));
   qn_result_page_fini(&page);
@@ -64,7 +66,7 @@ static void test_from_spec_to_numbers(void **state) {
   qn_simulation_row simulation;
   assert_status(QN_OK, qn_store_get_simulation(f.store, id, &simulation, &error), error);
   assert_int_equal(simulation.state, QN_JOB_SUCCEEDED);
-  assert_string_equal(simulation.engine_version, QN_VERSION);
+  assert_string_equal(simulation.engine_version, qn_version());
   qn_simulation_row_fini(&simulation);
 
   const char *const kinds[] = {"trajectory", "thermo", "snapshot"};
@@ -199,6 +201,29 @@ static void test_blowup(void **state) {
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM artifacts WHERE simulation_id = %lld", (long long)id), 0);
   why = fixture_text(&f, "SELECT j.error FROM jobs j JOIN analyses a ON a.job_id = j.id WHERE a.simulation_id = %lld", (long long)id);
   assert_non_null(strstr(why, "which failed: "));
+  /* What led to it can be looked at, as whole rows. */
+  qn_error error;
+  int descriptor;
+  int64_t size;
+  char text[4096];
+  assert_status(QN_OK, qn_store_open_series(f.store, id, &descriptor, &size, &error), error);
+  ssize_t got = read(descriptor, text, sizeof text);
+  close(descriptor);
+  assert_true(size > 0 && got >= size && text[size - 1] == '\n');
+  assert_memory_equal(text, "stage,step,time_ps,", 19);
+  assert_non_null(memchr(text, '\n', (size_t)size - 1)); /* the header and a row at least */
+  assert_status(QN_NOT_FOUND, qn_store_open_series(f.store, id + 1000, &descriptor, &size, &error), error);
+
+  char path[512];
+  snprintf(path, sizeof path, "%s/simulations/%lld/1/thermo.csv.part", f.data, (long long)id);
+  FILE *file = fopen(path, "a"); /* a row that is being written */
+  assert_non_null(file);
+  fputs("0,77,0.1", file);
+  fclose(file);
+  int64_t before = size;
+  assert_status(QN_OK, qn_store_open_series(f.store, id, &descriptor, &size, &error), error);
+  close(descriptor);
+  assert_int_equal(size, before);
 }
 
 int main(void) {

@@ -1,3 +1,0 @@
-#include "api/version.h"
-
-const char *qn_api_version(void) { return QN_VERSION; }
