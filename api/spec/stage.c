@@ -94,7 +94,7 @@ static void read_sampling(qn_stage *stage, const qn_stage_walk *walk, double dur
   for (size_t k = 0; k < json_array_size(list); k++) {
     char pointer[QN_POINTER_SIZE], at[QN_POINTER_SIZE];
     qn_reader_pointer(reader, "sampling", at);
-    snprintf(pointer, sizeof pointer, "%.150s/%zu", at, k);
+    snprintf(pointer, sizeof pointer, "%.130s/%zu", at, k);
     qn_sampling *stream = &stage->samplings[stage->sampling_count++];
     read_stream(stream, json_array_get(list, k), pointer, walk->timestep, duration, reader->faults);
     for (size_t other = 0; other < k; other++)
