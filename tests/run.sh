@@ -1,7 +1,8 @@
 #!/bin/sh
 # Install, build with warnings as errors, start a PostgreSQL of its own, run every test, print a summary.
 #   sh tests/run.sh [--long] [--only WORD]
-#     --long   every test at full length: statistics, 200 schedules of faults, a minute of fuzzing each (sets QN_TEST_LONG=1)
+#     --long   every test at full length: statistics, 200 schedules of faults, a minute of fuzzing each (sets QN_TEST_LONG=1); and
+#              the tests of api and server in three builds (plain, address and undefined behaviour, threads) instead of one
 #     --only   ctest tests and suites whose name contains WORD
 # Every test process gets DATABASE_URL (a superuser of a cluster that lives as long as this run; a test that
 # writes makes a database of its own there) and QN_TEST_BIN (the folder that holds quenchd).
@@ -133,8 +134,13 @@ ctests() { # PREFIX FOLDER CTEST-OPTION...
 say "packages"
 sh docker/install.sh build run local demo test || fatal "packages are missing"
 
+# Tests of api and server run in the build with sanitizers, those of the engine, whose kernels are to be those of a user, without.
+long=${QN_TEST_LONG:-}
+plain='^(build|engine)/'
+[ -z "$long" ] || plain='^(build|engine|api|server)/'
+
 say "build"
-build build/test all -DQN_WERROR=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
+build build/test "quenchd tests_engine ${long:+tests_api tests_server}" -DQN_WERROR=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
 
 say "PostgreSQL"
 # Without fsync the tests' many small databases are made ten times faster; the machine does not lose power.
@@ -145,9 +151,9 @@ export OMP_WAIT_POLICY=passive # idle threads must not spin beside another test
 
 say "tests"
 if [ -n "$only" ]; then
-  ctests ctest build/test -R "$only" --no-tests=ignore
+  ctests ctest build/test -R "$plain.*$only" --no-tests=ignore
 else
-  ctests ctest build/test
+  ctests ctest build/test -R "$plain"
 fi
 
 say "suites"
@@ -157,7 +163,7 @@ suite contract-responses sh tests/with_server.sh build/test /usr/bin/python3 tes
 suite quickstart sh tests/quickstart.sh
 
 say "faults"
-suite fault sh tests/fault/run.sh --network
+if [ -n "$long" ]; then suite fault sh tests/fault/run.sh --network; else suite fault sh tests/fault/run.sh --network --schedules 10; fi
 suite crowd sh tests/with_server.sh build/test /usr/bin/python3 tests/fault/crowd.py
 
 # ctest of the API and the server under sanitizers, which --only narrows further.
@@ -177,18 +183,20 @@ build build/sanitize "quenchd tests_api tests_server" -DQN_WERROR=ON -DCMAKE_BUI
   -DQN_SANITIZE=address,undefined
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 sanitized sanitized build/sanitize
-suite fault-sanitized sh tests/fault/run.sh --program build/sanitize/quenchd --no-drills --schedules 4
+[ -z "$long" ] || suite fault-sanitized sh tests/fault/run.sh --program build/sanitize/quenchd --no-drills --schedules 4
 suite hostile-bodies sh tests/with_server.sh build/sanitize /usr/bin/python3 tests/hostile/bodies.py
 suite hostile-clients sh tests/with_server.sh build/sanitize /usr/bin/python3 tests/hostile/clients.py
 
-say "ThreadSanitizer"
-build build/thread "quenchd tests_api tests_server" -DQN_WERROR=ON -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" \
-  -DQN_SANITIZE=thread
-# OpenMP's own library is not instrumented: what its threads agree on would be called a race. So the threads of the server are looked at,
-# and the tests left out that compare teams of several sizes, or that compute for minutes on one thread.
-export OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0
-sanitized thread build/thread -E '^(api/test_spec_fuzz|server/cli/test_(evaluate|simulate)|server/job/test_simulate)$'
-unset OMP_NUM_THREADS TSAN_OPTIONS
+if [ -n "$long" ]; then
+  say "ThreadSanitizer"
+  build build/thread "quenchd tests_api tests_server" -DQN_WERROR=ON -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" \
+    -DQN_SANITIZE=thread
+  # OpenMP's own library is not instrumented: what its threads agree on would be called a race. So the threads of the server are looked at,
+  # and the tests left out that compare teams of several sizes, or that compute for minutes on one thread.
+  export OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0
+  sanitized thread build/thread -E '^(api/test_spec_fuzz|server/cli/test_(analyse|evaluate|simulate)|server/job/test_(analyse|simulate))$'
+  unset OMP_NUM_THREADS TSAN_OPTIONS
+fi
 
 say "fuzzing"
 build build/fuzz fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g1" -DQN_FUZZ=ON \

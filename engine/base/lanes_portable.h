@@ -9,6 +9,11 @@
 
 enum { LANES = 8, HALF = LANES / 2 };
 
+/* One loop that looks at what is wanted as it goes, instead of one for each case: compilers need minutes for all of them. */
+#ifndef QN_ONE_LOOP
+#define QN_ONE_LOOP
+#endif
+
 typedef struct lanes_f {
   float v[LANES];
 } lanes_f;

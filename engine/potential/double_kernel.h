@@ -207,6 +207,11 @@ INLINE void forces_of_brick(qn_double *self, int64_t b, qn_double_scratch *scrat
   }
 }
 
+#ifdef QN_ONE_LOOP
+static void force(qn_double *self, int64_t b, qn_double_scratch *scratch) {
+  forces_of_brick(self, b, scratch, self->symmetric, self->sums, self->split || self->lists->brick[b].near);
+}
+#else
 /* The compiler makes a loop for each of what is wanted. */
 INLINE void choose(qn_double *self, int64_t b, qn_double_scratch *scratch, const bool symmetric, const bool split) {
   switch (self->sums) {
@@ -227,5 +232,6 @@ static void force(qn_double *self, int64_t b, qn_double_scratch *scratch) {
   else
     choose(self, b, scratch, false, false);
 }
+#endif
 
 #endif

@@ -212,6 +212,11 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
   }
 }
 
+#ifdef QN_ONE_LOOP
+static void force(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch) {
+  forces_of_brick(fast, b, sites, scratch, fast->tables.symmetric, fast->sums);
+}
+#else
 /* The compiler makes a loop for each of what is wanted. */
 INLINE void choose(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch, const bool symmetric) {
   switch (fast->sums) {
@@ -227,5 +232,6 @@ static void force(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scr
   else
     choose(fast, b, sites, scratch, false);
 }
+#endif
 
 #endif

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import threading
 
 import jsonschema
 import yaml
@@ -172,13 +173,15 @@ class Tally:
 
     def __init__(self):
         self.passed = self.failed = 0
+        self.lock = threading.Lock()
 
     def check(self, good, what):
-        if good:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print(f"FAILED: {what}", flush=True)
+        with self.lock:
+            if good:
+                self.passed += 1
+            else:
+                self.failed += 1
+                print(f"FAILED: {what}", flush=True)
         return good
 
     def report(self):

@@ -8,9 +8,6 @@ from workload import ENDINGS
 # Everything that was computed, under names that do not depend on when, where or by which attempt.
 OUTCOME = """
 SELECT format('simulation %s: atoms %s, composition %s, engine %s', name, atoms, composition, engine_version) FROM simulations
-UNION ALL SELECT format('artifact of %s: %s of stage %s at %s K, %s frames every %s ps, %s bytes, sha256 %s',
-                        s.name, a.kind, a.stage, a.temperature_k, a.frames, a.interval_ps, a.size, a.sha256)
-  FROM artifacts a JOIN simulations s ON s.id = a.simulation_id
 UNION ALL SELECT format('result %s of %s %s: %s %s %s %s = %s +- %s (%s; %s K, %s to %s ps, %s samples, %s atoms, %s)',
                         r.ordinal, s.name, a.type, r.quantity, r.species, r.region, r.unit, r.value, r.standard_error, r.status,
                         r.temperature_k, r.window_start_ps, r.window_end_ps, r.samples, r.atoms, r.composition)
@@ -21,6 +18,12 @@ UNION ALL SELECT format('curve %s of %s %s: %s %s %s %s sha256 %s', c.ordinal, s
 UNION ALL SELECT format('job %s of %s: %s %s', coalesce(a.type, j.kind::text), s.name, j.state,
                         regexp_replace(j.error, '^it needed job [0-9]+', 'it needed job N'))
   FROM jobs j LEFT JOIN analyses a ON a.job_id = j.id JOIN simulations s ON s.id = a.simulation_id OR s.job_id = j.id
+"""
+
+FILES = """
+SELECT format('artifact of %s: %s of stage %s at %s K, %s frames every %s ps, %s bytes',
+              s.name, a.kind, a.stage, a.temperature_k, a.frames, a.interval_ps, a.size), a.path, s.sha256
+  FROM artifacts a JOIN simulations s ON s.id = a.simulation_id
 """
 
 # (what is wrong with a row that this finds, its query)
@@ -44,13 +47,20 @@ ROWS = [
 ]
 
 
-def outcome(cluster, database):
-    return sorted(line for line, in cluster.rows(database, OUTCOME))
+def outcome(cluster, database, data):
+    lines = [line for line, in cluster.rows(database, OUTCOME)]
+    # A spec names its parent by the id that the parent happened to get, and files carry the hash of their spec: that alone may differ.
+    lines += [f"{line}, sha256 {_sha256(pathlib.Path(data) / path, spec)}" for line, path, spec in cluster.rows(database, FILES)]
+    return sorted(lines)
 
 
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(path, without=None):
+    """Of a file; `without` a word that it holds. "" when it is not there."""
+    try:
+        content = pathlib.Path(path).read_bytes()
+    except OSError:
+        return ""
+    return hashlib.sha256(content.replace(without.encode(), b"") if without else content).hexdigest()
 
 
 def of_promises(cluster, database, answers):
@@ -79,8 +89,8 @@ def of_attempts(cluster, database):
         yield f"job {job} was lost though its worker lived: {attempts}"
 
 
-def of_outcome(cluster, database, undisturbed):
-    found = outcome(cluster, database)
+def of_outcome(cluster, database, data, undisturbed):
+    found = outcome(cluster, database, data)
     for line in sorted(set(undisturbed) - set(found)):
         yield f"missing, or other than undisturbed: {line}"
     for line in sorted(set(found) - set(undisturbed)):

@@ -264,8 +264,8 @@ class Trial:
                 found += invariants.of_attempts(self.cluster, self.database)
             found += invariants.of_files(self.cluster, self.database, self.stage.data)
             if undisturbed is not None:
-                found += invariants.of_outcome(self.cluster, self.database, undisturbed)
-            self.report.outcome = invariants.outcome(self.cluster, self.database)
+                found += invariants.of_outcome(self.cluster, self.database, self.stage.data, undisturbed)
+            self.report.outcome = invariants.outcome(self.cluster, self.database, self.stage.data)
         except psycopg2.Error as error:
             found.append(f"the database cannot be asked: {error}")
         self.report.repeats = client.repeats

@@ -6,6 +6,7 @@ The bodies are mutations of the examples that openapi.yaml gives for each JSON b
 as it is documented.
 """
 
+import concurrent.futures
 import copy
 import gzip
 import http.client
@@ -253,45 +254,53 @@ def alive():
         return "State:\tZ" not in status.read() and request("GET", "/livez")[0] == 200
 
 
+def attack(tally, method, path, valid):
+    """All that is wrong, sent to one route: how many bodies, and how often wrong HTTP was answered in words."""
+    count = spoken = 0
+    for name, data in mutations(valid):
+        fault = problem_fault(request(method, path, data, {"Content-Type": JSON}))
+        tally.check(fault is None, f"{method} {path}, {name}: {fault}")
+        count += 1
+    good = json.dumps(valid).encode()
+    for content_type in ("text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+                         "json", "application/jsonx", "\x80", None):
+        fault = problem_fault(request(method, path, good, {"Content-Type": content_type}))
+        tally.check(fault is None, f"{method} {path} as {content_type}: {fault}")
+        count += 1
+    # Far over any limit: the answer must come without the whole body being taken in.
+    fault = problem_fault(request(method, path, b" " * (80 << 20), {"Content-Type": JSON}))
+    tally.check(fault is None, f"{method} {path}, 80 MB: {fault}")
+    fault = problem_fault(request(method, path, good, {"Content-Type": JSON, "Content-Length": str(1 << 50)}))
+    tally.check(fault is None, f"{method} {path}, announced 1 PB: {fault}")
+    for name, data in protocol_faults(method, path, good):
+        answer = raw(data)
+        spoken += bool(answer)
+        fault = problem_fault(parsed(answer)) if answer else None
+        tally.check(fault is None, f"{method} {path}, {name}: {fault}")
+    for size in (2 << 20, 5 << 20):
+        answer = raw(chunked(method, path, size), wait=10)
+        fault = problem_fault(parsed(answer)) if answer else "no answer"
+        tally.check(fault is None and answer.split(b" ")[1] == b"413", f"{method} {path}, {size} bytes in chunks: {fault or answer[:100]!r}")
+    tally.check(alive(), f"the server lives after the bodies of {method} {path}")
+    return count, spoken
+
+
 def main():
     tally = contract.Tally()
     document = contract.load()
     before = request("GET", "/v1/jobs")[2]
-    count = spoken = 0
-
+    routes = []
     for method, path, operation, _ in contract.operations(document):
         body = contract.deref(document, operation.get("requestBody"))
         media = (body or {}).get("content", {}).get(JSON)
         for name in contract.path_names(path):
             path = path.replace("{" + name + "}", "1")
-        if media is None:
-            continue
-        valid = media["example"] if "example" in media else contract.deref(document, next(iter(media["examples"].values())))["value"]
-        for name, data in mutations(valid):
-            fault = problem_fault(request(method, path, data, {"Content-Type": JSON}))
-            tally.check(fault is None, f"{method} {path}, {name}: {fault}")
-            count += 1
-        good = json.dumps(valid).encode()
-        for content_type in ("text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-                             "json", "application/jsonx", "\x80", None):
-            fault = problem_fault(request(method, path, good, {"Content-Type": content_type}))
-            tally.check(fault is None, f"{method} {path} as {content_type}: {fault}")
-            count += 1
-        # Far over any limit: the answer must come without the whole body being taken in.
-        fault = problem_fault(request(method, path, b" " * (80 << 20), {"Content-Type": JSON}))
-        tally.check(fault is None, f"{method} {path}, 80 MB: {fault}")
-        fault = problem_fault(request(method, path, good, {"Content-Type": JSON, "Content-Length": str(1 << 50)}))
-        tally.check(fault is None, f"{method} {path}, announced 1 PB: {fault}")
-        for name, data in protocol_faults(method, path, good):
-            answer = raw(data)
-            spoken += bool(answer)
-            fault = problem_fault(parsed(answer)) if answer else None
-            tally.check(fault is None, f"{method} {path}, {name}: {fault}")
-        for size in (2 << 20, 5 << 20):
-            answer = raw(chunked(method, path, size), wait=10)
-            fault = problem_fault(parsed(answer)) if answer else "no answer"
-            tally.check(fault is None and answer.split(b" ")[1] == b"413", f"{method} {path}, {size} bytes in chunks: {fault or answer[:100]!r}")
-        tally.check(alive(), f"the server lives after the bodies of {method} {path}")
+        if media is not None:
+            valid = media["example"] if "example" in media else contract.deref(document, next(iter(media["examples"].values())))["value"]
+            routes.append((method, path, valid))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        tried = list(pool.map(lambda route: attack(tally, *route), routes))
+    count, spoken = (sum(numbers) for numbers in zip(*tried))
     tally.check(count >= 200, f"at least 200 bodies were tried: {count}")
     tally.check(spoken >= 20, f"wrong HTTP is answered, not only hung up on: {spoken}")
 
