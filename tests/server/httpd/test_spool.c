@@ -294,7 +294,7 @@ static void test_clients_that_vanish(void **state) {
     close(socket);
   }
   free(body);
-  expect_no_files(8);
+  expect_no_files(20);
   upload(&(uploader){.at = &at, .size = 3000000});
   assert_int_equal(atomic_load(&at.handled), 1);
   expect_no_files(2);
