@@ -105,12 +105,19 @@ BEGIN
   RETURN least(total, most);
 END $$;
 
--- Why a job waits, in a sentence; '' when it does not. The count of those ahead stops at 1000.
-CREATE OR REPLACE FUNCTION job_waiting(job jobs, counted boolean) RETURNS text LANGUAGE plpgsql STABLE AS $$
+-- Why no worker takes a job, whichever; '' when there is one that can.
+CREATE FUNCTION workers_trouble() RETURNS text LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN count(*) = 0 THEN 'no worker is alive' WHEN bool_or(trouble = '') THEN ''
+              ELSE format('no worker can take it: %s', min(format('%s: %s', name, trouble))) END
+  FROM workers WHERE seen_at > now() - interval '15 s'
+$$;
+
+-- Why a job waits, in a sentence; '' when it does not. The count of those ahead stops at 1000. `trouble` is that of the workers, which is asked for
+-- once for a list of jobs.
+DROP FUNCTION job_waiting(jobs, boolean);
+CREATE FUNCTION job_waiting(job jobs, counted boolean, trouble text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
   parent record;
-  sound boolean;
-  trouble text;
   ahead bigint;
   seconds double precision;
 BEGIN
@@ -133,13 +140,8 @@ BEGIN
   ELSIF job.run_after > now() THEN
     RETURN format('tries again in %s s: %s', ceil(extract(epoch FROM job.run_after - now())),
                   CASE WHEN job.hold_reason <> '' THEN job.hold_reason ELSE format('attempt %s was lost', job.attempt) END);
-  END IF;
-  SELECT bool_or(w.trouble = ''), min(format('%s: %s', w.name, w.trouble)) FILTER (WHERE w.trouble <> '') INTO sound, trouble
-    FROM workers w WHERE seen_at > now() - interval '15 s';
-  IF sound IS NULL THEN
-    RETURN 'no worker is alive';
-  ELSIF NOT sound THEN
-    RETURN format('no worker can take it: %s', trouble);
+  ELSIF trouble <> '' THEN
+    RETURN trouble;
   ELSIF NOT counted THEN
     RETURN 'waits for a free worker';
   END IF;

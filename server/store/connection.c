@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/log.h"
 #include "server/store/deadline.h"
 
 /* A peer that vanished without a word is given up after this time, ms; well inside a lease. */
@@ -36,15 +35,6 @@ qn_status qn_connection_check_url(const char *url, qn_error *error) {
   return parsed != NULL ? QN_OK : QN_INVALID;
 }
 
-/* Warnings of PostgreSQL belong into the log, as lines of it. */
-static void on_notice(void *context, const char *message) {
-  (void)context;
-  char text[512];
-  snprintf(text, sizeof text, "%s", message);
-  trim(text);
-  qn_log("warning", "database: %s", text);
-}
-
 static qn_status configure(qn_connection *connection, qn_error *error) {
   char script[768];
   double most = connection->answer_s, statement = most - fmin(most_ahead_s, 0.2 * most);
@@ -63,7 +53,6 @@ qn_status qn_connection_open_within(qn_connection *connection, const char *url, 
                          "tcp_user_timeout", "dbname", NULL};
   const char *values[] = {role, "4", "5", "2", "2", SILENCE_MS, url, NULL};
   qn_status status = qn_deadline_connect(&connection->pg, names, values, until, &connection->silent, error);
-  if (status == QN_OK) PQsetNoticeProcessor(connection->pg, on_notice, NULL);
   if (status == QN_OK) status = configure(connection, error);
   if (status != QN_OK) qn_connection_close(connection);
   connection->until = (double)INFINITY;

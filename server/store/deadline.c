@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/log.h"
+
 enum { MOST_WORDS = 24, MOST_HOSTS = 16 };
 static const double usual_connect_s = 4;
 
@@ -43,6 +45,21 @@ static void trim(char *text) {
   while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' ')) text[--length] = '\0';
   for (char *c = text; *c != '\0'; c++)
     if (*c == '\n') *c = ' ';
+}
+
+/* Warnings of PostgreSQL belong into the log, as lines of it; they may come while a connection is being made, too. */
+static void on_notice(void *context, const char *message) {
+  (void)context;
+  char text[512];
+  snprintf(text, sizeof text, "%s", message);
+  trim(text);
+  qn_log("warning", "database: %s", text);
+}
+
+static PGconn *start(const char *const *names, const char *const *values) {
+  PGconn *made = PQconnectStartParams(names, values, 1);
+  if (made != NULL) PQsetNoticeProcessor(made, on_notice, NULL);
+  return made;
 }
 
 static qn_status explain(PGconn *pg, bool in_time, double waited, qn_error *error) {
@@ -90,13 +107,13 @@ static PGconn *start_host(const char *const *names, const char *const *values, c
     all_values[used++] = items[w];
   }
   all_names[used] = all_values[used] = NULL;
-  return PQconnectStartParams(all_names, all_values, 1);
+  return start(all_names, all_values);
 }
 
 qn_status qn_deadline_connect(PGconn **pg, const char *const *names, const char *const *values, double until, bool *silent, qn_error *error) {
   *pg = NULL;
   *silent = false;
-  PGconn *made = PQconnectStartParams(names, values, 1);
+  PGconn *made = start(names, values);
   PQconninfoOption *options = made != NULL ? PQconninfo(made) : NULL;
   if (options == NULL) {
     PQfinish(made);

@@ -9,7 +9,7 @@
   "j.id, j.kind, coalesce(s.id, a.id, f.id, u.id), j.state, j.attempt, j.max_attempts, j.priority, j.progress,"                             \
   " CASE WHEN j.state = 'running' AND j.progress > j.claimed_progress + 0.001"                                                  \
   " THEN greatest(extract(epoch FROM j.heartbeat_at - j.claimed_at) * (1 - j.progress) / (j.progress - j.claimed_progress), 0) END," \
-  " rfc3339(j.cancel_requested_at), job_waiting(j, " counted "), j.error, j.worker, j.submitted_by,"                            \
+  " rfc3339(j.cancel_requested_at), job_waiting(j, " counted ", (SELECT workers_trouble())), j.error, j.worker, j.submitted_by,"  \
   " rfc3339(j.created_at), rfc3339(j.started_at), rfc3339(j.finished_at), j.failures, coalesce(j.failed_by, 0),"                \
   " coalesce((SELECT json_agg(d.parent_id ORDER BY d.parent_id) FROM job_dependencies d WHERE d.job_id = j.id)::text, '[]')"
 #define FROM                                                                                                                  \
