@@ -86,7 +86,7 @@ static void test_many_deaths(void **state) {
   worker_start(&f, 0, (qn_worker_options){.jobs = 1});
   for (int i = 1; i <= 7; i++) {
     char further[32];
-    fixture_await(&f, 60, "t", "SELECT checkpoint_step > %lld AND attempt = %d FROM jobs WHERE id = %lld", step, i, job);
+    fixture_await(&f, 60, "t", "SELECT checkpoint_step > claimed_checkpoint_step AND attempt = %d FROM jobs WHERE id = %lld", i, job);
     snprintf(further, sizeof further, "%s", fixture_text(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job));
     assert_true(strtoll(further, NULL, 10) > step);
     step = strtoll(further, NULL, 10);
