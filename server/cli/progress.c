@@ -1,10 +1,10 @@
 #include "server/cli/progress.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server/cli/signals.h"
+#include "server/clock.h"
 
 /* Time in which a simulation writes its checkpoint after a signal. */
 static const double drain_s = 30;
@@ -17,16 +17,10 @@ void qn_cli_progress_watch(void) {
   qn_signals_watch(&stop, drain_s, false);
 }
 
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static qn_status check(void *context, double fraction, qn_error *error) {
   qn_cli_progress *progress = context;
   if (atomic_load(&stop) != 0) return qn_error_set(error, QN_CANCELLED, "stopped by a signal");
-  double time = now();
+  double time = qn_clock_now();
   if (isatty(STDERR_FILENO) == 1 && time - progress->at >= every_s) {
     fprintf(stderr, "\r%s %5.1f %%", progress->what, 100 * fraction);
     progress->at = time;

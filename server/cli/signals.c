@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/clock.h"
 #include "server/log.h"
 
 /* What draining may take beyond its time, for what cannot be cut short: a handler in the database, a checkpoint being written. */
@@ -52,12 +53,6 @@ static bool is_another_wish(int number, double since_first, bool supervised) {
   return number == SIGINT || (number == SIGTERM && !supervised && since_first >= same_wish_s);
 }
 
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static void *run(void *argument) {
   watch at = *(watch *)argument;
   free(argument);
@@ -66,11 +61,11 @@ static void *run(void *argument) {
     qn_log("info", "draining");
     atomic_store(at.stop, 1);
   }
-  double first = now(), end = first + at.drain_s + grace_s;
+  double first = qn_clock_now(), end = first + at.drain_s + grace_s;
   bool another = false;
-  while (!another && now() < end) {
-    int number = qn_signals_wait(end - now());
-    another = is_another_wish(number, now() - first, at.supervised);
+  while (!another && qn_clock_now() < end) {
+    int number = qn_signals_wait(end - qn_clock_now());
+    another = is_another_wish(number, qn_clock_now() - first, at.supervised);
   }
   qn_log("warning", another ? "a second signal: ending at once" : "draining took too long: ending at once");
   _exit(1);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "server/clock.h"
 #include "server/log.h"
 #include "server/store/deadline.h"
 #include "server/store/removals.h"
@@ -39,8 +40,8 @@ static void *run(void *context) {
   pthread_mutex_lock(&sweeper->lock);
   while (!sweeper->ending) {
     pthread_mutex_unlock(&sweeper->lock);
-    double end = turn(sweeper, &connection, &well) ? 0 : qn_deadline_now() + every_s;
-    const struct timespec until = {.tv_sec = (time_t)end, .tv_nsec = (long)((end - floor(end)) * 1e9)};
+    double end = turn(sweeper, &connection, &well) ? 0 : qn_clock_now() + every_s;
+    const struct timespec until = qn_clock_moment(end);
     pthread_mutex_lock(&sweeper->lock);
     while (!sweeper->ending && pthread_cond_timedwait(&sweeper->changed, &sweeper->lock, &until) != ETIMEDOUT) continue;
   }
@@ -60,11 +61,7 @@ qn_status qn_sweeper_start(qn_sweeper **out, const char *database_url, const cha
   if (sweeper == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory for the sweeper");
   sweeper->database_url = database_url;
   sweeper->data_directory = data_directory;
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_cond_init(&sweeper->changed, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  qn_clock_condition(&sweeper->changed);
   pthread_mutex_init(&sweeper->lock, NULL);
   if (pthread_create(&sweeper->thread, NULL, run, sweeper) != 0) {
     destroy(sweeper);

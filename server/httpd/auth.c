@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
+
+#include "server/clock.h"
 
 enum { MEMORY = 512 };
 
@@ -24,12 +25,6 @@ struct qn_authority {
   double open_until;
   memory memory[MEMORY];
 };
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 qn_authority *qn_auth_alloc(const qn_httpd_backend *backend, bool loopback) {
   qn_authority *authority = calloc(1, sizeof *authority);
@@ -72,7 +67,7 @@ static memory *slot_of(qn_authority *authority, const char *secret, unsigned cha
 qn_auth qn_auth_recall(qn_authority *authority, const char *authorization, qn_principal *principal) {
   memset(principal, 0, sizeof *principal);
   const char *secret = secret_of(authorization);
-  double time = now();
+  double time = qn_clock_now();
   qn_auth answer = QN_AUTH_LOOK_UP;
   pthread_mutex_lock(&authority->lock);
   bool fresh = time < authority->open_until;
@@ -101,14 +96,14 @@ qn_auth qn_auth_recall(qn_authority *authority, const char *authorization, qn_pr
 static bool refresh_open(qn_authority *authority, qn_error *error) {
   if (!authority->loopback) return true;
   pthread_mutex_lock(&authority->lock);
-  bool fresh = now() < authority->open_until;
+  bool fresh = qn_clock_now() < authority->open_until;
   pthread_mutex_unlock(&authority->lock);
   if (fresh) return true;
   int64_t count = 0;
   if (authority->backend->count_tokens(authority->backend->context, &count, error) != QN_OK) return false;
   pthread_mutex_lock(&authority->lock);
   authority->open = count == 0;
-  authority->open_until = now() + QN_AUTH_SECONDS;
+  authority->open_until = qn_clock_now() + QN_AUTH_SECONDS;
   pthread_mutex_unlock(&authority->lock);
   return true;
 }
@@ -127,7 +122,7 @@ qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_p
   pthread_mutex_lock(&authority->lock);
   memory *slot = slot_of(authority, secret, digest);
   memcpy(slot->digest, digest, sizeof digest);
-  slot->until = now() + QN_AUTH_SECONDS;
+  slot->until = qn_clock_now() + QN_AUTH_SECONDS;
   slot->wrong = status != QN_OK;
   slot->principal = *principal;
   pthread_mutex_unlock(&authority->lock);

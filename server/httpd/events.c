@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "server/clock.h"
 
 enum { PAGE = 100 };
 static const double look_s = 0.5;      /* without news from the backend */
@@ -37,12 +38,6 @@ struct qn_events {
   bool ended, stopping;
 };
 
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static void wake(qn_events *events) {
   uint64_t one = 1;
   if (write(events->wake, &one, sizeof one) < 0) return; /* only when it is awake anyway */
@@ -59,7 +54,7 @@ static void put(stream *at, const char *text, size_t size) {
   } else if (size > 0) {
     at->final = true;
   }
-  at->written = now();
+  at->written = qn_clock_now();
   if (at->parked) {
     at->parked = false;
     MHD_resume_connection(at->connection);
@@ -148,7 +143,7 @@ struct MHD_Response *qn_events_respond(qn_events *events, struct MHD_Connection 
     free(at);
     return NULL;
   }
-  *at = (stream){.events = events, .connection = connection, .job = job, .after = after, .looked = now()};
+  *at = (stream){.events = events, .connection = connection, .job = job, .after = after, .looked = qn_clock_now()};
   put(at, opening, sizeof opening - 1);
   put_page(at, first, text, size);
   free(text);
@@ -177,7 +172,7 @@ static const stream *next_due(const qn_events *events, double time, double every
 static void feed(qn_events *events, double every) {
   pthread_mutex_lock(&events->lock);
   for (;;) {
-    double time = now();
+    double time = qn_clock_now();
     const stream *due = events->stopping ? NULL : next_due(events, time, every);
     if (due == NULL) break;
     int64_t job = due->job, after = due->after;
@@ -210,7 +205,7 @@ static void feed(qn_events *events, double every) {
 
 static void beat(qn_events *events) {
   pthread_mutex_lock(&events->lock);
-  double time = now();
+  double time = qn_clock_now();
   for (stream *at = events->streams; at != NULL; at = at->next)
     if (at->parked && time - at->written >= events->heartbeat_s) put(at, heartbeat, sizeof heartbeat - 1);
   pthread_mutex_unlock(&events->lock);

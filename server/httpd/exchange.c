@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "api/problem.h"
+#include "server/clock.h"
 #include "server/httpd/access.h"
 #include "server/httpd/body.h"
 #include "server/httpd/origin.h"
@@ -66,12 +66,6 @@ typedef struct exchange {
   double began;
 } exchange;
 
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static const char *header_of(const void *context, const char *name) {
   return MHD_lookup_connection_value((struct MHD_Connection *)context, MHD_HEADER_KIND, name);
 }
@@ -102,7 +96,7 @@ void *qn_exchange_begin(void *context, const char *target, struct MHD_Connection
   if (at == NULL) return NULL;
   at->httpd = httpd;
   at->connection = connection;
-  at->began = now();
+  at->began = qn_clock_now();
   at->target_status = qn_target_parse(&at->target, target, &at->target_fault);
   qn_response_init(&at->response);
   atomic_fetch_add(&httpd->under_way, 1);
@@ -120,8 +114,8 @@ void qn_exchange_end(void *context, struct MHD_Connection *connection, void **he
   if (at->phase != SENT) at->status = at->phase == HEAD ? 400 : 499;
   if (at->phase != HEAD && httpd->options.access_log)
     qn_access_write(&(qn_access){.request = &at->request, .address = at->address, .route = at->route, .status = at->status,
-                                 .seconds = now() - at->began, .end = reason});
-  qn_metrics_request(httpd->metrics, at->route, at->head, at->status, now() - at->began, at->events);
+                                 .seconds = qn_clock_now() - at->began, .end = reason});
+  qn_metrics_request(httpd->metrics, at->route, at->head, at->status, qn_clock_now() - at->began, at->events);
   qn_metrics_in_flight(httpd->metrics, -1);
   atomic_fetch_sub(&httpd->under_way, 1);
   if (at->queued != NULL) MHD_destroy_response(at->queued);

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "server/clock.h"
 
 enum { ADDRESSES = 256, HELD_OF_ONE = 32, HELD_OF_ALL = 256 };
 static const double penalty_first_s = 0.25, penalty_most_s = 5, forgotten_s = 60;
@@ -32,12 +33,6 @@ struct qn_failures {
   qn_task task;
   place places[ADDRESSES];
 };
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* ---- reports ---- */
 
@@ -102,7 +97,7 @@ bool qn_failures_crowded(qn_failures *failures, const char *address) {
 }
 
 double qn_failures_hold(qn_failures *failures, const char *address, const char *request_id) {
-  double time = now(), penalty = penalty_first_s;
+  double time = qn_clock_now(), penalty = penalty_first_s;
   pthread_mutex_lock(&failures->lock);
   place *at = place_of(failures, address);
   if (strcmp(at->address, address) != 0) {

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "server/clock.h"
 #include "server/httpd/refusal.h"
 
 struct qn_guarded {
@@ -28,12 +29,6 @@ struct qn_guard {
 };
 
 static const double look_s = 0.25;
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void close_slow(qn_guard *guard, double time) {
   for (qn_guarded *at = guard->connections; at != NULL; at = at->next) {
@@ -64,7 +59,7 @@ static void *watch(void *argument) {
   qn_guard *guard = argument;
   pthread_mutex_lock(&guard->lock);
   while (!guard->ending || guard->delayed != NULL) {
-    double time = now();
+    double time = qn_clock_now();
     close_slow(guard, time);
     qn_delayed *due = take_due(guard, time);
     if (due != NULL) {
@@ -77,11 +72,7 @@ static void *watch(void *argument) {
       pthread_mutex_lock(&guard->lock);
       continue;
     }
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)(look_s * 1e9);
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    const struct timespec until = qn_clock_moment(qn_clock_now() + look_s);
     pthread_cond_timedwait(&guard->changed, &guard->lock, &until);
   }
   pthread_mutex_unlock(&guard->lock);
@@ -96,11 +87,7 @@ qn_status qn_guard_alloc(qn_guard **out, qn_error *error) {
     free(guard);
     return qn_error_set(error, QN_NO_MEMORY, "out of memory for the guard of connections");
   }
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&guard->changed, &attributes);
-  pthread_condattr_destroy(&attributes);
+  qn_clock_condition(&guard->changed);
   pthread_mutex_init(&guard->lock, NULL);
   int failure = pthread_create(&guard->thread, NULL, watch, guard);
   if (failure != 0) {
@@ -136,7 +123,7 @@ qn_guarded *qn_guard_add(qn_guard *guard, int descriptor, double seconds) {
   qn_guarded *guarded = calloc(1, sizeof *guarded);
   if (guarded == NULL) return NULL;
   guarded->descriptor = descriptor;
-  guarded->deadline = now() + seconds;
+  guarded->deadline = qn_clock_now() + seconds;
   pthread_mutex_lock(&guard->lock);
   guarded->next = guard->connections;
   if (guarded->next != NULL) guarded->next->previous = guarded;
@@ -160,7 +147,7 @@ void qn_guard_remove(qn_guard *guard, qn_guarded *guarded) {
 void qn_guard_set(qn_guard *guard, qn_guarded *guarded, double seconds, int answer) {
   if (guarded == NULL) return;
   pthread_mutex_lock(&guard->lock);
-  guarded->deadline = seconds > 0 ? now() + seconds : 0;
+  guarded->deadline = seconds > 0 ? qn_clock_now() + seconds : 0;
   guarded->answer = answer != 0;
   pthread_mutex_unlock(&guard->lock);
 }
@@ -169,7 +156,7 @@ void qn_guard_delay(qn_guard *guard, qn_delayed *delayed, double seconds) {
   pthread_mutex_lock(&guard->lock);
   bool here = guard->ending;
   if (!here) {
-    delayed->at = now() + seconds;
+    delayed->at = qn_clock_now() + seconds;
     delayed->next = guard->delayed;
     guard->delayed = delayed;
     pthread_cond_signal(&guard->changed);

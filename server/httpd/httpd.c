@@ -7,18 +7,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/clock.h"
 #include "server/httpd/exchange.h"
 #include "server/httpd/spool.h"
 #include "server/log.h"
 
 /* For the head of a request and for what is being sent of an answer. */
 enum { CONNECTION_MEMORY = 32 * 1024, CONNECTION_STEP = 4 * 1024 };
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void on_panic(void *context, const char *file, unsigned int line, const char *reason) {
   (void)context;
@@ -125,13 +120,13 @@ const char *qn_httpd_url(const qn_httpd *httpd) { return httpd->listening.url; }
 
 void qn_httpd_stop(qn_httpd *httpd, double seconds) {
   if (httpd == NULL) return;
-  double deadline = now() + seconds;
+  double deadline = qn_clock_now() + seconds;
   atomic_store(&httpd->draining, true);
   MHD_quiesce_daemon(httpd->daemon);
   close(httpd->listening.descriptor); /* from here on new connections are refused at once instead of waiting */
   httpd->listening.descriptor = -1;
   qn_events_end(httpd->events);
-  while (atomic_load(&httpd->under_way) > 0 && now() < deadline) usleep(20000);
+  while (atomic_load(&httpd->under_way) > 0 && qn_clock_now() < deadline) usleep(20000);
   long left = atomic_load(&httpd->under_way);
   if (left > 0) qn_log("warning", "%ld requests were cut off after %g s of draining", left, seconds);
   /* libmicrohttpd must be stopped with no connection parked: what is still begun its own loops do from here on. */

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/clock.h"
+
 static const double patience = 5;
 
 typedef struct queue {
@@ -27,12 +29,6 @@ struct qn_pool {
   int count;
   pthread_t threads[];
 };
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* With the lock held: take the task at `link` out. */
 static qn_task *unlink_task(queue *from, qn_task **link) {
@@ -92,8 +88,8 @@ static void *watch(void *argument) {
       pthread_cond_wait(&pool->stale, &pool->lock);
       continue;
     }
-    if (now() < when[q]) {
-      struct timespec until = {.tv_sec = (time_t)when[q], .tv_nsec = (long)((when[q] - floor(when[q])) * 1e9)};
+    if (qn_clock_now() < when[q]) {
+      struct timespec until = qn_clock_moment(when[q]);
       pthread_cond_timedwait(&pool->stale, &pool->lock, &until);
       continue;
     }
@@ -111,11 +107,7 @@ qn_status qn_pool_alloc(qn_pool **out, int threads, int waiting, double wait_s, 
   if (pool == NULL) return qn_error_set(error, QN_NO_MEMORY, "out of memory for %d handler threads", threads);
   pthread_mutex_init(&pool->lock, NULL);
   pthread_cond_init(&pool->filled, NULL);
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_cond_init(&pool->stale, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  qn_clock_condition(&pool->stale);
   for (int q = 0; q < 2; q++) pool->queues[q] = (queue){.last = &pool->queues[q].first, .wait_s = q == 0 ? wait_s : patience * wait_s};
   pool->most = waiting;
   pool->watch_until = (double)INFINITY;
@@ -137,7 +129,7 @@ void qn_pool_push(qn_pool *pool, qn_task *task) {
   bool here = pool->ending, full = !task->patient && task->refuse != NULL && to->count >= pool->most;
   if (!here && !full) {
     task->next = NULL;
-    task->pushed = now();
+    task->pushed = qn_clock_now();
     *to->last = task;
     to->last = &task->next;
     to->count++;

@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "api/structure.h"
 #include "engine/base/version.h"
 #include "engine/model/velocities.h"
 #include "engine/trajectory/checkpoint.h"
 #include "engine/trajectory/extxyz.h"
+#include "server/clock.h"
 #include "server/job/durable.h"
 #include "server/job/record.h"
 #include "server/log.h"
@@ -27,12 +27,6 @@ typedef struct start {
   bool has_mean;
   double temperature;
 } start;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void qn_job_output_fini(qn_job_output *output) {
   free(output->artifacts);
@@ -157,26 +151,26 @@ static qn_status use(progress *p, const qn_checkpoint *found, const char *from, 
 
 static qn_status advance(progress *p, qn_error *error) {
   const qn_job_control *control = p->control;
-  double saved = now(), pause = control != NULL ? fmin(first_checkpoint, control->checkpoint_s) : 0;
+  double saved = qn_clock_now(), pause = control != NULL ? fmin(first_checkpoint, control->checkpoint_s) : 0;
   int64_t steps = 1, all = qn_run_steps(p->run);
   while (!qn_run_done(p->run)) {
     int stage = qn_run_stage(p->run);
-    double before = now();
+    double before = qn_clock_now();
     qn_status status = qn_run_advance(p->run, steps, error);
     if (status != QN_OK) return status;
-    double took = now() - before;
+    double took = qn_clock_now() - before;
     if (took < look_every / 2 && steps < 100000) steps *= 2;
     else if (took > look_every && steps > 1) steps /= 2;
 
     bool due = qn_run_stage(p->run) != stage || qn_run_done(p->run);
-    if (pause > 0 && now() - saved >= pause) {
+    if (pause > 0 && qn_clock_now() - saved >= pause) {
       due = true;
       pause = fmin(2 * pause, control->checkpoint_s);
     }
     if (due) {
       status = save(p, error);
       if (status != QN_OK) return status;
-      saved = now();
+      saved = qn_clock_now();
     }
     p->fraction = all > 0 ? (double)qn_run_step(p->run) / (double)all : 1;
     if (qn_run_done(p->run)) break;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/clock.h"
 #include "server/log.h"
 #include "server/queue/loss.h"
 #include "server/queue/peers.h"
@@ -48,12 +49,6 @@ static const qn_statement drop_leftover = {"keeper_drop", "DELETE FROM leftovers
 static const qn_statement put_off_leftover = {
     "keeper_put_off", "UPDATE leftovers SET due_at = now() + $2::float8 * interval '1 s' WHERE id = $1::bigint"};
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- jobs ---- */
 
 static qn_status bury_dead(qn_keeper *k, qn_error *error) {
@@ -77,10 +72,10 @@ static qn_status bury_dead(qn_keeper *k, qn_error *error) {
 /* An answer that took long is a gap: others could not keep their leases meanwhile. */
 static qn_status take_silent(qn_keeper *k, qn_error *error) {
   if (k->options.ready != NULL && !k->options.ready(k->options.context)) return QN_OK;
-  double began = now();
+  double began = qn_clock_now();
   int lost;
   qn_status status = qn_loss_expired(&k->connection, began - k->up_since, &lost, error);
-  if (status != QN_OK || now() - began > k->options.lease_s / 2) k->up_since = now();
+  if (status != QN_OK || qn_clock_now() - began > k->options.lease_s / 2) k->up_since = qn_clock_now();
   if (status == QN_OK && lost > 0) qn_log("warning", "%d job(s) were taken from workers that fell silent", lost);
   return status;
 }
@@ -128,7 +123,7 @@ static qn_status remove_files(qn_keeper *k, qn_error *error) {
 static qn_status connect(qn_keeper *k, qn_error *error) {
   k->settled = false;
   qn_status status = qn_connection_open(&k->connection, k->options.database_url, "quenchd keeper", error);
-  k->up_since = now();
+  k->up_since = qn_clock_now();
   return status;
 }
 
@@ -149,9 +144,9 @@ static qn_status turn(qn_keeper *k, qn_error *error) {
   if (status == QN_OK) status = qn_peers_bury(&k->connection, &k->self, &lost, error);
   if (status == QN_OK) status = take_silent(k, error);
   if (status == QN_OK) status = remove_files(k, error);
-  if (status == QN_OK && now() >= k->forget_at) {
+  if (status == QN_OK && qn_clock_now() >= k->forget_at) {
     status = qn_loss_forget(&k->connection, error);
-    k->forget_at = now() + forget_every;
+    k->forget_at = qn_clock_now() + forget_every;
   }
   if (status != QN_OK) k->settled = false;
   if (status != QN_OK && k->connection.lost) qn_connection_close(&k->connection);
@@ -169,8 +164,8 @@ static void *run(void *context) {
     if (!well && !k->away) qn_log("warning", "keeper: %s", error.message);
     if (well && k->away) qn_log("info", "keeper: the database is back");
     k->away = !well;
-    double end = now() + (well ? every : retry_every);
-    const struct timespec until = {.tv_sec = (time_t)end, .tv_nsec = (long)((end - floor(end)) * 1e9)};
+    double end = qn_clock_now() + (well ? every : retry_every);
+    const struct timespec until = qn_clock_moment(end);
     pthread_mutex_lock(&k->lock);
     int known = k->dead_count;
     while (!k->ending && k->dead_count == known && pthread_cond_timedwait(&k->changed, &k->lock, &until) != ETIMEDOUT) continue;
@@ -196,12 +191,8 @@ qn_status qn_keeper_start(qn_keeper **out, const qn_keeper_options *options, qn_
   k->options = *options;
   k->self = qn_peer_self();
   if (!(k->options.lease_s > 0)) k->options.lease_s = 10;
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&k->lock, NULL);
-  pthread_cond_init(&k->changed, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  qn_clock_condition(&k->changed);
   qn_status status = qn_storage_alloc(&k->storage, options->data_directory, error);
   if (status == QN_OK && pthread_create(&k->thread, NULL, run, k) != 0)
     status = qn_error_set(error, QN_NO_MEMORY, "no thread for the keeper of the queue");

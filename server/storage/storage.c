@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/clock.h"
 #include "server/log.h"
 #include "server/storage/folder.h"
 
@@ -37,17 +38,6 @@ struct qn_storage {
   removal removal;
 };
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static struct timespec deadline(double seconds) {
-  double end = now() + seconds;
-  return (struct timespec){.tv_sec = (time_t)end, .tv_nsec = (long)((end - (double)(time_t)end) * 1e9)};
-}
-
 static void destroy(qn_storage *storage) {
   pthread_cond_destroy(&storage->asked);
   pthread_cond_destroy(&storage->answered);
@@ -60,7 +50,7 @@ static void destroy(qn_storage *storage) {
 static void look(qn_storage *storage) {
   unsigned question = storage->question;
   qn_directory directory = storage->directory;
-  bool expected = storage->expected, doubted = storage->doubted, probe = doubted && now() - storage->probed >= probe_every;
+  bool expected = storage->expected, doubted = storage->doubted, probe = doubted && qn_clock_now() - storage->probed >= probe_every;
   qn_error state = {.status = QN_OK};
   pthread_mutex_unlock(&storage->lock);
   if (!expected) qn_error_set(&state, QN_NO_STORAGE, "data directory %s: the database has not told its id yet", storage->path);
@@ -69,7 +59,7 @@ static void look(qn_storage *storage) {
   bool sound = state.status == QN_OK && probe && qn_directory_probe(storage->path, &found) == QN_OK;
   pthread_mutex_lock(&storage->lock);
   if (probe) {
-    storage->probed = now();
+    storage->probed = qn_clock_now();
     if (!sound && found.status != QN_OK) storage->doubt = found;
     if (sound) {
       storage->doubted = false;
@@ -120,13 +110,9 @@ qn_status qn_storage_alloc(qn_storage **out, const char *path, qn_error *error) 
     return qn_error_set(error, QN_NO_MEMORY, "no memory for the data directory");
   }
   storage->path = copy;
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&storage->lock, NULL);
-  pthread_cond_init(&storage->asked, &monotonic);
-  pthread_cond_init(&storage->answered, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  qn_clock_condition(&storage->asked);
+  qn_clock_condition(&storage->answered);
   int failure = pthread_create(&storage->thread, NULL, run, storage);
   if (failure != 0) {
     destroy(storage);
@@ -141,7 +127,7 @@ void qn_storage_free(qn_storage *storage) {
   pthread_mutex_lock(&storage->lock);
   storage->ending = true;
   pthread_cond_signal(&storage->asked);
-  struct timespec until = deadline(farewell);
+  struct timespec until = qn_clock_moment(qn_clock_now() + farewell);
   while (!storage->ended && pthread_cond_timedwait(&storage->answered, &storage->lock, &until) != ETIMEDOUT) continue;
   bool ended = storage->ended;
   storage->abandoned = !ended; /* its thread frees it, if it ever comes back */
@@ -169,7 +155,7 @@ void qn_storage_id(qn_storage *storage, char id[40]) {
 }
 
 qn_status qn_storage_check(qn_storage *storage, double seconds, qn_error *error) {
-  struct timespec until = deadline(seconds);
+  struct timespec until = qn_clock_moment(qn_clock_now() + seconds);
   pthread_mutex_lock(&storage->lock);
   unsigned mine = ++storage->question;
   pthread_cond_signal(&storage->asked);

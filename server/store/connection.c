@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/clock.h"
 #include "server/store/deadline.h"
+#include "server/store/words.h"
 
 /* A peer that vanished without a word is given up after this time, ms; well inside a lease. */
 #define SILENCE_MS "6000"
@@ -18,18 +20,11 @@
   "SET bytea_output = 'hex'; SET default_transaction_isolation = 'read committed'%s"
 static const double most_lock_s = 10, most_ahead_s = 5;
 
-static void trim(char *text) {
-  size_t length = strlen(text);
-  while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' ')) text[--length] = '\0';
-  for (char *c = text; *c != '\0'; c++)
-    if (*c == '\n') *c = ' ';
-}
-
 qn_status qn_connection_check_url(const char *url, qn_error *error) {
   char *reason = NULL;
   PQconninfoOption *parsed = PQconninfoParse(url, &reason);
   if (parsed == NULL) qn_error_set(error, QN_INVALID, "the database URL cannot be read: %s", reason != NULL ? reason : "no memory");
-  if (parsed == NULL && error != NULL) trim(error->message);
+  if (parsed == NULL) qn_words_join_error(error);
   PQfreemem(reason);
   PQconninfoFree(parsed);
   return parsed != NULL ? QN_OK : QN_INVALID;
@@ -141,7 +136,7 @@ static qn_status judge(qn_connection *connection, const PGresult *result, qn_err
   const char *text = result != NULL ? PQresultErrorMessage(result) : "";
   if (text[0] == '\0') text = PQerrorMessage(connection->pg);
   qn_error_set(error, status, "database: %s", text);
-  if (error != NULL) trim(error->message);
+  qn_words_join_error(error);
   return status;
 }
 
@@ -152,12 +147,12 @@ static void begin(qn_connection *connection) {
 
 /* The answer to what was just sent (`sent` as libpq's PQsend functions tell). *result is NULL on failure. */
 static qn_status receive(qn_connection *connection, int sent, PGresult **result, qn_error *error) {
-  double began = qn_deadline_now(), until = fmin(began + connection->answer_s, connection->until);
+  double began = qn_clock_now(), until = fmin(began + connection->answer_s, connection->until);
   *result = sent == 1 ? qn_deadline_result(connection->pg, until) : PQmakeEmptyPGresult(connection->pg, PGRES_FATAL_ERROR);
   if (*result == NULL) {
     qn_connection_close(connection); /* what was sent may be running still, and may yet happen */
     connection->lost = connection->silent = true;
-    return qn_error_set(error, QN_UNAVAILABLE, "database: no answer within %.1f s", qn_deadline_now() - began);
+    return qn_error_set(error, QN_UNAVAILABLE, "database: no answer within %.1f s", qn_clock_now() - began);
   }
   ExecStatusType kind = PQresultStatus(*result);
   if (kind == PGRES_TUPLES_OK || kind == PGRES_COMMAND_OK) return QN_OK;
@@ -198,7 +193,7 @@ static bool good(const PGresult *result) {
 /* Await all that was deferred, and when there is one the query that was sent after it, whose result becomes *own. The first failure counts: what
  * came after it was not done. */
 static qn_status collect(qn_connection *connection, const char *name, PGresult **own, qn_error *error) {
-  double until = fmin(qn_deadline_now() + connection->answer_s, connection->until);
+  double until = fmin(qn_clock_now() + connection->answer_s, connection->until);
   int queries = connection->deferred_count + (name != NULL);
   qn_status status = PQpipelineSync(connection->pg) == 1 ? QN_OK : QN_UNAVAILABLE;
   bool in_time = true, whole = status == QN_OK;
@@ -249,7 +244,7 @@ static int send_statement(qn_connection *connection, const qn_statement *stateme
 
 static qn_status broken(qn_connection *connection, qn_error *error) {
   qn_status status = qn_error_set(error, QN_UNAVAILABLE, "database: %s", PQerrorMessage(connection->pg));
-  if (error != NULL) trim(error->message);
+  qn_words_join_error(error);
   lose(connection, false);
   return status;
 }

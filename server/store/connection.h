@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "engine/base/status.h"
+#include "server/clock.h"
 
 /* A statement has one object in the program, whose address is its identity. */
 typedef struct qn_statement {
@@ -24,7 +25,7 @@ enum { QN_MAX_STATEMENTS = 192, QN_MAX_PARAMS = 24, QN_MAX_DEFERRED = 16 };
 typedef struct qn_connection {
   PGconn *pg;                 /* NULL when closed */
   double answer_s;            /* each statement is answered within this time, or the connection is closed and counts as lost */
-  double until;               /* and none waits beyond this moment of qn_deadline_now; INFINITY: no such moment */
+  double until;               /* and none waits beyond this moment of qn_clock_now; INFINITY: no such moment */
   bool lost;                  /* the connection broke: its transaction is gone, a statement in flight may have happened */
   bool silent;                /* it was lost because no answer came in time */
   bool again;                 /* the transaction was rolled back for the sake of another (deadlock, serialization): repeat it */

@@ -6,23 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "server/clock.h"
 #include "server/log.h"
+#include "server/store/words.h"
 
 enum { MOST_WORDS = 24, MOST_HOSTS = 16 };
 static const double usual_connect_s = 4;
 
-double qn_deadline_now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Wait until the socket can be read or written; false when the time is over. */
 static bool await(PGconn *pg, short events, double until) {
   for (;;) {
-    double left = until - qn_deadline_now();
+    double left = until - qn_clock_now();
     if (left <= 0) return false;
     struct pollfd set = {.fd = PQsocket(pg), .events = events};
     int ready = poll(&set, 1, left < 1e6 ? (int)ceil(1e3 * left) : 1000000000);
@@ -40,19 +35,12 @@ static bool finish(PGconn *pg, double until) {
   return PQsetnonblocking(pg, 1) == 0;
 }
 
-static void trim(char *text) {
-  size_t length = strlen(text);
-  while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' ')) text[--length] = '\0';
-  for (char *c = text; *c != '\0'; c++)
-    if (*c == '\n') *c = ' ';
-}
-
 /* Warnings of PostgreSQL belong into the log, as lines of it; they may come while a connection is being made, too. */
 static void on_notice(void *context, const char *message) {
   (void)context;
   char text[512];
   snprintf(text, sizeof text, "%s", message);
-  trim(text);
+  qn_words_join(text);
   qn_log("warning", "database: %s", text);
 }
 
@@ -67,7 +55,7 @@ static qn_status explain(PGconn *pg, bool in_time, double waited, qn_error *erro
     qn_error_set(error, QN_UNAVAILABLE, "the database cannot be reached: %s", PQerrorMessage(pg));
   else
     qn_error_set(error, QN_UNAVAILABLE, "the database cannot be reached: no answer within %.1f s", waited);
-  if (error != NULL) trim(error->message);
+  qn_words_join_error(error);
   return QN_UNAVAILABLE;
 }
 
@@ -132,10 +120,10 @@ qn_status qn_deadline_connect(PGconn **pg, const char *const *names, const char 
       made = start_host(names, values, lists, i);
       if (made == NULL) break;
     }
-    double began = qn_deadline_now();
+    double began = qn_clock_now();
     bool in_time = PQstatus(made) == CONNECTION_BAD || finish(made, fmin(until, began + each));
     *silent = !in_time;
-    status = in_time && PQstatus(made) == CONNECTION_OK ? QN_OK : explain(made, in_time, qn_deadline_now() - began, error);
+    status = in_time && PQstatus(made) == CONNECTION_OK ? QN_OK : explain(made, in_time, qn_clock_now() - began, error);
   }
   PQconninfoFree(options);
   if (made == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a database connection");

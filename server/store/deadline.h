@@ -9,9 +9,9 @@
 #include <stdbool.h>
 
 #include "engine/base/status.h"
+#include "server/clock.h"
 
-/* Now, s, on the monotonic clock, in which every `until` is given; INFINITY: no end. */
-double qn_deadline_now(void);
+/* Each `until` is a moment of qn_clock_now; INFINITY: no end. */
 
 /* Connect as PQconnectdbParams does with these words and `expand_dbname`. Of several hosts each has the connect_timeout to itself, so that one
  * that hangs does not keep from the next. The connection is non-blocking. QN_UNAVAILABLE says why the last host was not reached; *pg is NULL then,

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "server/clock.h"
 #include "server/store/connection.h"
 #include "server/store/deadline.h"
 
@@ -33,7 +34,7 @@ void qn_news_free(qn_news *news) {
 }
 
 static qn_status connect_and_listen(qn_news *news, qn_error *error) {
-  double now = qn_deadline_now();
+  double now = qn_clock_now();
   if (now - news->tried < retry_s) return qn_error_set(error, QN_UNAVAILABLE, "the database is away");
   news->tried = now;
   qn_status status = qn_connection_open_within(&news->connection, news->database_url, "quenchd events", answer_s, now + answer_s, error);

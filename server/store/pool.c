@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "server/clock.h"
 #include "server/store/deadline.h"
 
 enum { DEFAULT_CONNECTIONS = 8, REPEATS = 4 };
@@ -69,11 +70,7 @@ qn_status qn_store_open(qn_store **store, const qn_store_options *options, qn_er
   made->wait = options->wait_s > 0 ? options->wait_s : default_wait;
   made->answer = options->answer_s > 0 ? options->answer_s : QN_ANSWER_S;
   pthread_mutex_init(&made->lock, NULL);
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_cond_init(&made->freed, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  qn_clock_condition(&made->freed);
   *store = made;
   return QN_OK;
 }
@@ -118,13 +115,9 @@ static void forget(qn_store *store, slot *one) {
   pthread_mutex_unlock(&store->lock);
 }
 
-static struct timespec moment(double at) {
-  return (struct timespec){.tv_sec = (time_t)at, .tv_nsec = (long)((at - floor(at)) * 1e9)};
-}
-
 /* With the lock held: an idle connection, or NULL with leave to make one (`open` counts it already); else QN_UNAVAILABLE. */
 static qn_status find_room(qn_store *store, double until, slot **found, qn_error *error) {
-  double end = fmin(qn_deadline_now() + store->wait, until);
+  double end = fmin(qn_clock_now() + store->wait, until);
   for (;;) {
     while (store->idle != NULL) {
       *found = pop(store);
@@ -134,7 +127,7 @@ static qn_status find_room(qn_store *store, double until, slot **found, qn_error
       pthread_mutex_lock(&store->lock);
     }
     *found = NULL;
-    double now = qn_deadline_now();
+    double now = qn_clock_now();
     bool resting = store->resting_until > now;
     if ((store->away && (store->probing || resting)) || (resting && store->open == 0)) {
       if (error != NULL) *error = store->why_resting;
@@ -146,7 +139,7 @@ static qn_status find_room(qn_store *store, double until, slot **found, qn_error
     }
     if (now >= end) return qn_error_set(error, QN_UNAVAILABLE, "all %d database connections are busy", store->open);
     /* Others hold connections that work, or will soon be found not to: wait for one of theirs. */
-    const struct timespec limit = moment(resting ? fmin(store->resting_until, end) : end);
+    const struct timespec limit = qn_clock_moment(resting ? fmin(store->resting_until, end) : end);
     pthread_cond_timedwait(&store->freed, &store->lock, &limit);
   }
 }
@@ -185,7 +178,7 @@ static qn_status take(qn_store *store, double until, qn_connection **connection,
   } else {
     store->open--;
     if (status == QN_UNAVAILABLE) {
-      store->resting_until = qn_deadline_now() + rest;
+      store->resting_until = qn_clock_now() + rest;
       store->why_resting = why;
       if (made->connection.silent) stay_away(store, &why);
     }
@@ -198,7 +191,7 @@ static qn_status take(qn_store *store, double until, qn_connection **connection,
 }
 
 qn_status qn_pool_take(qn_store *store, qn_connection **connection, qn_error *error) {
-  return take(store, qn_deadline_now() + store->answer, connection, error);
+  return take(store, qn_clock_now() + store->answer, connection, error);
 }
 
 void qn_pool_give(qn_store *store, qn_connection *connection) {
@@ -226,12 +219,12 @@ void qn_pool_give(qn_store *store, qn_connection *connection) {
 
 /* Is it worth to begin again on another connection? */
 static bool repeats(const qn_connection *connection, double until) {
-  return (connection->again || connection->lost) && !connection->silent && qn_deadline_now() < until;
+  return (connection->again || connection->lost) && !connection->silent && qn_clock_now() < until;
 }
 
 qn_status qn_pool_run(qn_store *store, const qn_statement *statement, const qn_params *params, PGresult **result, qn_error *error) {
   if (result != NULL) *result = NULL;
-  double until = qn_deadline_now() + store->answer;
+  double until = qn_clock_now() + store->answer;
   for (int attempt = 1;; attempt++) {
     qn_connection *connection;
     qn_status status = take(store, until, &connection, error);
@@ -268,7 +261,7 @@ qn_status qn_connection_transact(qn_connection *connection, qn_transaction *work
 }
 
 qn_status qn_pool_transact(qn_store *store, qn_transaction *work, void *context, bool repeatable, qn_error *error) {
-  double until = qn_deadline_now() + store->answer;
+  double until = qn_clock_now() + store->answer;
   for (int attempt = 1;; attempt++) {
     qn_connection *connection;
     qn_status status = take(store, until, &connection, error);

@@ -11,9 +11,9 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "server/clock.h"
 #include "server/log.h"
 
 extern char **environ;
@@ -21,12 +21,6 @@ extern char **environ;
 static const char parent_variable[] = "QUENCHD_SUPERVISOR";
 /* A child that lived for so long did not die of its start. The pauses stay well below the 30 s within which work must go on. */
 static const double grown_up_s = 10, pause_first_s = 0.1, pause_most_s = 5, look_s = 1;
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 void qn_supervise_init(qn_supervised *child, const char *command, const char *variable) {
   *child = (qn_supervised){.command = command, .variable = variable};
@@ -84,25 +78,25 @@ static void start(qn_supervised *child) {
   int failure = environment != NULL ? posix_spawn(&child->pid, "/proc/self/exe", NULL, &attributes, arguments, environment) : ENOMEM;
   posix_spawnattr_destroy(&attributes);
   free(environment);
-  child->started = now();
+  child->started = qn_clock_now();
   if (failure == 0) {
     qn_log("info", "the worker runs as process %d", (int)child->pid);
     return;
   }
   child->pid = 0;
   child->pause = pause_most_s;
-  child->start_at = now() + pause_most_s;
+  child->start_at = qn_clock_now() + pause_most_s;
   qn_log("error", "cannot start the worker: %s", strerror(failure));
 }
 
 static void bury(qn_supervised *child, int status) {
-  bool grown_up = now() - child->started >= grown_up_s;
+  bool grown_up = qn_clock_now() - child->started >= grown_up_s;
   char how[96];
   if (WIFSIGNALED(status)) snprintf(how, sizeof how, "the worker was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
   else snprintf(how, sizeof how, "the worker ended with status %d", WEXITSTATUS(status));
   child->pid = 0;
   child->pause = grown_up || child->pause == 0 ? pause_first_s : fmin(2 * child->pause, pause_most_s);
-  child->start_at = now() + child->pause;
+  child->start_at = qn_clock_now() + child->pause;
   if (child->died != NULL) child->died(child->context, child->name, how);
   if (!child->stopping) qn_log("error", "%s; it starts again in %g s", how, child->pause);
 }
@@ -115,7 +109,7 @@ static void reap(qn_supervised *child) {
 double qn_supervise_turn(qn_supervised *child) {
   reap(child);
   if (child->pid > 0 || child->stopping) return look_s;
-  double left = child->start_at - now();
+  double left = child->start_at - qn_clock_now();
   if (left > 0) return fmin(left, look_s);
   start(child);
   return child->pid > 0 ? look_s : 0.1;
@@ -127,9 +121,9 @@ void qn_supervise_signal(qn_supervised *child, int signal_number) {
 }
 
 void qn_supervise_stop(qn_supervised *child, double seconds) {
-  double deadline = now() + seconds;
+  double deadline = qn_clock_now() + seconds;
   child->stopping = true;
-  for (reap(child); child->pid > 0 && now() < deadline; reap(child)) usleep(10000);
+  for (reap(child); child->pid > 0 && qn_clock_now() < deadline; reap(child)) usleep(10000);
   if (child->pid == 0) return;
   qn_log("warning", "the worker did not end within %g s and is killed; its jobs resume from their last checkpoints", seconds);
   int status = 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/clock.h"
 #include "server/log.h"
 #include "server/queue/loss.h"
 #include "server/queue/peers.h"
@@ -72,7 +73,7 @@ static void pass_on(worker *w, const qn_beat *beat) {
 
 static qn_status beat(side *l, qn_error *error) {
   worker *w = l->w;
-  double began = qn_worker_now();
+  double began = qn_clock_now();
   int count = collect(l);
   l->beat_at = began + retry_every;
   qn_status status = qn_queue_beat(&l->connection, l->beats, count, w->options.lease_s, error);
@@ -135,7 +136,7 @@ static void occupy(worker *w, slot *s, const qn_claim *claim) {
 
 static void remember(side *l, const qn_claim *claim) {
   if (l->unsure_count == UNSURE) memmove(l->unsure, l->unsure + 1, (size_t)--l->unsure_count * sizeof *l->unsure);
-  l->unsure[l->unsure_count++] = (unsure){*claim, qn_worker_now() + 60};
+  l->unsure[l->unsure_count++] = (unsure){*claim, qn_clock_now() + 60};
 }
 
 /* Take up claims that were made unseen, or hand them back when there is no room. */
@@ -149,7 +150,7 @@ static qn_status recall(side *l, qn_error *error) {
     if (s != NULL) occupy(l->w, s, &u->claim);
     else if (found) status = qn_queue_release(&l->connection, &u->claim.lease, 0, "", error);
     if (status == QN_UNAVAILABLE) return status;
-    if (!found && qn_worker_now() < u->until) i++;
+    if (!found && qn_clock_now() < u->until) i++;
     else memmove(u, u + 1, (size_t)(--l->unsure_count - i) * sizeof *u);
   }
   return QN_OK;
@@ -178,12 +179,12 @@ static qn_status check_directory(side *l, bool *sound, qn_error *error) {
 
 static qn_status claim(side *l, qn_error *error) {
   worker *w = l->w;
-  for (slot *s; qn_worker_now() >= l->claim_at && (s = find_free(w)) != NULL;) {
+  for (slot *s; qn_clock_now() >= l->claim_at && (s = find_free(w)) != NULL;) {
     bool sound, found;
     qn_status status = check_directory(l, &sound, error);
     if (status != QN_OK) return status;
     if (!sound) {
-      l->claim_at = qn_worker_now() + fmin(w->options.poll_s, 1);
+      l->claim_at = qn_clock_now() + fmin(w->options.poll_s, 1);
       return QN_OK;
     }
     qn_claim got;
@@ -192,8 +193,8 @@ static qn_status claim(side *l, qn_error *error) {
     if (status != QN_OK && !found && l->connection.lost) remember(l, &got);
     if (status != QN_OK) return status;
     if (found) occupy(w, s, &got);
-    else l->claim_at = qn_worker_now() + (isnan(wait_s) ? w->options.poll_s : fmin(w->options.poll_s, fmax(wait_s, 0.01)));
-    if (qn_worker_now() >= l->beat_at) return QN_OK; /* many claims in a row must not cost those before them */
+    else l->claim_at = qn_clock_now() + (isnan(wait_s) ? w->options.poll_s : fmin(w->options.poll_s, fmax(wait_s, 0.01)));
+    if (qn_clock_now() >= l->beat_at) return QN_OK; /* many claims in a row must not cost those before them */
   }
   return QN_OK;
 }
@@ -215,7 +216,7 @@ static qn_status connect(side *l, qn_error *error) {
 static qn_status greet(side *l, qn_error *error) {
   const qn_greeting greeting = {.worker = l->w->name, .trouble = l->trouble, .jobs = l->w->options.jobs, .threads = l->w->options.threads,
                                 .process = l->self};
-  l->greet_at = qn_worker_now() + greet_every;
+  l->greet_at = qn_clock_now() + greet_every;
   return qn_queue_greet(&l->connection, &greeting, error);
 }
 
@@ -256,22 +257,22 @@ static void hear(side *l) {
 
 static qn_status turn(side *l, qn_error *error) {
   qn_status status = l->connection.pg == NULL ? connect(l, error) : QN_OK;
-  if (status == QN_OK && qn_worker_now() >= l->beat_at) status = beat(l, error);
-  if (status == QN_OK && qn_worker_now() < l->retry_at) return QN_OK; /* beats do not wait for what failed after them */
+  if (status == QN_OK && qn_clock_now() >= l->beat_at) status = beat(l, error);
+  if (status == QN_OK && qn_clock_now() < l->retry_at) return QN_OK; /* beats do not wait for what failed after them */
   if (status == QN_OK) status = tell_endings(l, error);
   if (status == QN_OK && !l->settled) status = settle(l, error);
   if (status == QN_OK) status = recall(l, error);
   if (status == QN_OK) status = claim(l, error);
-  if (status == QN_OK && qn_worker_now() >= l->greet_at) status = greet(l, error);
+  if (status == QN_OK && qn_clock_now() >= l->greet_at) status = greet(l, error);
   return status;
 }
 
 static void take_turn(side *l) {
   qn_error error;
-  if (l->connection.pg == NULL && qn_worker_now() < l->retry_at) return;
+  if (l->connection.pg == NULL && qn_clock_now() < l->retry_at) return;
   qn_status status = turn(l, &error);
   if (status == QN_OK) {
-    if (l->away && qn_worker_now() >= l->retry_at) {
+    if (l->away && qn_clock_now() >= l->retry_at) {
       qn_log("info", "the database is back");
       l->away = false;
     }
@@ -280,7 +281,7 @@ static void take_turn(side *l) {
   if (!l->away) qn_log("warning", "%s", error.message);
   l->away = true;
   l->settled = false; /* the schema may be another when it is back */
-  l->retry_at = qn_worker_now() + retry_every;
+  l->retry_at = qn_clock_now() + retry_every;
   if (l->connection.lost) qn_connection_close(&l->connection);
 }
 
@@ -290,12 +291,12 @@ static void await(side *l) {
   if (l->connection.pg != NULL) {
     next = fmin(l->beat_at, l->greet_at);
     if (find_free(w) != NULL) next = fmin(next, l->claim_at);
-    if (l->unsure_count > 0) next = fmin(next, qn_worker_now() + retry_every);
+    if (l->unsure_count > 0) next = fmin(next, qn_clock_now() + retry_every);
     if (l->away) next = fmin(fmax(next, l->retry_at), l->beat_at);
   }
   struct pollfd sets[2] = {{.fd = w->wake_leases, .events = POLLIN},
                            {.fd = l->connection.pg != NULL ? PQsocket(l->connection.pg) : -1, .events = POLLIN}};
-  double left = next - qn_worker_now();
+  double left = next - qn_clock_now();
   if (left > 0) poll(sets, 2, (int)ceil(1e3 * fmin(left, 5)));
   qn_worker_hush(w->wake_leases);
 }

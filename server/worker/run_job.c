@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/clock.h"
 #include "server/log.h"
 #include "server/storage/directory.h"
 #include "server/worker/board.h"
@@ -17,12 +18,6 @@
 
 /* A job that the machine could not do is put by for so long, s. */
 static const double hold_s = 30;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- what the worker and the process tell each other ---- */
 
@@ -62,7 +57,7 @@ static qn_status insist(qn_board *board, use *what, void *context, bool (*give_u
     if (status != QN_UNAVAILABLE) return status;
     if (!away) qn_log("warning", "job %lld waits for the database: %s", (long long)board->claim.lease.job, error->message);
     away = true;
-    if (give_up(board, &until) || now() > until) return status;
+    if (give_up(board, &until) || qn_clock_now() > until) return status;
     nanosleep(&(struct timespec){.tv_nsec = (long)(pause * 1e9)}, NULL);
     pause = fmin(2 * pause, 0.8);
   }
@@ -77,7 +72,7 @@ static bool until_told(qn_board *board, double *until) {
 /* One that has ended waits however long it takes; but when the worker drains, not longer than a lease. */
 static bool until_lost(qn_board *board, double *until) {
   qn_verdict verdict = verdict_of(board);
-  if (verdict == QN_VERDICT_DRAIN && isinf(*until)) *until = now() + board->lease_s;
+  if (verdict == QN_VERDICT_DRAIN && isinf(*until)) *until = qn_clock_now() + board->lease_s;
   return verdict == QN_VERDICT_LOST;
 }
 
@@ -174,7 +169,7 @@ static void run(qn_board *board) {
   qn_work_input *input = NULL;
   qn_work_result *result = NULL;
   qn_error why = {0};
-  double began = now();
+  double began = qn_clock_now();
   qn_log("info", "job %lld (%s %lld) started, attempt %d", (long long)board->claim.lease.job, board->claim.kind,
          (long long)board->claim.resource, board->claim.lease.attempt);
   void *both[] = {&board->claim, &input};
@@ -182,7 +177,7 @@ static void run(qn_board *board) {
   if (status == QN_UNAVAILABLE) status = on_check(board, (double)NAN, &why);
   work.input = input;
   if (status == QN_OK) status = qn_work_run(&work, &result, &why);
-  if (conclude(board, &work, status, result, &why, now() - began)) atomic_store(&board->told, 1);
+  if (conclude(board, &work, status, result, &why, qn_clock_now() - began)) atomic_store(&board->told, 1);
   qn_work_result_free(result);
   qn_work_input_free(input);
 }

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "server/clock.h"
 #include "server/keeper/keeper.h"
 #include "server/log.h"
 #include "server/worker/worker_state.h"
@@ -20,12 +20,6 @@
 static const double grace_s = 5;
 /* A job that could not even be started is put by for so long, s. */
 static const double hold_s = 30;
-
-double qn_worker_now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void qn_worker_wake(int descriptor) {
   eventfd_write(descriptor, 1);
@@ -41,7 +35,7 @@ bool qn_worker_holds(const slot *s) { return s->state == SLOT_CLAIMED || s->stat
 void qn_worker_raise(slot *s, qn_verdict verdict) {
   if (verdict > s->verdict) {
     s->verdict = verdict;
-    s->verdict_at = qn_worker_now();
+    s->verdict_at = qn_clock_now();
   }
   if (s->state == SLOT_RUNNING) qn_board_raise(s->process.board, s->verdict);
 }
@@ -123,7 +117,7 @@ static void bury(worker *w, slot *s, int how) {
 static void hurry(slot *s, double kill_at) {
   bool saves = s->verdict == QN_VERDICT_DRAIN && strcmp(s->claim.kind, "simulation") == 0;
   double at = saves ? kill_at : s->verdict == QN_VERDICT_GO ? (double)INFINITY : fmin(s->verdict_at + grace_s, kill_at);
-  if (qn_worker_now() < at || s->killed) return;
+  if (qn_clock_now() < at || s->killed) return;
   if (s->verdict != QN_VERDICT_LOST)
     qn_log("warning", "the process of job %lld does not stop and is killed", (long long)s->claim.lease.job);
   s->killed = true;
@@ -176,14 +170,14 @@ static void mind_processes(worker *w, struct pollfd *sets, const atomic_int *sto
     if (!w->draining && atomic_load(stop) != 0) {
       qn_log("info", "worker %s drains", w->name);
       drain(w);
-      end_at = qn_worker_now() + w->options.drain_s;
+      end_at = qn_clock_now() + w->options.drain_s;
       kill_at = end_at - fmin(3, 0.3 * w->options.drain_s);
     }
     use present = look_at_slots(w, kill_at);
     /* A database that is away for a whole lease will see that it has run out. */
-    if (w->draining && present.busy == 0 && isinf(patience_at)) patience_at = qn_worker_now() + w->options.lease_s;
-    bool done = present.busy == 0 && (present.untold == 0 || qn_worker_now() > patience_at);
-    if (w->draining && (done || qn_worker_now() > end_at)) break;
+    if (w->draining && present.busy == 0 && isinf(patience_at)) patience_at = qn_clock_now() + w->options.lease_s;
+    bool done = present.busy == 0 && (present.untold == 0 || qn_clock_now() > patience_at);
+    if (w->draining && (done || qn_clock_now() > end_at)) break;
     await(w, sets);
   }
   /* Whoever is left has no lease that anybody keeps. */
@@ -229,7 +223,7 @@ static void set_options(worker *w) {
 /* Others' jobs are taken only by a worker that has just kept its own: then silence is not the database's. */
 static bool leases_are_fresh(void *context) {
   worker *w = context;
-  return qn_worker_now() - atomic_load(&w->fresh_at) < 2 * w->options.heartbeat_s + 0.5;
+  return qn_clock_now() - atomic_load(&w->fresh_at) < 2 * w->options.heartbeat_s + 0.5;
 }
 
 static qn_status make_parts(worker *w, struct pollfd **sets, qn_error *error) {
@@ -270,7 +264,7 @@ qn_status qn_worker_run(const qn_worker_options *options, const atomic_int *stop
   if (status != QN_OK) return status;
   set_options(&w);
   set_name(&w);
-  atomic_store(&w.fresh_at, qn_worker_now());
+  atomic_store(&w.fresh_at, qn_clock_now());
   pthread_mutex_init(&w.lock, NULL);
   status = make_parts(&w, &sets, error);
   if (status == QN_OK) status = run(&w, sets, stop, error);

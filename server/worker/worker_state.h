@@ -37,7 +37,6 @@ typedef struct worker {
   slot *slots;
 } worker;
 
-double qn_worker_now(void); /* monotonic, s */
 void qn_worker_wake(int descriptor);
 void qn_worker_hush(int descriptor);
 
