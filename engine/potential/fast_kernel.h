@@ -159,6 +159,17 @@ INLINE lanes_f energy_of(const float *energy, const float *stage, const int row_
   return f_fma(f_fma(f_fma(row[3], u, row[2]), u, row[1]), u, row[0]);
 }
 
+/* The pull of a vector of neighbours, and what else is wanted of them. */
+INLINE void add_pair(pull_sum *sum, extra_sum *extra, lanes_f w, const float *stage, lanes_f to_virial, const float *energy, const int row_bits,
+                     const qn_sums sums) {
+  sum->x = i_add(sum->x, i_from_f(f_mul(w, f_load(stage + DX))));
+  sum->y = i_add(sum->y, i_from_f(f_mul(w, f_load(stage + DY))));
+  sum->z = i_add(sum->z, i_from_f(f_mul(w, f_load(stage + DZ))));
+  if (sums == QN_SUMS_NONE) return;
+  stretch(extra, w, stage, to_virial, sums);
+  if (sums == QN_SUMS_ALL) extra->energy = i_add(extra->energy, i_from_f(energy_of(energy, stage, row_bits)));
+}
+
 INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch, const bool symmetric, const qn_sums sums) {
   const int row_bits = symmetric ? 5 : 6;
   const qn_lists *lists = fast->lists;
@@ -187,24 +198,10 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
     pull_sum sum = {i_zero(), i_zero(), i_zero()};
     extra_sum extra = {i_zero(), {i_zero(), i_zero(), i_zero(), i_zero(), i_zero(), i_zero()}};
     const float *stage = scratch->stage;
-    for (; stage < middle; stage += STAGE) {
-      lanes_f w = core_pull(slopes, stage, mine, symmetric);
-      sum.x = i_add(sum.x, i_from_f(f_mul(w, f_load(stage + DX))));
-      sum.y = i_add(sum.y, i_from_f(f_mul(w, f_load(stage + DY))));
-      sum.z = i_add(sum.z, i_from_f(f_mul(w, f_load(stage + DZ))));
-      if (sums == QN_SUMS_NONE) continue;
-      stretch(&extra, w, stage, to_virial, sums);
-      if (sums == QN_SUMS_ALL) extra.energy = i_add(extra.energy, i_from_f(energy_of(energy, stage, row_bits)));
-    }
-    for (; stage < end; stage += STAGE) {
-      lanes_f w = cubic(slopes, stage);
-      sum.x = i_add(sum.x, i_from_f(f_mul(w, f_load(stage + DX))));
-      sum.y = i_add(sum.y, i_from_f(f_mul(w, f_load(stage + DY))));
-      sum.z = i_add(sum.z, i_from_f(f_mul(w, f_load(stage + DZ))));
-      if (sums == QN_SUMS_NONE) continue;
-      stretch(&extra, w, stage, to_virial, sums);
-      if (sums == QN_SUMS_ALL) extra.energy = i_add(extra.energy, i_from_f(energy_of(energy, stage, row_bits)));
-    }
+    for (; stage < middle; stage += STAGE)
+      add_pair(&sum, &extra, core_pull(slopes, stage, mine, symmetric), stage, to_virial, energy, row_bits, sums);
+    for (; stage < end; stage += STAGE)
+      add_pair(&sum, &extra, cubic(slopes, stage), stage, to_virial, energy, row_bits, sums);
 
     fast->forces[at] = (qn_site){i_sum(sum.x), i_sum(sum.y), i_sum(sum.z), 0};
     if (sums == QN_SUMS_ALL) fast->energy[at] += 0.5 * (double)i_sum(extra.energy) * tables->energy_quantum;
