@@ -83,13 +83,9 @@ qn_status qn_store_list_audit(qn_store *store, const qn_audit_query *query, qn_a
   qn_params_text(&params, query->resource);
   qn_params_id(&params, query->resource_id);
   qn_params_text(&params, query->outcome);
-  PGresult *result;
-  qn_status status = qn_pool_run(store, &list, &params, &result, error);
-  if (status != QN_OK) return status;
-  void *rows;
-  status = qn_rows_collect(result, limit, sizeof *page->rows, fill, &rows, &page->count, &page->more, error);
+  void *rows = NULL;
+  qn_status status = qn_rows_many(store, &list, &params, limit, sizeof *page->rows, fill, &rows, &page->count, &page->more, error);
   page->rows = rows;
-  PQclear(result);
   if (status != QN_OK) qn_audit_page_fini(page);
   return status;
 }

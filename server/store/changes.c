@@ -6,6 +6,7 @@
 #include "server/store/audit.h"
 #include "server/store/jobs.h"
 #include "server/store/keys.h"
+#include "server/store/rows.h"
 
 static const qn_statement lock = {"job_lock", "SELECT state, submitted_by, priority FROM jobs WHERE id = $1::bigint FOR NO KEY UPDATE"};
 static const qn_statement cancel_waiting = {
@@ -64,8 +65,7 @@ static qn_status lock_job(qn_connection *connection, const change *c, locked *jo
   if (status != QN_OK) return status;
   bool found = PQntuples(result) == 1, own = false;
   if (found) {
-    job->state = QN_JOB_BLOCKED;
-    qn_job_state_parse(qn_field(result, 0, 0), &job->state);
+    job->state = qn_rows_state(result, 0, 0);
     own = strcmp(qn_field(result, 0, 1), c->principal->name) == 0;
     job->priority = (int)qn_field_int(result, 0, 2);
   }
@@ -85,20 +85,22 @@ static qn_status conclude(qn_connection *connection, change *c, const char *acti
   return status == QN_OK ? qn_keys_keep(connection, c->idempotency, &c->row, error) : status;
 }
 
-static qn_status has_ended(const change *c, qn_job_state state, qn_error *error) {
+/* The beginning of what only a job that has not ended takes. *go_on is false when the answer is known already. */
+static qn_status begin(qn_connection *connection, change *c, locked *job, bool *go_on, qn_error *error) {
+  qn_status status = qn_keys_begin(connection, c->idempotency, go_on, error);
+  if (status != QN_OK || !*go_on) return status;
+  status = lock_job(connection, c, job, error);
+  if (status != QN_OK || !qn_job_state_final(job->state)) return status;
   return qn_error_set(error, QN_CONFLICT, "job %lld has %s already", (long long)c->id,
-                      state == QN_JOB_CANCELLED ? "been cancelled" : qn_job_state_name(state));
+                      job->state == QN_JOB_CANCELLED ? "been cancelled" : qn_job_state_name(job->state));
 }
 
 static qn_status cancel(qn_connection *connection, void *context, qn_error *error) {
   change *c = context;
   locked job;
   bool go_on;
-  qn_status status = qn_keys_begin(connection, c->idempotency, &go_on, error);
+  qn_status status = begin(connection, c, &job, &go_on, error);
   if (status != QN_OK || !go_on) return status;
-  status = lock_job(connection, c, &job, error);
-  if (status != QN_OK) return status;
-  if (qn_job_state_final(job.state)) return has_ended(c, job.state, error);
   qn_params params = {0};
   qn_params_int(&params, c->id);
   status = qn_connection_defer(connection, job.state == QN_JOB_RUNNING ? &cancel_running : &cancel_waiting, &params, error);
@@ -129,8 +131,7 @@ static qn_status retry(qn_connection *connection, void *context, qn_error *error
   const char *next = "queued";
   int64_t broken = 0;
   for (int i = 0; i < PQntuples(parents); i++) {
-    qn_job_state state = QN_JOB_BLOCKED;
-    qn_job_state_parse(qn_field(parents, i, 1), &state);
+    qn_job_state state = qn_rows_state(parents, i, 1);
     if (state == QN_JOB_FAILED || state == QN_JOB_CANCELLED) broken = qn_field_int(parents, i, 0);
     else if (state != QN_JOB_SUCCEEDED) next = "blocked";
   }
@@ -159,11 +160,8 @@ static qn_status set_priority(qn_connection *connection, void *context, qn_error
   change *c = context;
   locked job;
   bool go_on;
-  qn_status status = qn_keys_begin(connection, c->idempotency, &go_on, error);
+  qn_status status = begin(connection, c, &job, &go_on, error);
   if (status != QN_OK || !go_on) return status;
-  status = lock_job(connection, c, &job, error);
-  if (status != QN_OK) return status;
-  if (qn_job_state_final(job.state)) return has_ended(c, job.state, error);
   qn_params params = {0};
   qn_params_int(&params, c->id);
   qn_params_int(&params, c->priority);

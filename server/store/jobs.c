@@ -35,19 +35,13 @@ static const qn_statement events = {
     " (SELECT id, kind, data FROM job_events WHERE job_id = j.id AND id > $2::bigint ORDER BY id LIMIT $3::integer) e ON true"
     " WHERE j.id = $1::bigint ORDER BY e.id"};
 
-static qn_job_state state_of(const char *name) {
-  qn_job_state state = QN_JOB_BLOCKED;
-  qn_job_state_parse(name, &state); /* the enum of the schema has the same names */
-  return state;
-}
-
 static bool fill(const PGresult *result, int row, void *out) {
   qn_job_row *job = out;
   bool whole = true;
   job->id = qn_field_int(result, row, 0);
   job->kind = qn_field_text(result, row, 1, &whole);
   job->resource = qn_field_int(result, row, 2);
-  job->state = state_of(qn_field(result, row, 3));
+  job->state = qn_rows_state(result, row, 3);
   job->attempt = (int)qn_field_int(result, row, 4);
   job->max_attempts = (int)qn_field_int(result, row, 5);
   job->priority = (int)qn_field_int(result, row, 6);
@@ -75,13 +69,10 @@ qn_status qn_store_list_jobs(qn_store *store, const char *state, qn_page_query q
   qn_params params = {0};
   int limit = qn_rows_page(&params, query);
   if (state != NULL) qn_params_text(&params, state);
-  PGresult *result;
-  qn_status status = qn_pool_run(store, state != NULL ? &list_state : &list, &params, &result, error);
-  if (status != QN_OK) return status;
-  void *rows;
-  status = qn_rows_collect(result, limit, sizeof *page->rows, fill, &rows, &page->count, &page->more, error);
+  void *rows = NULL;
+  qn_status status = qn_rows_many(store, state != NULL ? &list_state : &list, &params, limit, sizeof *page->rows, fill, &rows, &page->count, &page->more,
+                                  error);
   page->rows = rows;
-  PQclear(result);
   if (status != QN_OK) qn_job_page_fini(page);
   return status;
 }
@@ -90,34 +81,24 @@ static qn_status none(int64_t id, qn_error *error) {
   return qn_error_set(error, QN_NOT_FOUND, "there is no job %lld", (long long)id);
 }
 
-static qn_status row_of(const PGresult *result, int64_t id, qn_job_row *row, qn_error *error) {
-  memset(row, 0, sizeof *row);
-  if (PQntuples(result) == 0) return none(id, error);
-  if (fill(result, 0, row)) return QN_OK;
-  qn_job_row_fini(row);
-  return qn_error_set(error, QN_NO_MEMORY, "no memory for a job");
-}
-
 qn_status qn_jobs_read(qn_connection *connection, int64_t id, qn_job_row *row, qn_error *error) {
+  memset(row, 0, sizeof *row);
   qn_params params = {0};
   qn_params_int(&params, id);
   PGresult *result;
   qn_status status = qn_connection_run(connection, &get, &params, &result, error);
   if (status != QN_OK) return status;
-  status = row_of(result, id, row, error);
+  if (PQntuples(result) == 0) status = none(id, error);
+  else if (!fill(result, 0, row)) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a job");
   PQclear(result);
+  if (status != QN_OK) qn_job_row_fini(row);
   return status;
 }
 
 qn_status qn_store_get_job(qn_store *store, int64_t id, qn_job_row *row, qn_error *error) {
   memset(row, 0, sizeof *row);
-  qn_params params = {0};
-  qn_params_int(&params, id);
-  PGresult *result;
-  qn_status status = qn_pool_run(store, &get, &params, &result, error);
-  if (status != QN_OK) return status;
-  status = row_of(result, id, row, error);
-  PQclear(result);
+  qn_status status = qn_rows_one(store, &get, id, "job", fill, row, error);
+  if (status != QN_OK) qn_job_row_fini(row);
   return status;
 }
 

@@ -100,13 +100,9 @@ qn_status qn_store_list_potentials(qn_store *store, qn_page_query query, qn_pote
   memset(page, 0, sizeof *page);
   qn_params params = {0};
   int limit = qn_rows_page(&params, query);
-  PGresult *result;
-  qn_status status = qn_pool_run(store, &list, &params, &result, error);
-  if (status != QN_OK) return status;
-  void *rows;
-  status = qn_rows_collect(result, limit, sizeof *page->rows, fill, &rows, &page->count, &page->more, error);
+  void *rows = NULL;
+  qn_status status = qn_rows_many(store, &list, &params, limit, sizeof *page->rows, fill, &rows, &page->count, &page->more, error);
   page->rows = rows;
-  PQclear(result);
   if (status != QN_OK) qn_potential_page_fini(page);
   return status;
 }

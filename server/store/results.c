@@ -89,13 +89,9 @@ qn_status qn_store_query_results(qn_store *store, const qn_result_query *query, 
   qn_params_id(&params, query->fit);
   qn_params_text(&params, query->parameters);
   qn_params_text(&params, query->inputs);
-  PGresult *result;
-  qn_status status = qn_pool_run(store, choose(query), &params, &result, error);
-  if (status != QN_OK) return status;
-  void *rows;
-  status = qn_rows_collect(result, limit, sizeof *page->rows, fill, &rows, &page->count, &page->more, error);
+  void *rows = NULL;
+  qn_status status = qn_rows_many(store, choose(query), &params, limit, sizeof *page->rows, fill, &rows, &page->count, &page->more, error);
   page->rows = rows;
-  PQclear(result);
   if (status != QN_OK) qn_result_page_fini(page);
   return status;
 }

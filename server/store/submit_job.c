@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/store/rows.h"
 #include "server/store/submit.h"
 
 static const qn_statement lock_simulation = {
@@ -87,7 +88,7 @@ static qn_status look_up(qn_connection *connection, const qn_statement *statemen
   if (*found) {
     out->id = qn_field_int(result, 0, 0);
     out->job = qn_field_int(result, 0, 1);
-    qn_job_state_parse(qn_field(result, 0, 2), &out->state);
+    out->state = qn_rows_state(result, 0, 2);
   }
   PQclear(result);
   return QN_OK;

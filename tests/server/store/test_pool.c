@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/clock.h"
 #include "server/store/pool.h"
 
 static fixture f;
@@ -115,12 +116,6 @@ static void test_comes_back(void **state) {
   assert_status(QN_OK, qn_store_ready(f.store, &error), error);
 }
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Others have taken every place: that is said at once, and over as soon as there is one. */
 static void test_full_connection_table(void **state) {
   (void)state;
@@ -137,14 +132,14 @@ static void test_full_connection_table(void **state) {
   assert_status(QN_OK, qn_store_open(&guest, &options, &error), error);
   assert_status(QN_OK, qn_connection_open(&other, url, "other", &error), error);
   for (int i = 0; i < 5; i++) {
-    double from = now();
+    double from = qn_clock_now();
     assert_status(QN_UNAVAILABLE, qn_store_list_jobs(guest, NULL, (qn_page_query){0, 10}, &page, &error), error);
     assert_non_null(strstr(error.message, "too many connections"));
-    assert_true(now() - from < 2);
+    assert_true(qn_clock_now() - from < 2);
   }
   qn_connection_close(&other);
-  for (double from = now(); qn_store_list_jobs(guest, NULL, (qn_page_query){0, 10}, &page, &error) != QN_OK; usleep(20000))
-    assert_true(now() - from < 5);
+  for (double from = qn_clock_now(); qn_store_list_jobs(guest, NULL, (qn_page_query){0, 10}, &page, &error) != QN_OK; usleep(20000))
+    assert_true(qn_clock_now() - from < 5);
   qn_job_page_fini(&page);
   qn_store_close(guest);
   fixture_text(&f, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM %s", role);

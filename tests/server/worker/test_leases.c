@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "server/clock.h"
 #include "server/job/durable.h"
 
 static fixture f;
@@ -30,12 +31,6 @@ static int teardown(void **state) {
 
 #define STATE "SELECT state FROM jobs WHERE id = %lld"
 enum { LONG_PS = 9000 }; /* a job that no test waits for */
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* End what a test left, so that the next one has the workers for itself. */
 static int clean_up(void **state) {
@@ -63,10 +58,10 @@ static void test_a_poison_job(void **state) {
   long long poison = post(&f, 2, LONG_PS, NULL);
   for (int i = 1; i <= 5; i++) {
     fixture_await(&f, 30, "running", STATE, poison);
-    double from = now();
+    double from = qn_clock_now();
     kill(job_process(other), SIGSEGV);
     fixture_await(&f, 30, "lost", "SELECT coalesce(outcome, '') FROM job_attempts WHERE job_id = %lld AND attempt = %d", poison, i);
-    assert_true(now() - from < 10); /* recorded at once, not when a lease runs out */
+    assert_true(qn_clock_now() - from < 10); /* recorded at once, not when a lease runs out */
     drop_backoff(poison);
   }
   assert_string_equal(fixture_text(&f, STATE, poison), "failed");
@@ -114,9 +109,9 @@ static void test_processes_that_stand_still(void **state) {
   long long drained = post(&f, 5, LONG_PS, NULL);
   fixture_await(&f, 30, "t", "SELECT progress > 0 FROM jobs WHERE id = %lld", drained);
   kill(job_process(0), SIGSTOP);
-  double from = now();
+  double from = qn_clock_now();
   worker_stop(0);
-  assert_true(now() - from < 6);
+  assert_true(qn_clock_now() - from < 6);
   assert_string_equal(fixture_text(&f, "SELECT format('%%s %%s %%s', state, failures, (SELECT outcome FROM job_attempts WHERE job_id = j.id)) FROM jobs j WHERE id = %lld", drained),
                       "queued 0 released");
 }
@@ -161,10 +156,10 @@ static void test_drain_without_a_database(void **state) {
   fixture_await(&f, 30, "t", "SELECT checkpoint_step > 0 FROM jobs WHERE id = %lld", job);
   shut(true);
   usleep(300000);
-  double from = now();
+  double from = qn_clock_now();
   worker_stop(0);
-  print_message("drained in %.1f s\n", now() - from);
-  assert_true(now() - from < 10);
+  print_message("drained in %.1f s\n", qn_clock_now() - from);
+  assert_true(qn_clock_now() - from < 10);
   shut(false);
   worker_start(&f, 0, (qn_worker_options){.jobs = 1});
   fixture_await(&f, 30, "t", "SELECT state = 'running' AND attempt = 2 FROM jobs WHERE id = %lld", job);
@@ -225,8 +220,11 @@ static void test_cancel_and_retry(void **state) {
   await_gone(first);
   fixture_await(&f, 10, "0", "SELECT count(*) FROM leftovers WHERE simulation_id = %lld", (long long)simulation);
   fixture_await(&f, 30, "t", "SELECT checkpoint_step > 0 AND attempt = 2 AND state = 'running' FROM jobs WHERE id = %lld", job);
+  /* A checkpoint that is just being replaced goes by its other name first. */
   strcat(second, "/checkpoint");
-  assert_int_equal(access(second, F_OK), 0);
+  bool there = access(second, F_OK) == 0;
+  strcat(second, ".previous");
+  assert_true(there || access(second, F_OK) == 0);
 }
 
 /* ---- the disk ---- */
