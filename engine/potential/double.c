@@ -35,19 +35,26 @@ static bool is_symmetric(const qn_system *system) {
   return true;
 }
 
-/* The steepest slope of F at a knot. */
+/* What no value and no slope (by interval) of a spline exceeds from one knot to the next: its Bezier points. */
+static double most_value(const double *knot) {
+  return fmax(fmax(fabs(knot[0]), fabs(knot[0] + knot[1] / 3.0)), fmax(fabs(knot[2] - knot[3] / 3.0), fabs(knot[2])));
+}
+static double most_slope(const double *knot) {
+  return fmax(fabs(3.0 * (knot[2] - knot[0]) - knot[1] - knot[3]), fmax(fabs(knot[1]), fabs(knot[3])));
+}
+
 static double steepest(const qn_embedding *embedding, int species) {
   double most = 0.0;
-  for (int k = 0; k <= embedding->intervals; k++) most = fmax(most, fabs(embedding->knots[species][2 * (size_t)k + 1]) * embedding->scale);
+  for (int k = 0; k < embedding->intervals; k++) most = fmax(most, most_slope(embedding->knots[species] + 2 * (size_t)k) * embedding->scale);
   return most;
 }
 
-/* What a pair brings about at a knot of the tables: the terms of its phi, and of its densities for each unit of F' at either end. */
-static void terms_at(const qn_double *self, const qn_eam *eam, size_t slot, int k, double *of_phi, double *of_density) {
+/* What a pair brings about from knot k of the tables to the next: the terms of its phi, and of its densities for each unit of F' at either end. */
+static void terms_from(const qn_double *self, const qn_eam *eam, size_t slot, int k, double *of_phi, double *of_density) {
   const double *pair = self->pair + 2 * (slot * (size_t)self->slot + (size_t)k), *here = self->here + 2 * (slot * (size_t)self->slot + (size_t)k);
-  double r = k * eam->r_step, phi = fabs(pair[0] / r), pull = (fabs(pair[1]) / eam->r_step + phi) / r;
-  *of_phi = fmax(phi, pull * fmax(r, 1.0)); /* the virial is f r */
-  *of_density = 2.0 * fabs(here[1]) / eam->r_step * fmax(r, 1.0);
+  double r = k * eam->r_step, phi = most_value(pair) / r, pull = (most_slope(pair) / eam->r_step + phi) / r, arm = fmax(r + eam->r_step, 1.0);
+  *of_phi = fmax(phi, pull * arm); /* the virial is f r */
+  *of_density = 2.0 * most_slope(here) / eam->r_step * arm;
 }
 
 /* Down to which distances every table has an answer and every term fits its integer, and the largest density there. */
@@ -64,11 +71,11 @@ static void find_nearest(qn_double *self, const qn_system *system, double *large
         self->near = fmax(self->near, self->nearest);
         for (int k = eam->r_points - 2; k > 0 && k * eam->r_step > self->nearest; k--) {
           double r = k * eam->r_step;
-          terms_at(self, eam, slot, k, &of_phi, &of_density);
+          terms_from(self, eam, slot, k, &of_phi, &of_density);
           if (!(of_phi < STRONGEST && steep * of_density < STRONGEST)) self->nearest = r + eam->r_step;
           if (!(of_phi < USUAL)) self->near = fmax(self->near, r + eam->r_step);
           if (pass == 0) continue; /* the distances are known only then */
-          *largest_density = fmax(*largest_density, fabs(self->here[2 * (slot * (size_t)self->slot + (size_t)k)]));
+          *largest_density = fmax(*largest_density, most_value(self->here + 2 * (slot * (size_t)self->slot + (size_t)k)));
           if (r >= self->near) most_density = fmax(most_density, of_density);
         }
       }
@@ -262,7 +269,7 @@ qn_status qn_double_compute(qn_double *self, qn_lists *lists, bool prune, qn_sum
   deliver(self);
   if (sums == QN_SUMS_NONE) return QN_OK;
 
-  int64_t virial[6] = {0};
+  qn_double_quanta virial[6] = {0};
   for (int t = 0; t < self->threads; t++)
     for (int v = 0; v < 6; v++) virial[v] += self->scratch[t].virial[v];
   for (int v = 0; v < 6; v++) result->virial[v] = -0.5 * (double)virial[v] * QN_DOUBLE_QUANTUM;

@@ -5,7 +5,9 @@
  * So, as with the fast kernel, the result is a function of positions and box alone, and momentum is conserved exactly.
  *
  * One rounding fits terms below 2^8. Where pairs are near enough, or F' steep enough, for larger ones, a term is split first into a multiple of 2^-30 and
- * a rest, and the two are summed apart: the same bits for terms that need no split. */
+ * a rest, and the two are summed apart: the same bits for terms that need no split. No term is larger than 2^21, as pairs that near have no answer, so
+ * a few thousand neighbours fit 64 bits in either part; the two together, and a virial over all atoms (which passes 2^63 quanta at 40 GPa in 131,072
+ * atoms), need more. */
 #ifndef QN_POTENTIAL_DOUBLE_H
 #define QN_POTENTIAL_DOUBLE_H
 
@@ -20,13 +22,15 @@
 #define QN_DOUBLE_LARGE_QUANTUM 0x1p-30
 #define QN_DOUBLE_LARGE_ROUNDER 0x1.8p+22
 
+__extension__ typedef __int128 qn_double_quanta;
+
 /* Workspace of one thread. */
 typedef struct qn_double_scratch {
   double *low, *high;      /* [sites][2] of the brick at hand: x, y; z, tag */
   int64_t site_capacity;
   double *stage;           /* what the first stride of a pass leaves for the second, for one atom */
   int64_t stage_capacity;
-  int64_t virial[6];       /* quanta, with the sign of its forces turned */
+  qn_double_quanta virial[6]; /* with the sign of its forces turned */
   int32_t bad;             /* an atom with a neighbour too near; INT32_MAX when all is well */
   bool steep;              /* F' of an atom asks for split terms */
   bool failed;             /* no memory */

@@ -96,11 +96,17 @@ INLINE int64_t without_rounders(lanes_l bits, int64_t terms, const double rounde
   return (int64_t)((uint64_t)l_sum(bits) - (uint64_t)terms * one);
 }
 
-/* In quanta. */
-INLINE int64_t total(const sum *of, int64_t terms, const bool split) {
+INLINE qn_double_quanta total(const sum *of, int64_t terms, const bool split) {
   int64_t fine = without_rounders(of->fine, terms, QN_DOUBLE_ROUNDER);
-  const uint64_t scale = (uint64_t)(QN_DOUBLE_LARGE_QUANTUM / QN_DOUBLE_QUANTUM);
-  return split ? (int64_t)((uint64_t)fine + scale * (uint64_t)without_rounders(of->large, terms, QN_DOUBLE_LARGE_ROUNDER)) : fine;
+  if (!split) return fine;
+  const int scale = (int)(QN_DOUBLE_LARGE_QUANTUM / QN_DOUBLE_QUANTUM);
+  return fine + (qn_double_quanta)without_rounders(of->large, terms, QN_DOUBLE_LARGE_ROUNDER) * scale;
+}
+
+/* What `total` gives, as a number. */
+INLINE double rounded_total(const sum *of, int64_t terms, const bool split) {
+  qn_double_quanta exact = total(of, terms, split);
+  return split ? (double)exact : (double)(int64_t)exact;
 }
 
 /* F' of the atom at a place becomes its tag in the second pass, with the species in the lowest bits. */
@@ -138,7 +144,7 @@ static void density(qn_double *self, int64_t b, qn_double_scratch *scratch) {
     sum rho = nothing();
     for (const double *stage = scratch->stage; stage < end; stage += STAGE)
       add_term(&rho, d_mul(value_of(look_up(here, stage)), to_quanta), false);
-    embed(self, at, (double)total(&rho, count, false) * self->density_quantum, scratch);
+    embed(self, at, rounded_total(&rho, count, false) * self->density_quantum, scratch);
   }
 }
 
@@ -201,8 +207,8 @@ INLINE void forces_of_brick(qn_double *self, int64_t b, qn_double_scratch *scrat
       add_pair(&of, stage, d_mul(d_mul(d_sub(d_mul(slope_of(z2), scale), phi), inverse), inverse), phi, wanted, split);
     }
     int64_t terms = core_count + shell_count;
-    for (int axis = 0; axis < 3; axis++) self->force[4 * at + axis] = (double)total(&of.f[axis], terms, split) * QN_DOUBLE_QUANTUM;
-    if (wanted == QN_SUMS_ALL) self->energy[at] += 0.5 * (double)total(&of.energy, terms, split) * QN_DOUBLE_QUANTUM;
+    for (int axis = 0; axis < 3; axis++) self->force[4 * at + axis] = rounded_total(&of.f[axis], terms, split) * QN_DOUBLE_QUANTUM;
+    if (wanted == QN_SUMS_ALL) self->energy[at] += 0.5 * rounded_total(&of.energy, terms, split) * QN_DOUBLE_QUANTUM;
     for (int v = 0; v < (wanted == QN_SUMS_NONE ? 0 : wanted == QN_SUMS_PRESSURE ? 3 : 6); v++) scratch->virial[v] += total(&of.virial[v], terms, split);
   }
 }

@@ -1,5 +1,6 @@
 #include "engine/potential/eam.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ enum { FEWEST_POINTS = 5, MOST_POINTS = 1000000, MOST_BYTES = 1 << 29 };
 
 /* Atoms are never nearer than some tenths of an Angstrom, and no metal's functions reach far: outside of this a cutoff is in other units, A. */
 static const double LEAST_CUTOFF = 0.5, LARGEST_CUTOFF = 100.0;
+static const double LARGEST_VALUE = 1e100; /* of a function: products and differences of what is smaller are finite */
 
 #define TRY(call)                          \
   do {                                     \
@@ -119,7 +121,10 @@ static qn_status parse_block(qn_setfl *setfl, int points, double *values, const 
     if (!qn_setfl_next(setfl, &token))
       return qn_error_set(error, QN_PARSE, "line %lld: the file ends after %d of the %d values of %s %s%s%s", (long long)setfl->last, i, points,
                           what, a, *b ? "-" : "", b);
-    if (qn_setfl_double(setfl, token, &values[i], error) != QN_OK) {
+    qn_status status = qn_setfl_double(setfl, token, &values[i], error);
+    if (status == QN_OK && fabs(values[i]) > LARGEST_VALUE)
+      status = qn_error_set(error, QN_PARSE, "line %lld: %g is more than %g, the most that a function may be", (long long)setfl->line, values[i], LARGEST_VALUE);
+    if (status != QN_OK) {
       char reason[200];
       if (error != NULL) {
         snprintf(reason, sizeof reason, " (value %d of %d of %s %s%s%s)", i + 1, points, what, a, *b ? "-" : "", b);

@@ -101,28 +101,28 @@ static void deliver(const qn_fast *fast) {
   }
 }
 
-static qn_status outcome(const qn_fast *fast, bool *near, qn_error *error) {
+static qn_status outcome(const qn_fast *fast, bool *beyond, qn_error *error) {
   qn_status status = qn_lists_failure(fast->lists, error);
-  *near = false;
+  *beyond = false;
   for (int t = 0; t < fast->threads && status == QN_OK; t++) {
     if (fast->scratch[t].failed) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a brick");
-    *near |= fast->scratch[t].near;
+    *beyond |= fast->scratch[t].near | fast->scratch[t].strong;
   }
   return status;
 }
 
-qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_sums sums, qn_force_result *result, double *atom_energy, bool *near,
+qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_sums sums, qn_force_result *result, double *atom_energy, bool *beyond,
                           qn_error *error) {
   fast->lists = lists;
   fast->sums = sums;
   for (int t = 0; t < fast->threads; t++) {
-    fast->scratch[t].near = fast->scratch[t].failed = false;
+    fast->scratch[t].near = fast->scratch[t].strong = fast->scratch[t].failed = false;
     memset(fast->scratch[t].virial, 0, sizeof fast->scratch[t].virial);
   }
   evaluate(fast, prune);
-  qn_status status = outcome(fast, near, error);
+  qn_status status = outcome(fast, beyond, error);
   if (prune) qn_lists_pruned(lists, status == QN_OK);
-  if (status != QN_OK || *near) return status;
+  if (status != QN_OK || *beyond) return status;
   deliver(fast);
   if (sums == QN_SUMS_NONE) return QN_OK;
 

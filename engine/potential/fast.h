@@ -17,6 +17,7 @@ typedef struct qn_fast_scratch {
   int64_t atom_capacity;
   int64_t virial[6];        /* quanta */
   bool near;                /* a pair is nearer than the tables answer */
+  bool strong;              /* neighbours pull harder than the integers hold */
   bool failed;              /* no memory */
 } qn_fast_scratch;
 
@@ -51,9 +52,9 @@ qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, const qn_embedd
                         qn_error *error);
 void qn_fast_free(qn_fast *fast);
 
-/* Forces over the lists, whose inner ones are chosen first when `prune`, and the sums into *result; `atom_energy` may be NULL. Sets *near, and gives
- * nothing, when two atoms are nearer than the tables can answer: then the reference kernel must. */
-qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_sums sums, qn_force_result *result, double *atom_energy, bool *near,
+/* Forces over the lists, whose inner ones are chosen first when `prune`, and the sums into *result; `atom_energy` may be NULL. Sets *beyond, and gives
+ * nothing, when two atoms are nearer than the tables can answer or pull harder than the integers hold: then the reference kernel must. */
+qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_sums sums, qn_force_result *result, double *atom_energy, bool *beyond,
                           qn_error *error);
 
 #endif

@@ -122,8 +122,10 @@ INLINE float *approach(const qn_site *sites, const uint16_t *entry, int count, c
   return stage;
 }
 
+/* The shadow is x + 3 y + 10 z once more, in floats, which do not run over. */
 typedef struct pull_sum {
   lanes_i x, y, z;
+  lanes_f shadow;
 } pull_sum;
 
 typedef struct extra_sum {
@@ -162,12 +164,23 @@ INLINE lanes_f energy_of(const float *energy, const float *stage, const int row_
 /* The pull of a vector of neighbours, and what else is wanted of them. */
 INLINE void add_pair(pull_sum *sum, extra_sum *extra, lanes_f w, const float *stage, lanes_f to_virial, const float *energy, const int row_bits,
                      const qn_sums sums) {
-  sum->x = i_add(sum->x, i_from_f(f_mul(w, f_load(stage + DX))));
-  sum->y = i_add(sum->y, i_from_f(f_mul(w, f_load(stage + DY))));
-  sum->z = i_add(sum->z, i_from_f(f_mul(w, f_load(stage + DZ))));
+  lanes_f x = f_load(stage + DX), y = f_load(stage + DY), z = f_load(stage + DZ);
+  sum->x = i_add(sum->x, i_from_f(f_mul(w, x)));
+  sum->y = i_add(sum->y, i_from_f(f_mul(w, y)));
+  sum->z = i_add(sum->z, i_from_f(f_mul(w, z)));
+  sum->shadow = f_fma(w, f_fma(f_set(10.0f), z, f_fma(f_set(3.0f), y, x)), sum->shadow);
   if (sums == QN_SUMS_NONE) return;
   stretch(extra, w, stage, to_virial, sums);
   if (sums == QN_SUMS_ALL) extra->energy = i_add(extra->energy, i_from_f(energy_of(energy, stage, row_bits)));
+}
+
+/* Whether a sum of pulls did not fit its integers. What does not fit is off by 2^32, and the shadow by far less than what is let pass. */
+INLINE bool ran_over(const pull_sum *sum, qn_site total) {
+  float shadow[LANES];
+  double off = -(total.x + 3.0 * total.y + 10.0 * total.z);
+  f_store(shadow, sum->shadow);
+  for (int lane = 0; lane < LANES; lane++) off += (double)shadow[lane];
+  return !(fabs(off) < 0x1p28);
 }
 
 INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch, const bool symmetric, const qn_sums sums) {
@@ -195,7 +208,7 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
     const float *slopes = tables->slopes + (slot << tables->slope_slot_bits) / (int64_t)sizeof(float);
     const float *energy = tables->energy + (slot << (tables->slope_slot_bits - row_bits + 4)) / (int64_t)sizeof(float);
     const lanes_f mine = f_set(slope);
-    pull_sum sum = {i_zero(), i_zero(), i_zero()};
+    pull_sum sum = {i_zero(), i_zero(), i_zero(), f_set(0.0f)};
     extra_sum extra = {i_zero(), {i_zero(), i_zero(), i_zero(), i_zero(), i_zero(), i_zero()}};
     const float *stage = scratch->stage;
     for (; stage < middle; stage += STAGE)
@@ -203,7 +216,9 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
     for (; stage < end; stage += STAGE)
       add_pair(&sum, &extra, cubic(slopes, stage), stage, to_virial, energy, row_bits, sums);
 
-    fast->forces[at] = (qn_site){i_sum(sum.x), i_sum(sum.y), i_sum(sum.z), 0};
+    const qn_site total = {i_sum(sum.x), i_sum(sum.y), i_sum(sum.z), 0};
+    scratch->strong |= ran_over(&sum, total);
+    fast->forces[at] = total;
     if (sums == QN_SUMS_ALL) fast->energy[at] += 0.5 * (double)i_sum(extra.energy) * tables->energy_quantum;
     for (int v = 0; v < (sums == QN_SUMS_NONE ? 0 : sums == QN_SUMS_PRESSURE ? 3 : 6); v++) scratch->virial[v] += i_sum(extra.virial[v]);
   }

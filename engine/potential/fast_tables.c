@@ -23,7 +23,8 @@ enum {
 /* eV/A and eV, rms of a pair: what a fit may add is far below the noise of single precision. */
 #define SLOPE_TOLERANCE 7e-7
 #define DENSITY_TOLERANCE 1e-8
-/* eV/A. Forces of a single pair above this are left to the reference kernel, so that sums fit their integers. */
+/* eV/A. Forces of a single pair above this, at usual F', are left to the reference kernel; of sums that do not fit their integers still the kernel takes
+ * note. Energies and virials of a dozen pairs, all as near as can be, fit theirs. */
 #define STRONGEST 100.0
 
 /* A function of the squared distance in A^2. */
@@ -339,8 +340,8 @@ qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, c
     double largest_density;
     find_nearest(tables, &b, &largest_density);
     tables->force_quantum = quantum_for(2.0 * STRONGEST);
-    tables->energy_quantum = quantum_for(2.0 * STRONGEST);
-    tables->virial_quantum = quantum_for(4.0 * STRONGEST);
+    tables->energy_quantum = quantum_for(10.0 * STRONGEST);
+    tables->virial_quantum = quantum_for(20.0 * STRONGEST);
     tables->density_quantum = largest_density > 0.0 ? quantum_for(16.0 * largest_density) : 1.0;
     status = make_tables(tables, &b, error);
   }

@@ -128,9 +128,9 @@ static qn_status compute(qn_force *force, const qn_box *box, qn_atoms *atoms, qn
   qn_status status = qn_lists_update(&force->lists, box, atoms, &prune, error);
   if (status != QN_OK) return status;
   if (force->fast != NULL) {
-    bool near;
-    status = qn_fast_compute(force->fast, &force->lists, prune, sums, result, atom_energy, &near, error);
-    if (status != QN_OK || !near) return status;
+    bool beyond;
+    status = qn_fast_compute(force->fast, &force->lists, prune, sums, result, atom_energy, &beyond, error);
+    if (status != QN_OK || !beyond) return status;
     prune = false;
   }
   return qn_double_compute(force->reference, &force->lists, prune, sums, result, atom_energy, error);

@@ -241,6 +241,45 @@ static void atoms_are_wrapped_at_once(void **state) {
   qn_eam_fini(&eam);
 }
 
+/* The Mendelev file with its pair functions multiplied by `pair`, its F by `embedding`, and a steep wall in F above the density `from`. */
+static qn_eam doctored(double pair, double embedding, double wall, double from) {
+  qn_eam eam = potential(CUZR);
+  for (int k = 0; k < eam.species_count * eam.species_count * eam.r_points; k++) eam.pair[k] *= pair;
+  for (int k = 0; k < eam.species_count * eam.rho_points; k++) {
+    double beyond = fmax(k % eam.rho_points * eam.rho_step - from, 0.0);
+    eam.embedding[k] = eam.embedding[k] * embedding + wall * beyond * beyond;
+  }
+  return eam;
+}
+
+/* Pulls that the integers of the fast kernel would not hold are left to the reference kernel: the answer is right, however strong. */
+static void strong_pulls(void **state) {
+  (void)state;
+  static const double CASES[][5] = {
+      /* doctored with, lattice constant in A */
+      {1, 1, 0, 0, 4.1},       {30, 1, 0, 0, 4.1},      {1, 30, 0, 0, 4.1},       {1, 1, 0.03, 45, 4.1},    {1, 1, 1, 45, 4.1}, {1000, 1, 1, 45, 4.1},
+      {0.03, 1, 0, 0, 2.55},   {0.03, 1, 0.15, 80, 2.55}, {0.03, 1, 0.45, 80, 2.55}, {0.03, 1, 0.45, 90, 2.65}, /* steep only where density is unusual */
+  };
+  for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+    qn_eam eam = doctored(CASES[k][0], CASES[k][1], CASES[k][2], CASES[k][3]);
+    qn_atoms atoms;
+    qn_box box;
+    shaken(&eam, (const int[]){8, 8, 8}, CASES[k][4], CASES[k][4] < 3 ? 1 : 2, &atoms, &box);
+    answer fast, exact;
+    assert_true(fresh(&eam, &box, &atoms, &(qn_force_options){.precision = QN_PRECISION_FAST, .threads = 1}, &fast));
+    assert_true(fresh(&eam, &box, &atoms, &(qn_force_options){.precision = QN_PRECISION_DOUBLE, .threads = 1}, &exact));
+    double square = 0, error = 0;
+    for (int axis = 0; axis < 3; axis++)
+      for (size_t i = 0; i < exact.count; i++) square += pow(exact.f[axis][i], 2), error += pow(fast.f[axis][i] - exact.f[axis][i], 2);
+    if (!(sqrt(error / square) <= 1e-5)) fail_msg("pair %g, F %g, wall %g: off by %.2g", CASES[k][0], CASES[k][1], CASES[k][2], sqrt(error / square));
+    for (int v = 0; v < 3; v++) assert_close(fast.result.virial[v], exact.result.virial[v], 1e-5 * fabs(exact.result.virial[v]) + 1e-3);
+    drop(&fast);
+    drop(&exact);
+    qn_atoms_fini(&atoms);
+    qn_eam_fini(&eam);
+  }
+}
+
 /* Two atoms nearer than the tables of the fast kernel reach: the reference kernel answers, and where that has no answer there is none. */
 static void close_pairs(void **state) {
   (void)state;
@@ -311,8 +350,8 @@ static void refusals(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(accurate_on_every_structure), cmocka_unit_test(a_function_of_positions_alone),
-      cmocka_unit_test(atoms_are_wrapped_at_once),   cmocka_unit_test(close_pairs),
-      cmocka_unit_test(refusals),
+      cmocka_unit_test(atoms_are_wrapped_at_once),   cmocka_unit_test(strong_pulls),
+      cmocka_unit_test(close_pairs),                 cmocka_unit_test(refusals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

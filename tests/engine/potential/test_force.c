@@ -323,6 +323,30 @@ static void refusals(void **state) {
   qn_eam_fini(&eam);
 }
 
+/* Forces and virials far beyond those of any solid keep all their digits: sums do not run over. */
+static void strong_pulls(void **state) {
+  (void)state;
+  for (int power = 0; power <= 6; power++) {
+    qn_eam eam = potential(CUZR);
+    for (int k = 0; k < eam.species_count * eam.species_count * eam.r_points; k++) eam.pair[k] *= pow(10, power % 4);
+    for (int k = 0; k < eam.species_count * eam.rho_points; k++) eam.embedding[k] *= power >= 4 ? power : 1;
+    qn_atoms atoms;
+    qn_box box;
+    scatter(&eam, 90, 1.7, (const double[]){15.3, 15.3, 15.3}, (uint32_t)power, &atoms, &box);
+    double *f[3], virial[6] = {0}, scale = 0;
+    for (int axis = 0; axis < 3; axis++) f[axis] = calloc(90, sizeof(double));
+    double expected = naive(&eam, &atoms, &box, f, virial);
+    for (int k = 0; k < 270; k++) scale = fmax(scale, fabs(f[k / 90][k % 90]));
+    qn_force_result result;
+    assert_close(energy_of(&eam, &atoms, &box, &result), expected, 1e-9 * scale);
+    for (int v = 0; v < 6; v++) assert_close(result.virial[v], virial[v], 1e-8 * scale);
+    for (int k = 0; k < 270; k++) assert_close(atoms.f[k / 90][k % 90], f[k / 90][k % 90], 1e-10 * scale);
+    for (int axis = 0; axis < 3; axis++) free(f[axis]);
+    qn_atoms_fini(&atoms);
+    qn_eam_fini(&eam);
+  }
+}
+
 /* Each ruin is named, and the object still works once the atoms are back. */
 static void blow_ups(void **state) {
   (void)state;
@@ -399,6 +423,7 @@ int main(void) {
       cmocka_unit_test(same_bits_for_any_number_of_threads),
       cmocka_unit_test(a_function_of_positions_alone),
       cmocka_unit_test(refusals),
+      cmocka_unit_test(strong_pulls),
       cmocka_unit_test(blow_ups),
       cmocka_unit_test(crowds_are_a_blow_up),
   };
