@@ -20,22 +20,22 @@ static void put_number(writer *out, double value) {
   put(out, text, strlen(text));
 }
 
+static bool is_plain(unsigned char byte) { return byte >= 0x20 && byte != 0x7f && byte != '"' && byte != '\\'; }
+
+static void put_escaped(writer *out, unsigned char byte) {
+  char escape[8] = {'\\', (char)byte};
+  if (byte == '\n' || byte == '\t' || byte == '\r') escape[1] = byte == '\n' ? 'n' : byte == '\t' ? 't' : 'r';
+  else if (byte < 0x20 || byte == 0x7f) snprintf(escape, sizeof escape, "\\u%04x", byte);
+  put(out, escape, strlen(escape));
+}
+
 static void put_string(writer *out, const char *bytes, size_t size) {
   put(out, "\"", 1);
-  for (size_t i = 0; i < size; i++) {
-    unsigned char byte = (unsigned char)bytes[i];
-    char escape[8];
-    if (byte == '"' || byte == '\\') {
-      escape[0] = '\\';
-      escape[1] = (char)byte;
-      put(out, escape, 2);
-    } else if (byte == '\n' || byte == '\t' || byte == '\r') {
-      put(out, byte == '\n' ? "\\n" : byte == '\t' ? "\\t" : "\\r", 2);
-    } else if (byte < 0x20 || byte == 0x7f) {
-      put(out, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", byte));
-    } else {
-      put(out, bytes + i, 1);
-    }
+  for (size_t i = 0, start = 0; i <= size; i++) {
+    if (i < size && is_plain((unsigned char)bytes[i])) continue;
+    put(out, bytes + start, i - start);
+    if (i < size) put_escaped(out, (unsigned char)bytes[i]);
+    start = i + 1;
   }
   put(out, "\"", 1);
 }
@@ -51,27 +51,39 @@ static void put_member(writer *out, bool first, const char *key, const json_t *v
   put_value(out, value);
 }
 
-static void put_object(writer *out, const json_t *object) {
+static void put_sorted_members(writer *out, json_t *object) {
   size_t count = json_object_size(object), i = 0;
-  const char **keys = malloc((count + 1) * sizeof *keys);
+  const char **keys = malloc((count + 1) * sizeof *keys), *key;
+  json_t *value;
   if (keys == NULL) {
     out->text.failed = true;
     return;
   }
-  for (void *at = json_object_iter((json_t *)object); at != NULL; at = json_object_iter_next((json_t *)object, at))
-    keys[i++] = json_object_iter_key(at);
-  if (out->sorted) qsort(keys, count, sizeof *keys, by_bytes);
-  put(out, "{", 1);
+  json_object_foreach(object, key, value) keys[i++] = key;
+  qsort(keys, count, sizeof *keys, by_bytes);
   for (i = 0; i < count; i++) put_member(out, i == 0, keys[i], json_object_get(object, keys[i]));
-  put(out, "}", 1);
   free(keys);
+}
+
+static void put_object(writer *out, json_t *object) {
+  const char *key;
+  json_t *value;
+  bool first = true;
+  put(out, "{", 1);
+  if (out->sorted) put_sorted_members(out, object);
+  else
+    json_object_foreach(object, key, value) {
+      put_member(out, first, key, value);
+      first = false;
+    }
+  put(out, "}", 1);
 }
 
 static void put_value(writer *out, const json_t *value) {
   char text[32];
   switch (json_typeof(value)) {
   case JSON_OBJECT:
-    put_object(out, value);
+    put_object(out, (json_t *)value); /* jansson's iterators take no const */
     break;
   case JSON_ARRAY:
     put(out, "[", 1);

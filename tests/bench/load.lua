@@ -1,5 +1,5 @@
--- POSTs of simulations that differ, at a steady rate; for wrk, driven by load.py, which sets LOAD_RATE (of this wrk's threads together),
--- LOAD_THREADS, LOAD_CONNECTIONS and LOAD_FIRST (a seed).
+-- Requests at a steady rate and at random times, as independent people send them: GETs of LOAD_PATH, or without it POSTs of simulations that differ. For wrk,
+-- driven by load.py, which sets LOAD_RATE (of this wrk's threads together), LOAD_CONNECTIONS and LOAD_FIRST (a seed).
 local threads = {}
 function setup(thread)
   thread:set("number", #threads)
@@ -8,6 +8,8 @@ end
 
 local body = '{"name":"load","potential":"mendelev-2009-cuzr","seed":%d,"precision":"fast","initial":{"type":"lattice","structure":"fcc",' ..
   '"cells":[16,16,16],"composition":{"Cu":0.5,"Zr":0.5}},"stages":[{"type":"hold","ensemble":"nvt","temperature_k":1000,"duration_ps":10}]}'
+local path = os.getenv("LOAD_PATH")
+local wanted = path and 200 or 202
 local seed, pause
 function init(arguments)
   seed = tonumber(os.getenv("LOAD_FIRST")) + 1000000 * number
@@ -16,11 +18,12 @@ function init(arguments)
 end
 function delay() return 2 * pause * math.random() end
 function request()
+  if path then return wrk.format("GET", path) end
   seed = seed + 1
   return wrk.format("POST", "/v1/simulations", {["Content-Type"] = "application/json"}, string.format(body, seed))
 end
 other = 0
-function response(status) if status ~= 202 then other = other + 1 end end
+function response(status) if status ~= wanted then other = other + 1 end end
 function done(summary, latency)
   local failed = 0
   for _, thread in ipairs(threads) do failed = failed + thread:get("other") end

@@ -1,9 +1,7 @@
-"""Drives a server, hey, wrk and a thousand event streams; see load.sh."""
+"""Drives a server, wrk and a thousand event streams; see load.sh."""
 
 import argparse
 import contextlib
-import csv
-import io
 import json
 import os
 import pathlib
@@ -139,25 +137,24 @@ class Load:
         self.until(lambda: len(self.ask("/v1/jobs?state=running")["items"]) == os.cpu_count(), 60)
         time.sleep(3)  # the first lists are built, the cores are warm
 
-    def reads(self, note=""):
-        for path in ("/v1/jobs?limit=50", f"/v1/simulations/{self.simulation}", f"/v1/jobs/{self.job}", "/v1/results?limit=50"):
-            clients = 10
-            done = subprocess.run(["hey", "-o", "csv", "-z", f"{self.seconds}s", "-c", str(clients), "-q", str(RATE // clients), self.url + path],
-                                  check=True, capture_output=True, text=True)
-            answers = list(csv.DictReader(io.StringIO(done.stdout)))
-            times = [1e3 * float(answer["response-time"]) for answer in answers]
-            self.add(row(f"GET {path.replace(str(self.simulation), 'N')}{note}", times, LIMITS_MS["read"], per_s=len(times) / self.seconds,
-                         wrong=sum(answer["status-code"] != "200" for answer in answers)))
-
-    def posts(self, first, note=""):
+    def drive(self, what, limit, path=None, first=0):
+        """RATE requests a second, at random times on connections of their own."""
         connections = 20
         environment = self.environment | {"LOAD_RATE": str(RATE), "LOAD_CONNECTIONS": str(connections), "LOAD_FIRST": str(first)}
+        if path:
+            environment["LOAD_PATH"] = path
         done = subprocess.run(["wrk", "-t", "1", "-c", str(connections), "-d", f"{self.seconds}s", "-s", ROOT / "tests" / "bench" / "load.lua",
                                self.url], env=environment, check=True, capture_output=True, text=True)
         said = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("JSON "))[5:])
-        self.add({"what": f"POST /v1/simulations{note}", "n": said["requests"], "p50_ms": said["p50_ms"], "p99_ms": said["p99_ms"],
-                  "worst_ms": said["worst_ms"], "limit_p99_ms": LIMITS_MS["accepted POST"], "per_s": said["requests"] / said["seconds"],
-                  "wrong": said["other"] + said["errors"]})
+        self.add({"what": what, "n": said["requests"], "p50_ms": said["p50_ms"], "p99_ms": said["p99_ms"], "worst_ms": said["worst_ms"],
+                  "limit_p99_ms": limit, "per_s": said["requests"] / said["seconds"], "wrong": said["other"] + said["errors"]})
+
+    def reads(self, note=""):
+        for path in ("/v1/jobs?limit=50", f"/v1/simulations/{self.simulation}", f"/v1/jobs/{self.job}", "/v1/results?limit=50"):
+            self.drive(f"GET {path.replace(str(self.simulation), 'N')}{note}", LIMITS_MS["read"], path)
+
+    def posts(self, first, note=""):
+        self.drive(f"POST /v1/simulations{note}", LIMITS_MS["accepted POST"], first=first)
 
     def streams(self):
         streams = Streams(self.address, f"/v1/jobs/{self.job}/events", STREAMS)

@@ -5,7 +5,7 @@
 #
 #   sh tests/bench/load.sh [JSON] [SECONDS]      build/load.json, 20 s for each row
 #
-# Prints a table and writes JSON, both with the commit; fails when a limit is not kept. hey and wrk speak to a server on loopback only.
+# Prints a table and writes JSON, both with the commit; fails when a limit is not kept. wrk speaks to a server on loopback only.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 json=${1:-$root/build/load.json}
