@@ -56,6 +56,12 @@ INLINE int32_t i_sum(lanes_i a) {
   b = _mm_add_epi32(b, _mm_shuffle_epi32(b, 0x4E));
   return _mm_cvtsi128_si32(_mm_add_epi32(b, _mm_shuffle_epi32(b, 0xB1)));
 }
+/* In no order that the sets agree on. */
+INLINE float f_sum(lanes_f a) {
+  __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
 /* The first n lanes. */
 INLINE lanes_m m_first(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
 

@@ -45,6 +45,7 @@ INLINE lanes_m m_and_not(lanes_m a, lanes_m b) { return (lanes_m)(a & ~b); }
 INLINE uint32_t m_bits(lanes_m a) { return a; }
 INLINE lanes_f f_select(lanes_m m, lanes_f yes, lanes_f no) { return _mm512_mask_blend_ps(m, no, yes); }
 INLINE int32_t i_sum(lanes_i a) { return _mm512_reduce_add_epi32(a); }
+INLINE float f_sum(lanes_f a) { return _mm512_reduce_add_ps(a); }
 INLINE lanes_m m_first(int n) { return (lanes_m)(n >= 16 ? 0xFFFF : (1u << n) - 1u); }
 
 INLINE void load_sites(const void *base, const uint16_t *entry, lanes_i *x, lanes_i *y, lanes_i *z, lanes_i *w) {

@@ -70,6 +70,7 @@ INLINE lanes_m m_and_not(lanes_m a, lanes_m b) { EACH a.v[k] &= ~b.v[k]; return 
 INLINE uint32_t m_bits(lanes_m a) { uint32_t o = 0; EACH o |= (uint32_t)(a.v[k] & 1) << k; return o; }
 INLINE lanes_f f_select(lanes_m m, lanes_f yes, lanes_f no) { EACH no.v[k] = m.v[k] ? yes.v[k] : no.v[k]; return no; }
 INLINE int32_t i_sum(lanes_i a) { uint32_t o = 0; EACH o += (uint32_t)a.v[k]; return (int32_t)o; }
+INLINE float f_sum(lanes_f a) { float o = 0.0f; EACH o += a.v[k]; return o; }
 INLINE lanes_m m_first(int n) { lanes_m o; EACH o.v[k] = -(k < n); return o; }
 
 INLINE void load_sites(const void *base, const uint16_t *entry, lanes_i *x, lanes_i *y, lanes_i *z, lanes_i *w) {

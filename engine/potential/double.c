@@ -12,7 +12,10 @@
 #define USUAL 0x1p+7
 #define STRONGEST 0x1p+20
 
-enum { STAGE = 7 /* doubles a neighbour that the stage holds */ };
+enum {
+  STAGE = 7,             /* doubles a neighbour that the stage holds */
+  MOST_NEIGHBOURS = 4000 /* of an atom: so many terms of the largest kind fit the sums */
+};
 
 /* Room for the tables of `n` species. */
 static bool alloc_tables(qn_double *self, int n) {
@@ -43,16 +46,22 @@ static double most_slope(const double *knot) {
   return fmax(fabs(3.0 * (knot[2] - knot[0]) - knot[1] - knot[3]), fmax(fabs(knot[1]), fabs(knot[3])));
 }
 
+/* Of F', which goes on a step below density zero, and straight on from there and from the last knot. */
 static double steepest(const qn_embedding *embedding, int species) {
-  double most = 0.0;
-  for (int k = 0; k < embedding->intervals; k++) most = fmax(most, most_slope(embedding->knots[species] + 2 * (size_t)k) * embedding->scale);
-  return most;
+  const double *knot = embedding->knots[species];
+  double rise = knot[2] - knot[0], c2 = 3.0 * rise - 2.0 * knot[1] - knot[3], c3 = knot[1] + knot[3] - 2.0 * rise;
+  double most = fmax(fabs(3.0 * c3 - 2.0 * c2 + knot[1]), fabs(knot[1] - c2));
+  for (int k = 0; k < embedding->intervals; k++, knot += 2) most = fmax(most, most_slope(knot));
+  return most * embedding->scale;
 }
 
-/* What a pair brings about from knot k of the tables to the next: the terms of its phi, and of its densities for each unit of F' at either end. */
+/* Where interval k of the tables ends, A; the last goes on to the cutoff. */
+static double end_of(const qn_eam *eam, int k) { return k + 2 < eam->r_points ? (k + 1) * eam->r_step : fmax(eam->cutoff, (k + 1) * eam->r_step); }
+
+/* What a pair brings about in interval k of the tables: the terms of its phi, and of its densities for each unit of F' at either end. */
 static void terms_from(const qn_double *self, const qn_eam *eam, size_t slot, int k, double *of_phi, double *of_density) {
   const double *pair = self->pair + 2 * (slot * (size_t)self->slot + (size_t)k), *here = self->here + 2 * (slot * (size_t)self->slot + (size_t)k);
-  double r = k * eam->r_step, phi = most_value(pair) / r, pull = (most_slope(pair) / eam->r_step + phi) / r, arm = fmax(r + eam->r_step, 1.0);
+  double r = k * eam->r_step, phi = most_value(pair) / r, pull = (most_slope(pair) / eam->r_step + phi) / r, arm = fmax(end_of(eam, k), 1.0);
   *of_phi = fmax(phi, pull * arm); /* the virial is f r */
   *of_density = 2.0 * most_slope(here) / eam->r_step * arm;
 }
@@ -69,14 +78,13 @@ static void find_nearest(qn_double *self, const qn_system *system, double *large
         size_t slot = (size_t)(a * self->step + b);
         self->nearest = fmax(self->nearest, system->ranges->core[a][b]);
         self->near = fmax(self->near, self->nearest);
-        for (int k = eam->r_points - 2; k > 0 && k * eam->r_step > self->nearest; k--) {
-          double r = k * eam->r_step;
+        for (int k = eam->r_points - 2; k > 0 && end_of(eam, k) > self->nearest; k--) {
           terms_from(self, eam, slot, k, &of_phi, &of_density);
-          if (!(of_phi < STRONGEST && steep * of_density < STRONGEST)) self->nearest = r + eam->r_step;
-          if (!(of_phi < USUAL)) self->near = fmax(self->near, r + eam->r_step);
+          if (!(of_phi < STRONGEST && steep * of_density < STRONGEST)) self->nearest = end_of(eam, k);
+          if (!(of_phi < USUAL)) self->near = fmax(self->near, end_of(eam, k));
           if (pass == 0) continue; /* the distances are known only then */
           *largest_density = fmax(*largest_density, most_value(self->here + 2 * (slot * (size_t)self->slot + (size_t)k)));
-          if (r >= self->near) most_density = fmax(most_density, of_density);
+          if (end_of(eam, k) > self->near) most_density = fmax(most_density, of_density);
         }
       }
   self->steepest = most_density > 0.0 ? USUAL / most_density : (double)INFINITY;
@@ -156,6 +164,7 @@ void qn_double_free(qn_double *self) {
 
 /* Room for one brick: its sites, and the neighbours of one atom in the stage. */
 static bool reserve(qn_double_scratch *scratch, int64_t sites, int64_t neighbours) {
+  scratch->crowded |= neighbours > MOST_NEIGHBOURS;
   if (sites > scratch->site_capacity) {
     size_t room = 2 * (size_t)(sites + sites / 8 + QN_LISTS_PAD);
     free(scratch->low);
@@ -173,7 +182,7 @@ static bool reserve(qn_double_scratch *scratch, int64_t sites, int64_t neighbour
     scratch->stage_capacity = scratch->stage == NULL ? 0 : room;
     scratch->failed |= scratch->stage == NULL;
   }
-  return !scratch->failed;
+  return !scratch->failed && !scratch->crowded;
 }
 
 /* ---- an evaluation ---- */
@@ -219,7 +228,7 @@ static void evaluate(qn_double *self, bool prune) {
       if (list->failed || scratch->failed || lists->bricks.brick[b].count == 0) continue;
       if (prune) list->failed = lists->kernel->prune(lists, b, list) != QN_OK;
       if (!list->failed && reserve(scratch, lists->most_sites, lists->brick[b].most)) self->kernel->density(self, b, scratch);
-      stop |= list->failed | scratch->failed | (scratch->bad != INT32_MAX);
+      stop |= list->failed | scratch->failed | scratch->crowded | (scratch->bad != INT32_MAX);
       split |= scratch->steep;
     }
 #pragma omp single
@@ -246,6 +255,7 @@ static qn_status outcome(const qn_double *self, qn_error *error) {
   int32_t bad = INT32_MAX;
   for (int t = 0; t < self->threads && status == QN_OK; t++) {
     if (self->scratch[t].failed) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a brick");
+    if (self->scratch[t].crowded) status = qn_error_set(error, QN_BLOWUP, "an atom has more than %d neighbours", MOST_NEIGHBOURS);
     if (self->scratch[t].bad < bad) bad = self->scratch[t].bad;
   }
   if (status == QN_OK && bad != INT32_MAX)
@@ -258,7 +268,7 @@ qn_status qn_double_compute(qn_double *self, qn_lists *lists, bool prune, qn_sum
   self->sums = sums;
   for (int t = 0; t < self->threads; t++) {
     self->scratch[t].bad = INT32_MAX;
-    self->scratch[t].failed = self->scratch[t].steep = false;
+    self->scratch[t].failed = self->scratch[t].steep = self->scratch[t].crowded = false;
     memset(self->scratch[t].virial, 0, sizeof self->scratch[t].virial);
   }
   place_all(self);

@@ -6,7 +6,7 @@
  *
  * One rounding fits terms below 2^8. Where pairs are near enough, or F' steep enough, for larger ones, a term is split first into a multiple of 2^-30 and
  * a rest, and the two are summed apart: the same bits for terms that need no split. No term is larger than 2^21, as pairs that near have no answer, so
- * a few thousand neighbours fit 64 bits in either part; the two together, and a virial over all atoms (which passes 2^63 quanta at 40 GPa in 131,072
+ * four thousand neighbours fit 64 bits in either part; the two together, and a virial over all atoms (which passes 2^63 quanta at 40 GPa in 131,072
  * atoms), need more. */
 #ifndef QN_POTENTIAL_DOUBLE_H
 #define QN_POTENTIAL_DOUBLE_H
@@ -33,6 +33,7 @@ typedef struct qn_double_scratch {
   qn_double_quanta virial[6]; /* with the sign of its forces turned */
   int32_t bad;             /* an atom with a neighbour too near; INT32_MAX when all is well */
   bool steep;              /* F' of an atom asks for split terms */
+  bool crowded;            /* an atom has more neighbours than its sums hold */
   bool failed;             /* no memory */
 } qn_double_scratch;
 

@@ -103,7 +103,7 @@ INLINE qn_double_quanta total(const sum *of, int64_t terms, const bool split) {
   return fine + (qn_double_quanta)without_rounders(of->large, terms, QN_DOUBLE_LARGE_ROUNDER) * scale;
 }
 
-/* What `total` gives, as a number. */
+/* What `total` gives, as a number. Without a split 64 bits hold it, which convert in one instruction. */
 INLINE double rounded_total(const sum *of, int64_t terms, const bool split) {
   qn_double_quanta exact = total(of, terms, split);
   return split ? (double)exact : (double)(int64_t)exact;

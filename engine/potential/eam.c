@@ -123,7 +123,8 @@ static qn_status parse_block(qn_setfl *setfl, int points, double *values, const 
                           what, a, *b ? "-" : "", b);
     qn_status status = qn_setfl_double(setfl, token, &values[i], error);
     if (status == QN_OK && fabs(values[i]) > LARGEST_VALUE)
-      status = qn_error_set(error, QN_PARSE, "line %lld: %g is more than %g, the most that a function may be", (long long)setfl->line, values[i], LARGEST_VALUE);
+      status = qn_error_set(error, QN_PARSE, "line %lld: the magnitude of %g is more than %g, the most that a function may have", (long long)setfl->line,
+                            values[i], LARGEST_VALUE);
     if (status != QN_OK) {
       char reason[200];
       if (error != NULL) {

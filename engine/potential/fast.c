@@ -80,7 +80,7 @@ static void evaluate(qn_fast *fast, bool prune) {
       if (list->failed || scratch->failed || lists->bricks.brick[b].count == 0) continue;
       if (prune) list->failed = lists->kernel->prune(lists, b, list) != QN_OK;
       if (!list->failed && reserve(scratch, lists->brick[b].most, lists->most_atoms)) fast->kernel->density(fast, b, list->sites, scratch);
-      stop |= list->failed | scratch->failed | scratch->near;
+      stop |= list->failed | scratch->failed | scratch->beyond;
     }
     if (!stop) {
 #pragma omp for schedule(dynamic, 1)
@@ -103,11 +103,14 @@ static void deliver(const qn_fast *fast) {
 
 static qn_status outcome(const qn_fast *fast, bool *beyond, qn_error *error) {
   qn_status status = qn_lists_failure(fast->lists, error);
+  int64_t net[3] = {0};
   *beyond = false;
   for (int t = 0; t < fast->threads && status == QN_OK; t++) {
     if (fast->scratch[t].failed) status = qn_error_set(error, QN_NO_MEMORY, "no memory for a brick");
-    *beyond |= fast->scratch[t].near | fast->scratch[t].strong;
+    *beyond |= fast->scratch[t].beyond;
+    for (int axis = 0; axis < 3; axis++) net[axis] += fast->scratch[t].net[axis];
   }
+  *beyond |= net[0] != 0 || net[1] != 0 || net[2] != 0;
   return status;
 }
 
@@ -116,8 +119,9 @@ qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_sums su
   fast->lists = lists;
   fast->sums = sums;
   for (int t = 0; t < fast->threads; t++) {
-    fast->scratch[t].near = fast->scratch[t].strong = fast->scratch[t].failed = false;
+    fast->scratch[t].beyond = fast->scratch[t].failed = false;
     memset(fast->scratch[t].virial, 0, sizeof fast->scratch[t].virial);
+    memset(fast->scratch[t].net, 0, sizeof fast->scratch[t].net);
   }
   evaluate(fast, prune);
   qn_status status = outcome(fast, beyond, error);

@@ -29,6 +29,11 @@ INLINE lanes_f cubic(const float *base, const float *stage) {
   return f_fma(f_fma(f_fma(row[3], u, row[2]), u, row[1]), u, row[0]);
 }
 
+/* Whether sums fit their 32 bits. In each step those are told that are near the limit, from either side, which no atom passes in one step; and the sum of all
+ * forces must be nothing. Where energies and virials are added up too, that is nearly each time that anything but the next step comes of an evaluation, the same
+ * terms are added up in floats, which do not run over: what does not fit is off by 2^32, and this shadow by far less than what is let pass. */
+INLINE bool near_the_limit(int32_t sum) { return sum >= 0x60000000 || sum <= -0x60000000; }
+
 /* ---- first pass ---- */
 
 /* F' of the atom at a place becomes its tag, with the species in the lowest bits. */
@@ -68,13 +73,14 @@ INLINE void densities(qn_fast *fast, int64_t b, const qn_site *sites, qn_fast_sc
       if (near) nearer |= m_bits(f_less(square, nearest));
     }
     if (near && nearer != 0) {
-      scratch->near = true;
+      scratch->beyond = true;
       return;
     }
     const float *base = tables->density + (((int64_t)row.tag * tables->step) << tables->density_slot_bits) / (int64_t)sizeof(float);
     lanes_i sum = i_zero();
     for (stage = scratch->stage; count > 0; count -= LANES, stage += FIRST_STAGE) sum = i_add(sum, i_from_f(cubic(base, stage)));
     scratch->density[atom] = i_sum(sum);
+    scratch->beyond |= near_the_limit(scratch->density[atom]);
   }
   /* By themselves, so that the look-ups do not wait for one another. */
   for (int64_t atom = 0; atom < brick->count; atom++) embed(fast, brick->first + atom, (double)scratch->density[atom] * tables->density_quantum);
@@ -122,26 +128,39 @@ INLINE float *approach(const qn_site *sites, const uint16_t *entry, int count, c
   return stage;
 }
 
-/* The shadow is x + 3 y + 10 z once more, in floats, which do not run over. */
+/* Three sums have one shadow, of a + 64 b + 64^2 c: so one does not make up for what another is off by, up to some 31 times what an integer holds. */
+#define APART 64.0f
+
+INLINE lanes_f shadow_of(lanes_f a, lanes_f b, lanes_f c, lanes_f more) {
+  return f_fma(f_set(APART * APART), c, f_fma(f_set(APART), b, f_add(a, more)));
+}
+INLINE bool ran_over(lanes_f shadow, double sum) { return !(fabs((double)f_sum(shadow) - sum) < 0x1p28); }
+INLINE bool three_ran_over(lanes_f shadow, const int32_t sum[3]) {
+  return ran_over(shadow, (double)sum[0] + (double)APART * sum[1] + (double)(APART * APART) * sum[2]);
+}
+
 typedef struct pull_sum {
-  lanes_i x, y, z;
+  lanes_i pull[3];
   lanes_f shadow;
 } pull_sum;
 
 typedef struct extra_sum {
   lanes_i energy, virial[6];
+  lanes_f energy_shadow, virial_shadow[2];
 } extra_sum;
+
+INLINE void add_three(lanes_i *sum, lanes_f *shadow, lanes_f a, lanes_f b, lanes_f c) {
+  sum[0] = i_add(sum[0], i_from_f(a));
+  sum[1] = i_add(sum[1], i_from_f(b));
+  sum[2] = i_add(sum[2], i_from_f(c));
+  if (shadow != NULL) *shadow = shadow_of(a, b, c, *shadow);
+}
 
 INLINE void stretch(extra_sum *sum, lanes_f w, const float *stage, lanes_f scale, const qn_sums sums) {
   lanes_f dx = f_load(stage + DX), dy = f_load(stage + DY), dz = f_load(stage + DZ);
   lanes_f fx = f_mul(w, dx), fy = f_mul(w, dy), fz = f_mul(w, dz), x = f_mul(dx, scale), y = f_mul(dy, scale), z = f_mul(dz, scale);
-  sum->virial[0] = i_add(sum->virial[0], i_from_f(f_mul(fx, x)));
-  sum->virial[1] = i_add(sum->virial[1], i_from_f(f_mul(fy, y)));
-  sum->virial[2] = i_add(sum->virial[2], i_from_f(f_mul(fz, z)));
-  if (sums == QN_SUMS_PRESSURE) return;
-  sum->virial[3] = i_add(sum->virial[3], i_from_f(f_mul(fx, y)));
-  sum->virial[4] = i_add(sum->virial[4], i_from_f(f_mul(fx, z)));
-  sum->virial[5] = i_add(sum->virial[5], i_from_f(f_mul(fy, z)));
+  add_three(sum->virial, &sum->virial_shadow[0], f_mul(fx, x), f_mul(fy, y), f_mul(fz, z));
+  if (sums == QN_SUMS_ALL) add_three(sum->virial + 3, &sum->virial_shadow[1], f_mul(fx, y), f_mul(fx, z), f_mul(fy, z));
 }
 
 /* The force of a pair divided by its distance, with the embedding term. */
@@ -165,22 +184,29 @@ INLINE lanes_f energy_of(const float *energy, const float *stage, const int row_
 INLINE void add_pair(pull_sum *sum, extra_sum *extra, lanes_f w, const float *stage, lanes_f to_virial, const float *energy, const int row_bits,
                      const qn_sums sums) {
   lanes_f x = f_load(stage + DX), y = f_load(stage + DY), z = f_load(stage + DZ);
-  sum->x = i_add(sum->x, i_from_f(f_mul(w, x)));
-  sum->y = i_add(sum->y, i_from_f(f_mul(w, y)));
-  sum->z = i_add(sum->z, i_from_f(f_mul(w, z)));
-  sum->shadow = f_fma(w, f_fma(f_set(10.0f), z, f_fma(f_set(3.0f), y, x)), sum->shadow);
+  add_three(sum->pull, sums == QN_SUMS_NONE ? NULL : &sum->shadow, f_mul(w, x), f_mul(w, y), f_mul(w, z));
   if (sums == QN_SUMS_NONE) return;
   stretch(extra, w, stage, to_virial, sums);
-  if (sums == QN_SUMS_ALL) extra->energy = i_add(extra->energy, i_from_f(energy_of(energy, stage, row_bits)));
+  if (sums != QN_SUMS_ALL) return;
+  lanes_f phi = energy_of(energy, stage, row_bits);
+  extra->energy = i_add(extra->energy, i_from_f(phi));
+  extra->energy_shadow = f_add(extra->energy_shadow, phi);
 }
 
-/* Whether a sum of pulls did not fit its integers. What does not fit is off by 2^32, and the shadow by far less than what is let pass. */
-INLINE bool ran_over(const pull_sum *sum, qn_site total) {
-  float shadow[LANES];
-  double off = -(total.x + 3.0 * total.y + 10.0 * total.z);
-  f_store(shadow, sum->shadow);
-  for (int lane = 0; lane < LANES; lane++) off += (double)shadow[lane];
-  return !(fabs(off) < 0x1p28);
+/* The sums beside the forces, of one atom. */
+INLINE void keep_extra(qn_fast *fast, int64_t at, const extra_sum *extra, qn_fast_scratch *scratch, const qn_sums sums) {
+  int32_t virial[6];
+  const int count = sums == QN_SUMS_ALL ? 6 : 3;
+  for (int v = 0; v < count; v++) {
+    virial[v] = i_sum(extra->virial[v]);
+    scratch->virial[v] += virial[v];
+  }
+  for (int k = 0; k < count / 3; k++)
+    scratch->beyond |= three_ran_over(extra->virial_shadow[k], virial + 3 * k);
+  if (sums != QN_SUMS_ALL) return;
+  const int32_t energy = i_sum(extra->energy);
+  fast->energy[at] += 0.5 * (double)energy * fast->tables.energy_quantum;
+  scratch->beyond |= ran_over(extra->energy_shadow, energy);
 }
 
 INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch, const bool symmetric, const qn_sums sums) {
@@ -208,19 +234,23 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
     const float *slopes = tables->slopes + (slot << tables->slope_slot_bits) / (int64_t)sizeof(float);
     const float *energy = tables->energy + (slot << (tables->slope_slot_bits - row_bits + 4)) / (int64_t)sizeof(float);
     const lanes_f mine = f_set(slope);
-    pull_sum sum = {i_zero(), i_zero(), i_zero(), f_set(0.0f)};
-    extra_sum extra = {i_zero(), {i_zero(), i_zero(), i_zero(), i_zero(), i_zero(), i_zero()}};
+    const lanes_f no = f_set(0.0f);
+    pull_sum sum = {{i_zero(), i_zero(), i_zero()}, no};
+    extra_sum extra = {i_zero(), {i_zero(), i_zero(), i_zero(), i_zero(), i_zero(), i_zero()}, no, {no, no}};
     const float *stage = scratch->stage;
     for (; stage < middle; stage += STAGE)
       add_pair(&sum, &extra, core_pull(slopes, stage, mine, symmetric), stage, to_virial, energy, row_bits, sums);
     for (; stage < end; stage += STAGE)
       add_pair(&sum, &extra, cubic(slopes, stage), stage, to_virial, energy, row_bits, sums);
 
-    const qn_site total = {i_sum(sum.x), i_sum(sum.y), i_sum(sum.z), 0};
-    scratch->strong |= ran_over(&sum, total);
-    fast->forces[at] = total;
-    if (sums == QN_SUMS_ALL) fast->energy[at] += 0.5 * (double)i_sum(extra.energy) * tables->energy_quantum;
-    for (int v = 0; v < (sums == QN_SUMS_NONE ? 0 : sums == QN_SUMS_PRESSURE ? 3 : 6); v++) scratch->virial[v] += i_sum(extra.virial[v]);
+    const int32_t total[3] = {i_sum(sum.pull[0]), i_sum(sum.pull[1]), i_sum(sum.pull[2])};
+    fast->forces[at] = (qn_site){total[0], total[1], total[2], 0};
+    for (int axis = 0; axis < 3; axis++) {
+      scratch->net[axis] += total[axis];
+      scratch->beyond |= near_the_limit(total[axis]);
+    }
+    if (sums != QN_SUMS_NONE) scratch->beyond |= three_ran_over(sum.shadow, total);
+    if (sums != QN_SUMS_NONE) keep_extra(fast, at, &extra, scratch, sums);
   }
 }
 

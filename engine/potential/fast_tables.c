@@ -23,8 +23,7 @@ enum {
 /* eV/A and eV, rms of a pair: what a fit may add is far below the noise of single precision. */
 #define SLOPE_TOLERANCE 7e-7
 #define DENSITY_TOLERANCE 1e-8
-/* eV/A. Forces of a single pair above this, at usual F', are left to the reference kernel; of sums that do not fit their integers still the kernel takes
- * note. Energies and virials of a dozen pairs, all as near as can be, fit theirs. */
+/* eV/A, eV. A single pair above this, at usual F', is left to the reference kernel; of sums that do not fit their integers still the kernel takes note. */
 #define STRONGEST 100.0
 
 /* A function of the squared distance in A^2. */
@@ -200,28 +199,39 @@ static qn_status make_splines(qn_fast_tables *tables, builder *b, const qn_embed
   return QN_OK;
 }
 
-/* The shortest distance at which every table answers and no pair pulls harder than STRONGEST; and the largest density there. */
-static void find_nearest(qn_fast_tables *tables, const builder *b, double *largest_density) {
+/* The shortest distance at which every table answers, no pair pulls harder than STRONGEST and none has more energy. */
+static void find_nearest(qn_fast_tables *tables, const builder *b) {
   const qn_eam *eam = b->system->eam;
   double nearest = b->system->ranges->longest * sqrt(ldexp(1.0, FIRST_EXPONENT - REACH_EXPONENT));
   for (int a = 0; a < tables->species_count; a++)
     for (int s = 0; s < tables->species_count; s++) {
       nearest = fmax(nearest, b->system->ranges->core[a][s]);
       source slope = source_of(b, tables, a, s, true, true, 1.0), here = source_of(b, tables, a, s, false, true, b->slope[a] + b->slope[s]);
+      source phi = source_of(b, tables, a, s, true, false, 1.0);
       for (int k = eam->r_points - 1; k > 0 && k * eam->r_step > nearest; k--) {
-        double r = k * eam->r_step;
-        if (fabs(2.0 * r * evaluate(&slope, r * r)) + fabs(2.0 * r * evaluate(&here, r * r)) > STRONGEST) nearest = r + eam->r_step;
+        double r = k * eam->r_step, pull = fabs(2.0 * r * evaluate(&slope, r * r)) + fabs(2.0 * r * evaluate(&here, r * r));
+        if (!(fmax(pull, fabs(evaluate(&phi, r * r))) <= STRONGEST)) nearest = r + eam->r_step;
       }
-    }
-  *largest_density = 0.0;
-  for (int a = 0; a < tables->species_count; a++)
-    for (int s = 0; s < tables->species_count; s++) {
-      source density = source_of(b, tables, a, s, false, false, 1.0);
-      for (int k = (int)(nearest / eam->r_step); k < eam->r_points && k * eam->r_step < density.range; k++)
-        if (k > 0) *largest_density = fmax(*largest_density, fabs(evaluate(&density, k * eam->r_step * (k * eam->r_step))));
     }
   tables->nearest = nearest;
   tables->nearest_square = (float)(nearest / b->quantum * (nearest / b->quantum));
+}
+
+/* More than the density at any atom: 16 neighbours as near as can be, or all around when atoms are packed 0.35 of the range apart (in a liquid it is 0.4). */
+static double largest_density(const qn_fast_tables *tables, const builder *b) {
+  const qn_eam *eam = b->system->eam;
+  double largest = 0.0;
+  for (int a = 0; a < tables->species_count; a++)
+    for (int s = 0; s < tables->species_count; s++) {
+      source density = source_of(b, tables, a, s, false, false, 1.0);
+      double apart = 0.35 * density.range, packed = 0.0;
+      for (int k = (int)(tables->nearest / eam->r_step); k < eam->r_points && k * eam->r_step < density.range; k++) {
+        double r = k * eam->r_step, rho = k > 0 ? fabs(evaluate(&density, r * r)) : 0.0;
+        packed += 4.0 * QN_PI * r * r * eam->r_step * rho * sqrt(2.0) / (apart * apart * apart);
+        largest = fmax(largest, fmax(16.0 * rho, packed));
+      }
+    }
+  return largest;
 }
 
 /* The finest power of two of which 2^31 cover `largest`. */
@@ -337,12 +347,12 @@ qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, c
   builder b = {.system = system, .quantum = ldexp(system->ranges->longest, -QN_LISTS_REACH_BITS)};
   qn_status status = make_splines(tables, &b, embedding, error);
   if (status == QN_OK) {
-    double largest_density;
-    find_nearest(tables, &b, &largest_density);
+    find_nearest(tables, &b);
+    double density = largest_density(tables, &b);
     tables->force_quantum = quantum_for(2.0 * STRONGEST);
     tables->energy_quantum = quantum_for(10.0 * STRONGEST);
     tables->virial_quantum = quantum_for(20.0 * STRONGEST);
-    tables->density_quantum = largest_density > 0.0 ? quantum_for(16.0 * largest_density) : 1.0;
+    tables->density_quantum = density > 0.0 ? quantum_for(density) : 1.0;
     status = make_tables(tables, &b, error);
   }
   free(b.splines);

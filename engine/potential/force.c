@@ -13,13 +13,17 @@
 
 enum { MOST_THREADS = 1024 };
 
-/* Both kernels work on the same lists. Where atoms are nearer than the tables of the fast kernel answer, the reference kernel steps in, for that one
- * evaluation. */
+/* Both kernels work on the same lists. Where atoms are nearer than the tables of the fast kernel answer, or its integers too small, the reference kernel steps
+ * in, for that one evaluation. It is kept from the first time on; before that only the lists want to know where it needs split terms. A small system has hardly
+ * more bytes than its tables. */
 struct qn_force {
+  const qn_eam *potential; /* borrowed */
+  qn_instructions instructions;
+  int threads;
   qn_embedding embedding;
   qn_lists lists;
-  qn_fast *fast; /* NULL in double precision */
-  qn_double *reference;
+  qn_fast *fast;        /* NULL in double precision */
+  qn_double *reference; /* NULL until the fast kernel first needs it */
   char name[32];
 };
 
@@ -55,46 +59,69 @@ static qn_status check_types(const qn_atoms *atoms, qn_error *error) {
   return QN_OK;
 }
 
-/* How far pairs of the system's species matter: densities to the core, the pair term to the shell. */
-static qn_lists_ranges ranges_of(const qn_system *system) {
+/* How far pairs of the system's species matter: densities to the core, the pair term to the shell. Pairs that may be nearer than `near` are in the core, where
+ * the kernels look for them. */
+static qn_lists_ranges ranges_of(const qn_system *system, double near) {
   const qn_ranges *ranges = system->ranges;
-  qn_lists_ranges found = {.reach = ranges->longest};
+  qn_lists_ranges found = {.reach = ranges->longest, .near = near};
   for (int a = 0; a < system->eam->species_count; a++)
     for (int b = 0; b < system->eam->species_count; b++) {
       double density = fmax(ranges->density[a][b], ranges->density[b][a]);
-      found.core[a][b] = density > 0.0 ? density : ranges->pair[a][b];
+      found.core[a][b] = fmin(fmax(density > 0.0 ? density : ranges->pair[a][b], near), found.reach);
       found.shell[a][b] = fmax(found.core[a][b], ranges->pair[a][b]);
     }
   return found;
 }
 
-static qn_status make(qn_force *force, const qn_system *system, const qn_atoms *atoms, const qn_force_options *options, qn_error *error) {
-  qn_instructions instructions;
-  qn_status status = qn_instructions_choose(options->instructions, &instructions, error);
-  if (status == QN_OK) status = qn_embedding_init(&force->embedding, system, error);
-  if (status == QN_OK) status = qn_double_alloc(&force->reference, system, &force->embedding, atoms->count, instructions, error);
-  if (status == QN_OK && options->precision == QN_PRECISION_FAST)
-    status = qn_fast_alloc(&force->fast, system, &force->embedding, atoms->count, instructions, error);
-  if (status != QN_OK) return status;
-  qn_lists_ranges ranges = ranges_of(system);
-  ranges.near = fmax(force->reference->near, force->fast != NULL ? force->fast->tables.nearest : 0.0);
-  snprintf(force->name, sizeof force->name, "%s-%s", force->fast != NULL ? "fast" : "double", qn_instructions_name(instructions));
-  return qn_lists_init(&force->lists, atoms, &ranges, options->skin, instructions, options->threads, error);
+/* Of a potential of many elements only those that the atoms have are tabulated. `used` is to be freed with qn_eam_fini, also after a failure. */
+static qn_status select_used(const qn_force *force, const qn_atoms *atoms, qn_eam *used, qn_ranges *ranges, qn_error *error) {
+  qn_status status = qn_eam_select(force->potential, atoms->species, atoms->species_count, used, error);
+  if (status == QN_OK) qn_ranges_find(used, ranges);
+  return status;
 }
 
-static qn_status make_for(qn_force **force, const qn_eam *used, const qn_atoms *atoms, const qn_force_options *options, qn_error *error) {
+static qn_status make_reference(qn_force *force, const qn_system *system, const qn_atoms *atoms, qn_error *error) {
+  return qn_double_alloc(&force->reference, system, &force->embedding, atoms->count, force->instructions, error);
+}
+
+static qn_status make_kernels(qn_force *force, const qn_atoms *atoms, bool fast, qn_lists_ranges *lists, qn_error *error) {
+  qn_eam used = {0};
   qn_ranges ranges;
-  qn_ranges_find(used, &ranges);
-  const qn_system system = {.eam = used, .ranges = &ranges, .threads = options->threads};
-  qn_force *made = qn_memory_alloc(1, sizeof *made);
-  if (made == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a force calculation");
-  qn_status status = make(made, &system, atoms, options, error);
-  if (status != QN_OK) {
-    qn_force_free(made);
-    return status;
+  const qn_system system = {.eam = &used, .ranges = &ranges, .threads = force->threads};
+  qn_status status = select_used(force, atoms, &used, &ranges, error);
+  if (status == QN_OK) status = qn_embedding_init(&force->embedding, &system, error);
+  if (status == QN_OK) status = make_reference(force, &system, atoms, error);
+  if (status == QN_OK && fast) status = qn_fast_alloc(&force->fast, &system, &force->embedding, atoms->count, force->instructions, error);
+  if (status == QN_OK) {
+    *lists = ranges_of(&system, fmax(force->reference->near, fast ? force->fast->tables.nearest : 0.0));
+    if (fast) {
+      qn_double_free(force->reference);
+      force->reference = NULL;
+    }
   }
-  *force = made;
-  return QN_OK;
+  qn_eam_fini(&used);
+  return status;
+}
+
+static qn_status step_in(qn_force *force, const qn_atoms *atoms, qn_error *error) {
+  if (force->reference != NULL) return QN_OK;
+  qn_eam used = {0};
+  qn_ranges ranges;
+  const qn_system system = {.eam = &used, .ranges = &ranges, .threads = force->threads};
+  qn_status status = select_used(force, atoms, &used, &ranges, error);
+  if (status == QN_OK) status = make_reference(force, &system, atoms, error);
+  qn_eam_fini(&used);
+  return status;
+}
+
+static qn_status make(qn_force *force, const qn_atoms *atoms, const qn_force_options *options, qn_error *error) {
+  const bool fast = options->precision == QN_PRECISION_FAST;
+  qn_lists_ranges ranges;
+  qn_status status = qn_instructions_choose(options->instructions, &force->instructions, error);
+  if (status == QN_OK) status = make_kernels(force, atoms, fast, &ranges, error);
+  if (status != QN_OK) return status;
+  snprintf(force->name, sizeof force->name, "%s-%s", fast ? "fast" : "double", qn_instructions_name(force->instructions));
+  return qn_lists_init(&force->lists, atoms, &ranges, options->skin, force->instructions, options->threads, error);
 }
 
 qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_atoms *atoms, const qn_box *box,
@@ -103,12 +130,18 @@ qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_ato
   qn_status status = check_options(options, error);
   if (status == QN_OK) status = check_box(box, qn_force_smallest_length(potential, options), error);
   if (status == QN_OK) status = check_types(atoms, error);
-  /* Of a potential of many elements only those that the atoms have are tabulated. */
-  qn_eam used = {0};
-  if (status == QN_OK) status = qn_eam_select(potential, atoms->species, atoms->species_count, &used, error);
-  if (status == QN_OK) status = make_for(force, &used, atoms, options, error);
-  qn_eam_fini(&used);
-  return status;
+  if (status != QN_OK) return status;
+  qn_force *made = qn_memory_alloc(1, sizeof *made);
+  if (made == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for a force calculation");
+  made->potential = potential;
+  made->threads = options->threads;
+  status = make(made, atoms, options, error);
+  if (status != QN_OK) {
+    qn_force_free(made);
+    return status;
+  }
+  *force = made;
+  return QN_OK;
 }
 
 void qn_force_free(qn_force *force) {
@@ -131,6 +164,8 @@ static qn_status compute(qn_force *force, const qn_box *box, qn_atoms *atoms, qn
     bool beyond;
     status = qn_fast_compute(force->fast, &force->lists, prune, sums, result, atom_energy, &beyond, error);
     if (status != QN_OK || !beyond) return status;
+    status = step_in(force, atoms, error);
+    if (status != QN_OK) return status;
     prune = false;
   }
   return qn_double_compute(force->reference, &force->lists, prune, sums, result, atom_energy, error);

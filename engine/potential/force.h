@@ -31,7 +31,7 @@ typedef struct qn_force_result {
 
 typedef struct qn_force qn_force;
 
-/* Tables and workspace for `atoms` in `box`. The potential is read during the call only. QN_INVALID when a species has no entry
+/* Tables and workspace for `atoms` in `box`. The potential must outlive the force. QN_INVALID when a species has no entry
  * in the potential, or when the box is too small for the cutoff (the message gives the smallest length). */
 qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_atoms *atoms,
                          const qn_box *box, const qn_force_options *options, qn_error *error);

@@ -16,14 +16,14 @@
   " rfc3339(j.created_at), rfc3339(j.started_at), rfc3339(j.finished_at), j.failures, coalesce(j.failed_by, 0),"                \
   " coalesce((SELECT json_agg(d.parent_id ORDER BY d.parent_id) FROM job_dependencies d WHERE d.job_id = j.id)::text, '[]')"
 
-/* A page. Jobs that merely wait, nearly all of a long list that wait at all, are spared the function, and nothing is counted. The limit is there twice
- * because the planner, which does not know it, expects a tenth of what there is: of a tenth of the table it would think the worse the larger the table, and
+/* A page. Jobs that merely wait, nearly all of a long list that wait at all, are spared the function, and nothing is counted. The limit is there twice,
+ * above that of the largest page, because the planner, which does not know it, expects a tenth of what there is: of a tenth of the table it would think the worse the larger the table, and
  * plan anew for each request. */
 #define PAGE(filter)                                                                                                            \
   "SELECT " COLUMNS("CASE WHEN j.state = 'queued' AND j.run_after <= now()"                                                     \
                     " THEN coalesce(nullif((SELECT workers_trouble()), ''), 'waits for a free worker')"                         \
                     " WHEN j.state IN ('queued', 'blocked', 'running') THEN job_waiting(ROW(j.*)::jobs, false, '') ELSE '' END") \
-  " FROM (SELECT * FROM (SELECT * FROM jobs WHERE id < $1::bigint" filter " ORDER BY id DESC LIMIT 1001) most LIMIT $2::integer) j"   \
+  " FROM (SELECT * FROM (SELECT * FROM jobs WHERE id < $1::bigint" filter " ORDER BY id DESC LIMIT 1001) most ORDER BY id DESC LIMIT $2::integer) j"   \
   " ORDER BY j.id DESC LIMIT $2::integer"
 _Static_assert(QN_PAGE_LIMIT == 1000, "the inner limit is the largest page and one row more");
 

@@ -1,5 +1,6 @@
 #include "server/worker/run_job.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <sched.h>
 #include <signal.h>
@@ -182,6 +183,9 @@ static void run(qn_board *board) {
   qn_work_input_free(input);
 }
 
+/* What tables and frames took goes back to the system when it is freed; glibc, left alone, keeps ever larger blocks. */
+static void keep_small(void) { mallopt(M_MMAP_THRESHOLD, 1 << 17); }
+
 /* The API is to answer while every core computes: a job, and the threads that it starts, yield to everyone else. And when memory runs out, it is the
  * job that goes, not its worker or the server. */
 static void be_nice(void) {
@@ -205,6 +209,7 @@ int qn_run_job(int descriptor) {
   /* The worker may have died before the line above; then nobody will tell. */
   if (getppid() != board->worker) return 1;
   be_nice();
+  keep_small();
   run(board);
   bool told = atomic_load(&board->told) != 0;
   qn_board_free(board, -1);

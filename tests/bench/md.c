@@ -4,6 +4,7 @@
  *
  * The structure is repeated REPEAT times along each axis, WARM steps are not timed. Prints one JSON line: atoms, seconds, atom_steps_per_s,
  * cpu_seconds (of all threads), temperature_k, bytes_per_atom (what the run takes), and of runs longer than 0.2 ps the drift of the conserved quantity. */
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: md STRUCTURE.xyz POTENTIAL double|fast THREADS REPEAT WARM STEPS TEMPERATURE nve|nvt|npt\n");
     return 2;
   }
+  mallopt(M_MMAP_THRESHOLD, 1 << 17); /* as in a worker's job */
   qn_error error;
   qn_eam eam;
   qn_extxyz structure;

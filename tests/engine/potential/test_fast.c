@@ -273,11 +273,83 @@ static void strong_pulls(void **state) {
       for (size_t i = 0; i < exact.count; i++) square += pow(exact.f[axis][i], 2), error += pow(fast.f[axis][i] - exact.f[axis][i], 2);
     if (!(sqrt(error / square) <= 1e-5)) fail_msg("pair %g, F %g, wall %g: off by %.2g", CASES[k][0], CASES[k][1], CASES[k][2], sqrt(error / square));
     for (int v = 0; v < 3; v++) assert_close(fast.result.virial[v], exact.result.virial[v], 1e-5 * fabs(exact.result.virial[v]) + 1e-3);
+    /* Neither what is asked for nor the threads decide. */
+    qn_force *force;
+    qn_error why;
+    check_status(qn_force_alloc(&force, &eam, &atoms, &box, &(qn_force_options){.precision = QN_PRECISION_FAST, .threads = 2}, &why), &why);
+    check_status(qn_force_compute(force, &box, &atoms, NULL, NULL, &why), &why);
+    for (int axis = 0; axis < 3; axis++) assert_memory_equal(atoms.f[axis], fast.f[axis], fast.count * sizeof(double));
+    qn_force_free(force);
     drop(&fast);
     drop(&exact);
     qn_atoms_fini(&atoms);
     qn_eam_fini(&eam);
   }
+}
+
+/* 1 up to `flat`, 0 from `end` on. */
+static double plateau(double r, double flat, double end) {
+  double x = fmin(fmax((end - r) / (end - flat), 0.0), 1.0);
+  return x * x * (3.0 - 2.0 * x);
+}
+
+/* The Mendelev file with plateaus for functions: between neighbours nothing pulls, but densities and energies of many of them add up. */
+static qn_eam flat(double phi, double phi_flat, double rho_flat) {
+  qn_eam eam = potential(CUZR);
+  for (int k = 0; k < eam.species_count * eam.species_count * eam.r_points; k++) {
+    double r = k % eam.r_points * eam.r_step;
+    eam.pair[k] = r * phi * plateau(r, phi_flat, phi_flat + 2.0);
+    eam.density[k] = plateau(r, rho_flat, rho_flat + 1.0);
+  }
+  return eam;
+}
+
+/* What runs over is off by 16 or by 1000, what the corners of the plateaus take from the fits by 1e-4. */
+static void sums_of_many(void **state) {
+  (void)state;
+  static const double CASES[][3] = {{0.0, 4.2, 5.0}, {60.0, 4.2, 5.0}, {-90.0, 5.0, 3.0}, {90.0, 5.0, 6.0}};
+  for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+    qn_eam eam = flat(CASES[k][0], CASES[k][1], CASES[k][2]);
+    qn_atoms atoms;
+    qn_box box;
+    answer fast, exact;
+    shaken(&eam, (const int[]){5, 5, 5}, 4.1, 2, &atoms, &box);
+    assert_true(fresh(&eam, &box, &atoms, &(qn_force_options){.precision = QN_PRECISION_FAST, .threads = 1}, &fast));
+    assert_true(fresh(&eam, &box, &atoms, &(qn_force_options){.precision = QN_PRECISION_DOUBLE, .threads = 1}, &exact));
+    for (size_t i = 0; i < exact.count; i++) {
+      assert_close(fast.local[i], exact.local[i], 1e-3);
+      for (int axis = 0; axis < 3; axis++) assert_close(fast.f[axis][i], exact.f[axis][i], 1e-3);
+    }
+    drop(&fast);
+    drop(&exact);
+    qn_atoms_fini(&atoms);
+    qn_eam_fini(&eam);
+  }
+}
+
+/* Where the pair term has no answer at distances at which densities are long over, pairs are looked for all the same. */
+static void near_beyond_the_density(void **state) {
+  (void)state;
+  static const qn_precision PRECISIONS[] = {QN_PRECISION_DOUBLE, QN_PRECISION_FAST};
+  qn_eam eam = flat(1e9, 3.0, 0.5);
+  qn_box box = {.length = {40, 40, 40}};
+  qn_atoms atoms;
+  qn_error error;
+  check_status(qn_atoms_init(&atoms, 2, &error), &error);
+  atoms.species_count = 2;
+  memcpy(atoms.species, eam.species, sizeof atoms.species);
+  for (int p = 0; p < 2; p++)
+    for (double r = 0.5; r < 6.0; r += 0.125) {
+      qn_force *force;
+      atoms.r[0][1] = r;
+      check_status(qn_force_alloc(&force, &eam, &atoms, &box, &(qn_force_options){.precision = PRECISIONS[p], .threads = 1}, &error), &error);
+      qn_status status = qn_force_compute(force, &box, &atoms, NULL, NULL, &error);
+      if (r < 4.75) assert_int_equal(status, QN_BLOWUP); /* the taper falls below 2^20 eV beyond */
+      if (r > 5.0) assert_int_equal(status, QN_OK);
+      qn_force_free(force);
+    }
+  qn_atoms_fini(&atoms);
+  qn_eam_fini(&eam);
 }
 
 /* Two atoms nearer than the tables of the fast kernel reach: the reference kernel answers, and where that has no answer there is none. */
@@ -351,6 +423,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(accurate_on_every_structure), cmocka_unit_test(a_function_of_positions_alone),
       cmocka_unit_test(atoms_are_wrapped_at_once),   cmocka_unit_test(strong_pulls),
+      cmocka_unit_test(sums_of_many),                cmocka_unit_test(near_beyond_the_density),
       cmocka_unit_test(close_pairs),                 cmocka_unit_test(refusals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

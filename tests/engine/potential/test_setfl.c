@@ -134,7 +134,7 @@ static void malformed(void **state) {
       {8, "9 8 7 6 1.2.3", "line 8: '1.2.3' is not a number"},
       {8, "9 8 7 6 --1", "line 8: '--1' is not a number"},
       {8, "9 8 7 6 1e400", "line 8: '1e400' is not finite"},
-      {8, "9 8 -1e101 6 5", "line 8: -1e+101 is more than 1e+100, the most that a function may be (value 3 of 5 of rho of Cu-Cu)"},
+      {8, "9 8 -1e101 6 5", "line 8: the magnitude of -1e+101 is more than 1e+100, the most that a function may have (value 3 of 5 of rho of Cu-Cu)"},
       {8, "9 8 7 6 1.00000000000000000000000000000000000000000000000000000000000000001", "line 8: '1.0000"},
       {9, NULL, "(read as eam/alloy; as eam/fs: line 9: 'hcp' is not a number (value 4 of 5 of rho of Cu-Zr))"},
       {12, NULL, NULL},
