@@ -37,6 +37,16 @@ void qn_atoms_fini(qn_atoms *atoms) {
   *atoms = (qn_atoms){0};
 }
 
+bool qn_symbol_is_valid(const char *symbol) {
+  size_t size = 0;
+  for (; symbol[size] != '\0'; size++) {
+    char c = symbol[size];
+    bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'), other = (c >= '0' && c <= '9') || c == '_';
+    if (!letter && (size == 0 || !other)) return false;
+  }
+  return size > 0 && size < QN_SYMBOL_SIZE;
+}
+
 int qn_atoms_find_species(const qn_atoms *atoms, const char *symbol) {
   for (int s = 0; s < atoms->species_count; s++)
     if (strcmp(atoms->species[s].symbol, symbol) == 0) return s;

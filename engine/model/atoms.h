@@ -6,6 +6,7 @@
 #ifndef QN_MODEL_ATOMS_H
 #define QN_MODEL_ATOMS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/base/status.h"
@@ -32,6 +33,9 @@ typedef struct qn_atoms {
 /* Arrays for `count` atoms, all zero; the caller fills species and owns the object: qn_atoms_fini. */
 qn_status qn_atoms_init(qn_atoms *atoms, int64_t count, qn_error *error);
 void qn_atoms_fini(qn_atoms *atoms); /* also fine on an all-zero object */
+
+/* Letters, digits and '_', the first a letter, fewer than QN_SYMBOL_SIZE: what every format can carry. */
+bool qn_symbol_is_valid(const char *symbol);
 
 /* Index of a species by symbol, or -1. */
 int qn_atoms_find_species(const qn_atoms *atoms, const char *symbol);

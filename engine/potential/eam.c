@@ -37,13 +37,9 @@ static qn_status parse_elements(qn_eam *eam, qn_setfl *setfl, qn_error *error) {
       return qn_error_set(error, QN_PARSE, "line 4: names %d of %lld elements", s, (long long)count);
     if (token.size >= QN_SYMBOL_SIZE)
       return qn_error_set(error, QN_PARSE, "line 4: the name of element %d is longer than %d characters", s + 1, QN_SYMBOL_SIZE - 1);
-    for (size_t i = 0; i < token.size; i++) {
-      char c = token.text[i];
-      bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'), other = (c >= '0' && c <= '9') || c == '_';
-      if (!letter && (i == 0 || !other))
-        return qn_error_set(error, QN_PARSE, "line 4: the name of element %d must be letters, digits and '_'", s + 1);
-    }
     memcpy(eam->species[s].symbol, token.text, token.size);
+    if (!qn_symbol_is_valid(eam->species[s].symbol))
+      return qn_error_set(error, QN_PARSE, "line 4: the name of element %d must be letters, digits and '_'", s + 1);
     if (qn_eam_find_species(eam, eam->species[s].symbol) >= 0)
       return qn_error_set(error, QN_PARSE, "line 4: element %s is named twice", eam->species[s].symbol);
     eam->species_count = s + 1;

@@ -196,7 +196,7 @@ static qn_status find_type(dump_source *source, const char *element, int64_t typ
     }
   if (source->species_count == QN_MAX_SPECIES) return unsupported(source, error, "more than 16 species");
   if (!(mass > 0)) mass = qn_element_mass(element);
-  if (strlen(element) >= QN_SYMBOL_SIZE || !(mass > 0)) return qn_lines_fault(source->lines, error, "\"%.20s\" is no chemical element", element);
+  if (!qn_symbol_is_valid(element) || !(mass > 0)) return qn_lines_fault(source->lines, error, "\"%.20s\" is no chemical element", element);
   qn_species *added = &source->species[source->species_count];
   strcpy(added->symbol, element);
   added->mass = mass;

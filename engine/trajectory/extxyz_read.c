@@ -280,8 +280,8 @@ static qn_status find_type(const qn_extxyz_reader *reader, qn_extxyz *structure,
     if (error != NULL) error->status = QN_UNSUPPORTED;
     return QN_UNSUPPORTED;
   }
-  if (strlen(symbol) >= QN_SYMBOL_SIZE)
-    return qn_lines_fault(reader->lines, error, "species %.20s: longer than %d characters", symbol, QN_SYMBOL_SIZE - 1);
+  if (!qn_symbol_is_valid(symbol))
+    return qn_lines_fault(reader->lines, error, "species %.20s: must be letters, digits and '_', %d characters at most", symbol, QN_SYMBOL_SIZE - 1);
   if (!(mass > 0)) mass = qn_element_mass(symbol);
   if (!(mass > 0))
     return qn_lines_fault(reader->lines, error, "species %.20s is no chemical element; its mass must come from a masses:R:1 column", symbol);

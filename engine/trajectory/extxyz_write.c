@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/base/number.h"
+#include "engine/trajectory/elements.h"
 #include "engine/trajectory/extxyz.h"
 #include "engine/trajectory/extxyz_keys.h"
 
@@ -13,13 +14,21 @@ static void write_box(FILE *file, const qn_box *box, const bool open[3], int dig
           open[1] ? 'F' : 'T', open[2] ? 'F' : 'T');
 }
 
+/* Whether a reader could not tell every mass by the symbol. */
+static bool want_masses(const qn_species *species, int count) {
+  for (int s = 0; s < count; s++)
+    if (!(qn_element_mass(species[s].symbol) > 0)) return true;
+  return false;
+}
+
 static qn_status finish(FILE *file, qn_error *error) {
   if (fflush(file) != 0 || ferror(file)) return qn_error_system(error, errno, "cannot write extended XYZ");
   return QN_OK;
 }
 
 qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, const qn_extxyz_layout *layout, qn_error *error) {
-  int digits = layout->digits > 0 ? layout->digits : 17;
+  const int digits = layout->digits > 0 ? layout->digits : 17;
+  const bool masses = want_masses(atoms->species, atoms->species_count);
   const qn_extxyz_key *comment = NULL;
   for (int k = 0; k < layout->key_count; k++) {
     qn_status status = qn_extxyz_check_name(layout->keys[k].name, error);
@@ -31,8 +40,9 @@ qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, 
   write_box(file, box, (const bool[3]){false, false, false}, digits);
   for (int k = 0; k < layout->key_count; k++)
     if (&layout->keys[k] != comment) qn_extxyz_put_key(file, layout->keys[k].name, layout->keys[k].value, error);
-  fprintf(file, " Properties=species:S:1:pos:R:3%s%s%s%s", layout->velocities ? ":velocities:R:3" : "", layout->forces ? ":forces:R:3" : "",
-          layout->local_energy != NULL ? ":local_energy:R:1" : "", layout->image ? ":image:I:3" : "");
+  fprintf(file, " Properties=species:S:1:pos:R:3%s%s%s%s%s", layout->velocities ? ":velocities:R:3" : "", layout->forces ? ":forces:R:3" : "",
+          layout->local_energy != NULL ? ":local_energy:R:1" : "", layout->image ? ":image:I:3" : "",
+          masses ? ":masses:R:1" : "");
   if (comment != NULL) qn_extxyz_put_key(file, comment->name, comment->value, error);
   fputc('\n', file);
 
@@ -47,6 +57,7 @@ qn_status qn_extxyz_write(FILE *file, const qn_atoms *atoms, const qn_box *box, 
     if (layout->forces) fprintf(file, " %.*g %.*g %.*g", digits, atoms->f[0][i], digits, atoms->f[1][i], digits, atoms->f[2][i]);
     if (layout->local_energy != NULL) fprintf(file, " %.*g", digits, layout->local_energy[i]);
     if (layout->image) fprintf(file, " %d %d %d", (int)atoms->image[0][i], (int)atoms->image[1][i], (int)atoms->image[2][i]);
+    if (masses) fprintf(file, " %.17g", atoms->species[atoms->type[i]].mass);
     fputc('\n', file);
   }
   return finish(file, error);
@@ -71,8 +82,13 @@ qn_status qn_extxyz_write_frame(FILE *file, const qn_frame *frame, const qn_prov
   write_box(file, &frame->box, frame->open, 17);
   fprintf(file, " Time_ps=%s step=%lld", time, (long long)frame->step);
   for (int k = 0; k < count; k++) qn_extxyz_put_key(file, keys[k].name, keys[k].value, error);
-  fputs(" Properties=species:S:1:pos:R:3\n", file);
-  for (int64_t i = 0; i < frame->count; i++)
-    fprintf(file, "%s %.17g %.17g %.17g\n", frame->species[frame->type[i]].symbol, frame->r[0][i], frame->r[1][i], frame->r[2][i]);
+  const bool masses = want_masses(frame->species, frame->species_count);
+  fprintf(file, " Properties=species:S:1:pos:R:3%s\n", masses ? ":masses:R:1" : "");
+  for (int64_t i = 0; i < frame->count; i++) {
+    const qn_species *species = &frame->species[frame->type[i]];
+    fprintf(file, "%s %.17g %.17g %.17g", species->symbol, frame->r[0][i], frame->r[1][i], frame->r[2][i]);
+    if (masses) fprintf(file, " %.17g", species->mass);
+    fputc('\n', file);
+  }
   return finish(file, error);
 }

@@ -192,8 +192,8 @@ static qn_status read_species(netcdf_source *source, const qn_trajectory_options
     TRY(nc_get_vara_text(file, symbols, (size_t[]){s, 0}, (size_t[]){1, QN_SYMBOL_SIZE}, info->species[s].symbol));
     TRY(nc_get_var1_double(file, masses, &s, &info->species[s].mass));
     info->species[s].symbol[QN_SYMBOL_SIZE - 1] = '\0';
-    if (code == NC_NOERR && (!(info->species[s].mass > 0) || !isfinite(info->species[s].mass) || info->species[s].symbol[0] == '\0'))
-      return qn_error_set(error, QN_CORRUPT, "%s: species %zu has no symbol or no positive mass", source->path, s + 1);
+    if (code == NC_NOERR && (!(info->species[s].mass > 0) || !isfinite(info->species[s].mass) || !qn_symbol_is_valid(info->species[s].symbol)))
+      return qn_error_set(error, QN_CORRUPT, "%s: species %zu has no symbol of letters, digits and '_', or no positive mass", source->path, s + 1);
   }
   return code == NC_NOERR ? QN_OK : fail(source, code, error);
 }

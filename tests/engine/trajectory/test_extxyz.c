@@ -128,8 +128,23 @@ static void takes_masses_from_a_column(void **state) {
   qn_error error;
   assert_int_equal(parse("2\n" HEAD "Properties=species:S:1:pos:R:3:masses:R:1\nA 1 1 1 2.5\nA 1 2 3 2.5\n", &s, &error), QN_OK);
   assert_true(s.atoms.species[0].mass == 2.5);
+  char *written = NULL; /* and they are written where a symbol does not tell them */
+  size_t size;
+  FILE *file = open_memstream(&written, &size);
+  assert_int_equal(qn_extxyz_write(file, &s.atoms, &s.box, &(qn_extxyz_layout){.velocities = true}, &error), QN_OK);
+  fclose(file);
   qn_extxyz_fini(&s);
+  assert_int_equal(parse(written, &s, &error), QN_OK);
+  assert_true(s.atoms.species[0].mass == 2.5);
+  qn_extxyz_fini(&s);
+  free(written);
   assert_refused("2\n" HEAD "Properties=species:S:1:pos:R:3:masses:R:1\nA 1 1 1 2.5\nA 1 2 3 2.4\n", QN_PARSE, "line 4: mass");
+  static const char *const NAMES[] = {"C\xda", "1A", "A-B", "Copperish"};
+  for (int k = 0; k < 4; k++) {
+    char text[200];
+    snprintf(text, sizeof text, "1\n" HEAD "Properties=species:S:1:pos:R:3:masses:R:1\n%s 1 1 1 2.5\n", NAMES[k]);
+    assert_refused(text, QN_PARSE, "must be letters, digits and '_', 7 characters at most");
+  }
 }
 
 static void refuses_malformed_text(void **state) {
