@@ -112,10 +112,9 @@ CREATE FUNCTION workers_trouble() RETURNS text LANGUAGE sql STABLE AS $$
   FROM workers WHERE seen_at > now() - interval '15 s'
 $$;
 
--- Why a job waits, in a sentence; '' when it does not. The count of those ahead stops at 1000. `trouble` is that of the workers, which is asked for
--- once for a list of jobs.
+-- Why a job waits, in a sentence; '' when it does not. The count of those ahead stops at 1000. `trouble` is that of the workers.
 DROP FUNCTION job_waiting(jobs, boolean);
-CREATE FUNCTION job_waiting(job jobs, counted boolean, trouble text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION job_waiting(job jobs, trouble text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
   parent record;
   ahead bigint;
@@ -142,8 +141,6 @@ BEGIN
                   CASE WHEN job.hold_reason <> '' THEN job.hold_reason ELSE format('attempt %s was lost', job.attempt) END);
   ELSIF trouble <> '' THEN
     RETURN trouble;
-  ELSIF NOT counted THEN
-    RETURN 'waits for a free worker';
   END IF;
   ahead := jobs_ahead(job, 1000);
   RETURN CASE ahead WHEN 0 THEN 'next in line for a free worker' WHEN 1 THEN 'one job is ahead of it'

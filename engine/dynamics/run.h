@@ -48,8 +48,8 @@ typedef struct qn_run_callbacks {
 typedef struct qn_run qn_run;
 
 /* Raised by every change of the engine after which a run gives other bits: a checkpoint goes on only under the revision that wrote it.
- * 1: 0.1.0; 2: the double kernel sums integers, the fast kernel has other tables; 3: the fast
- * kernel's virial has another quantum. */
+ * 1: 0.1.0; 2: the double kernel sums integers, the fast kernel has other tables; 3: its virial has another
+ * quantum. */
 enum { QN_RUN_REVISION = 3 };
 
 /* What of the processor the bits depend on: "x86-64-fma", "x86-64" (without fused multiply-add), or "other". */

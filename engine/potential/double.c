@@ -49,10 +49,11 @@ static double most_slope(const double *knot) {
 /* Of F', which goes on a step below density zero, and straight on from there and from the last knot. */
 static double steepest(const qn_embedding *embedding, int species) {
   const double *knot = embedding->knots[species];
-  double rise = knot[2] - knot[0], c2 = 3.0 * rise - 2.0 * knot[1] - knot[3], c3 = knot[1] + knot[3] - 2.0 * rise;
-  double most = fmax(fabs(3.0 * c3 - 2.0 * c2 + knot[1]), fabs(knot[1] - c2));
+  double below, between = 3.0 * (knot[1] - knot[2] + knot[0]) + knot[3]; /* the other Bezier points of the step below */
+  qn_embedding_at(embedding, species, -1.0 / embedding->scale, &below);
+  double most = fabs(between);
   for (int k = 0; k < embedding->intervals; k++, knot += 2) most = fmax(most, most_slope(knot));
-  return most * embedding->scale;
+  return fmax(most * embedding->scale, fabs(below));
 }
 
 /* Where interval k of the tables ends, A; the last goes on to the cutoff. */

@@ -53,8 +53,7 @@ qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, const qn_embedd
 void qn_fast_free(qn_fast *fast);
 
 /* Forces over the lists, whose inner ones are chosen first when `prune`, and the sums into *result; `atom_energy` may be NULL. Sets *beyond, and gives
- * nothing, when two atoms are nearer than the tables can answer or a sum is larger than its
- * integer: then the reference kernel must. */
+ * nothing, when two atoms are nearer than the tables can answer or a sum is larger than its integer: then the reference kernel must. */
 qn_status qn_fast_compute(qn_fast *fast, qn_lists *lists, bool prune, qn_sums sums, qn_force_result *result, double *atom_energy, bool *beyond,
                           qn_error *error);
 

@@ -249,8 +249,9 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
       scratch->net[axis] += total[axis];
       scratch->beyond |= near_the_limit(total[axis]);
     }
-    if (sums != QN_SUMS_NONE) scratch->beyond |= three_ran_over(sum.shadow, total);
-    if (sums != QN_SUMS_NONE) keep_extra(fast, at, &extra, scratch, sums);
+    if (sums == QN_SUMS_NONE) continue;
+    scratch->beyond |= three_ran_over(sum.shadow, total);
+    keep_extra(fast, at, &extra, scratch, sums);
   }
 }
 

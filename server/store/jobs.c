@@ -22,7 +22,7 @@
 #define PAGE(filter)                                                                                                            \
   "SELECT " COLUMNS("CASE WHEN j.state = 'queued' AND j.run_after <= now()"                                                     \
                     " THEN coalesce(nullif((SELECT workers_trouble()), ''), 'waits for a free worker')"                         \
-                    " WHEN j.state IN ('queued', 'blocked', 'running') THEN job_waiting(ROW(j.*)::jobs, false, '') ELSE '' END") \
+                    " WHEN j.state IN ('queued', 'blocked', 'running') THEN job_waiting(ROW(j.*)::jobs, '') ELSE '' END") \
   " FROM (SELECT * FROM (SELECT * FROM jobs WHERE id < $1::bigint" filter " ORDER BY id DESC LIMIT 1001) most ORDER BY id DESC LIMIT $2::integer) j"   \
   " ORDER BY j.id DESC LIMIT $2::integer"
 _Static_assert(QN_PAGE_LIMIT == 1000, "the inner limit is the largest page and one row more");
@@ -30,7 +30,7 @@ _Static_assert(QN_PAGE_LIMIT == 1000, "the inner limit is the largest page and o
 static const qn_statement list = {"job_list", PAGE("")};
 static const qn_statement list_state = {"job_list_state", PAGE(" AND state = $3::job_state")};
 static const qn_statement get = {
-    "job_get", "SELECT " COLUMNS("job_waiting(j, true, (SELECT workers_trouble()))") " FROM jobs j WHERE j.id = $1::bigint"};
+    "job_get", "SELECT " COLUMNS("job_waiting(j, (SELECT workers_trouble()))") " FROM jobs j WHERE j.id = $1::bigint"};
 
 static const qn_statement attempts = {
     "job_attempts",

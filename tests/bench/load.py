@@ -168,18 +168,18 @@ class Load:
         streams.over.set()
         streams.join(10)
 
-    def claims(self, crowd, note):
+    def claims(self, note=""):
         """Claims from a table of finished and waiting jobs of twenty people, in a database of its own."""
-        self.sql(f"CREATE DATABASE {crowd}")
-        url = self.environment["DATABASE_URL"].replace("/quenchd?", f"/{crowd}?")
+        self.sql("CREATE DATABASE crowd")
+        url = self.environment["DATABASE_URL"].replace("/quenchd?", "/crowd?")
         subprocess.run([self.quenchd, "migrate"], env=self.environment | {"DATABASE_URL": url}, check=True, capture_output=True)
         self.sql("ALTER TABLE jobs DISABLE TRIGGER jobs_changed;"
                  "INSERT INTO jobs (kind, state, priority, submitted_by, finished_at)"
                  " SELECT 'simulation', CASE WHEN n % 2 = 0 THEN 'queued'::job_state ELSE 'succeeded' END, n % 3, 'person ' || n % 20,"
                  f" CASE WHEN n % 2 = 1 THEN now() END FROM generate_series(1, {2 * JOBS}) n;"
-                 "ALTER TABLE jobs ENABLE TRIGGER jobs_changed; ANALYZE jobs", crowd)
+                 "ALTER TABLE jobs ENABLE TRIGGER jobs_changed; ANALYZE jobs", "crowd")
         done = subprocess.run([self.claimer, str(CLAIMS)], env=self.environment | {"DATABASE_URL": url}, check=True, capture_output=True, text=True)
-        self.sql(f"DROP DATABASE {crowd}")
+        self.sql("DROP DATABASE crowd")
         self.add(row(f"claim, {JOBS} jobs queued and as many done{note}", [float(line) for line in done.stdout.split()], LIMITS_MS["claim"]))
 
     def add(self, found):
@@ -205,12 +205,12 @@ def main():
     try:
         with load.service():
             load.until(lambda: load.ask("/readyz"), 30)
-            load.claims("calm", ", cores idle")
+            load.claims(", cores idle")
             load.busy()
             load.reads()
             load.posts(0)
             load.streams()
-            load.claims("crowd", "")
+            load.claims()
             running = load.ask("/v1/jobs?state=running")["items"]
     finally:
         shutil.rmtree(folder, ignore_errors=True)

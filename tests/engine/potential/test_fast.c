@@ -327,17 +327,24 @@ static void sums_of_many(void **state) {
   }
 }
 
+/* `count` atoms of the potential's first species. */
+static qn_atoms at_the_origin(const qn_eam *eam, int64_t count) {
+  qn_atoms atoms;
+  qn_error error;
+  check_status(qn_atoms_init(&atoms, count, &error), &error);
+  atoms.species_count = eam->species_count;
+  memcpy(atoms.species, eam->species, sizeof atoms.species);
+  return atoms;
+}
+
 /* Where the pair term has no answer at distances at which densities are long over, pairs are looked for all the same. */
 static void near_beyond_the_density(void **state) {
   (void)state;
   static const qn_precision PRECISIONS[] = {QN_PRECISION_DOUBLE, QN_PRECISION_FAST};
   qn_eam eam = flat(1e9, 3.0, 0.5);
   qn_box box = {.length = {40, 40, 40}};
-  qn_atoms atoms;
+  qn_atoms atoms = at_the_origin(&eam, 2);
   qn_error error;
-  check_status(qn_atoms_init(&atoms, 2, &error), &error);
-  atoms.species_count = 2;
-  memcpy(atoms.species, eam.species, sizeof atoms.species);
   for (int p = 0; p < 2; p++)
     for (double r = 0.5; r < 6.0; r += 0.125) {
       qn_force *force;
@@ -357,11 +364,8 @@ static void close_pairs(void **state) {
   (void)state;
   qn_eam eam = potential(CUZR);
   qn_box box = {.length = {40, 40, 40}};
-  qn_atoms atoms;
+  qn_atoms atoms = at_the_origin(&eam, 3);
   qn_error error;
-  check_status(qn_atoms_init(&atoms, 3, &error), &error);
-  atoms.species_count = 2;
-  memcpy(atoms.species, eam.species, sizeof atoms.species);
   atoms.type[1] = 1;
   for (int axis = 0; axis < 3; axis++) atoms.r[axis][2] = 20.0;
   qn_force *fast;
