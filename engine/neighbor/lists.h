@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "engine/base/instructions.h"
+#include "engine/base/memory.h"
 #include "engine/model/atoms.h"
 #include "engine/model/box.h"
 #include "engine/neighbor/bricks.h"
@@ -53,7 +54,7 @@ typedef struct qn_brick_lists {
 
 /* Workspace of one thread. */
 typedef struct qn_lists_scratch {
-  qn_surroundings about;
+  _Alignas(QN_MEMORY_APART) qn_surroundings about;
   qn_site *sites;              /* of the brick at hand; room for those of the largest, the padding and a vector */
   int32_t *place[3];           /* the same positions, by axis */
   int64_t site_capacity;

@@ -11,6 +11,7 @@
 #ifndef QN_POTENTIAL_DOUBLE_H
 #define QN_POTENTIAL_DOUBLE_H
 
+#include "engine/base/memory.h"
 #include "engine/neighbor/lists.h"
 #include "engine/potential/embedding.h"
 #include "engine/potential/kernel.h"
@@ -26,7 +27,7 @@ __extension__ typedef __int128 qn_double_quanta;
 
 /* Workspace of one thread. */
 typedef struct qn_double_scratch {
-  double *low, *high;      /* [sites][2] of the brick at hand: x, y; z, tag */
+  _Alignas(QN_MEMORY_APART) double *low, *high; /* [sites][2] of the brick at hand: x, y; z, tag */
   int64_t site_capacity;
   double *stage;           /* what the first stride of a pass leaves for the second, for one atom */
   int64_t stage_capacity;

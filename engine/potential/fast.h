@@ -3,6 +3,7 @@
 #ifndef QN_POTENTIAL_FAST_H
 #define QN_POTENTIAL_FAST_H
 
+#include "engine/base/memory.h"
 #include "engine/potential/embedding.h"
 #include "engine/potential/fast_tables.h"
 #include "engine/potential/kernel.h"
@@ -11,7 +12,7 @@ enum { QN_FAST_STAGE = 6 /* numbers of 32 bits a neighbour that the stage holds 
 
 /* Workspace of one thread. */
 typedef struct qn_fast_scratch {
-  float *stage;             /* what the first stride of a pass leaves for the second, for one atom */
+  _Alignas(QN_MEMORY_APART) float *stage; /* what the first stride of a pass leaves for the second, for one atom */
   int64_t stage_capacity;
   int32_t *density;         /* of the atoms of a brick, quanta */
   int64_t atom_capacity;
