@@ -46,6 +46,7 @@ INLINE lanes_i i_from_f(lanes_f a) { return _mm256_cvtps_epi32(a); }
 /* (a & mask) | b */
 INLINE lanes_i i_and_or(lanes_i a, lanes_i mask, lanes_i b) { return _mm256_or_si256(_mm256_and_si256(a, mask), b); }
 INLINE lanes_m f_less(lanes_f a, lanes_f b) { return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
+INLINE lanes_m i_less(lanes_i a, lanes_i b) { return _mm256_cmpgt_epi32(b, a); }
 INLINE lanes_m i_equal(lanes_i a, lanes_i b) { return _mm256_cmpeq_epi32(a, b); }
 INLINE lanes_m m_and(lanes_m a, lanes_m b) { return _mm256_and_si256(a, b); }
 INLINE lanes_m m_and_not(lanes_m a, lanes_m b) { return _mm256_andnot_si256(b, a); }
@@ -76,6 +77,17 @@ INLINE void load_sites(const void *base, const uint16_t *entry, lanes_i *x, lane
   *z = _mm256_unpacklo_epi64(ab1, cd1), *w = _mm256_unpackhi_epi64(ab1, cd1);
 }
 
+/* Add to rows of 16 bytes at base + 8 entry. Of entries that are the same one may be lost. */
+INLINE void add_sites(void *base, const uint16_t *entry, lanes_i x, lanes_i y, lanes_i z, lanes_i w) {
+  __m256i xy0 = _mm256_unpacklo_epi32(x, y), xy1 = _mm256_unpackhi_epi32(x, y), zw0 = _mm256_unpacklo_epi32(z, w), zw1 = _mm256_unpackhi_epi32(z, w);
+  const __m256i row[4] = {_mm256_unpacklo_epi64(xy0, zw0), _mm256_unpackhi_epi64(xy0, zw0), _mm256_unpacklo_epi64(xy1, zw1), _mm256_unpackhi_epi64(xy1, zw1)};
+  for (int k = 0; k < 4; k++) {
+    __m128i *one = (__m128i *)((char *)base + 8 * (uint64_t)entry[k]), *other = (__m128i *)((char *)base + 8 * (uint64_t)entry[k + 4]);
+    __m256i sum = _mm256_add_epi32(_mm256_inserti128_si256(_mm256_castsi128_si256(_mm_load_si128(one)), _mm_load_si128(other), 1), row[k]);
+    _mm_store_si128(one, _mm256_castsi256_si128(sum)), _mm_store_si128(other, _mm256_extracti128_si256(sum, 1));
+  }
+}
+
 /* Rows of four floats at base + offset (bytes, of either sign). */
 INLINE void load_rows(const float *base, const int32_t *offset, lanes_f row[4]) {
 #define ROW(k) _mm_load_ps((const float *)((const char *)base + offset[k]))
@@ -86,6 +98,24 @@ INLINE void load_rows(const float *base, const int32_t *offset, lanes_f row[4]) 
   __m256d cd0 = _mm256_castps_pd(_mm256_unpacklo_ps(c, d)), cd1 = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
   row[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab0, cd0)), row[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab0, cd0));
   row[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab1, cd1)), row[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab1, cd1));
+}
+
+/* Two cubics at each of the places u, whose coefficients follow one another in rows of eight floats at base + offset (bytes, of either sign). Four lanes of
+ * either go through one evaluation together, so that whole rows are loaded and nothing is put together before. */
+INLINE void two_cubics(const float *base, const int32_t *offset, const float *u, lanes_f *first, lanes_f *second) {
+  __m256 value[2];
+  for (int half = 0; half < 2; half++) {
+#define ROW(k) _mm256_load_ps((const float *)((const char *)base + offset[4 * half + (k)]))
+    __m256 a = ROW(0), b = ROW(1), c = ROW(2), d = ROW(3), at = _mm256_broadcast_ps((const __m128 *)(u + 4 * half));
+#undef ROW
+    __m256d ab0 = _mm256_castps_pd(_mm256_unpacklo_ps(a, b)), ab1 = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+    __m256d cd0 = _mm256_castps_pd(_mm256_unpacklo_ps(c, d)), cd1 = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
+    __m256 c2 = _mm256_castpd_ps(_mm256_unpacklo_pd(ab1, cd1)), c3 = _mm256_castpd_ps(_mm256_unpackhi_pd(ab1, cd1));
+    __m256 c0 = _mm256_castpd_ps(_mm256_unpacklo_pd(ab0, cd0)), c1 = _mm256_castpd_ps(_mm256_unpackhi_pd(ab0, cd0));
+    value[half] = f_fma(f_fma(f_fma(c3, at, c2), at, c1), at, c0);
+  }
+  *first = _mm256_insertf128_ps(value[0], _mm256_castps256_ps128(value[1]), 1);
+  *second = _mm256_permute2f128_ps(value[0], value[1], 0x31);
 }
 
 /* The words of eight that a mask chooses, moved together. */

@@ -39,6 +39,7 @@ INLINE lanes_f f_from_i(lanes_i a) { return _mm512_cvtepi32_ps(a); }
 INLINE lanes_i i_from_f(lanes_f a) { return _mm512_cvtps_epi32(a); }
 INLINE lanes_i i_and_or(lanes_i a, lanes_i mask, lanes_i b) { return _mm512_ternarylogic_epi32(a, mask, b, 0xEA); }
 INLINE lanes_m f_less(lanes_f a, lanes_f b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+INLINE lanes_m i_less(lanes_i a, lanes_i b) { return _mm512_cmplt_epi32_mask(a, b); }
 INLINE lanes_m i_equal(lanes_i a, lanes_i b) { return _mm512_cmpeq_epi32_mask(a, b); }
 INLINE lanes_m m_and(lanes_m a, lanes_m b) { return (lanes_m)(a & b); }
 INLINE lanes_m m_and_not(lanes_m a, lanes_m b) { return (lanes_m)(a & ~b); }

@@ -64,6 +64,7 @@ INLINE lanes_i i_from_f(lanes_f a) {
 }
 INLINE lanes_i i_and_or(lanes_i a, lanes_i mask, lanes_i b) { EACH a.v[k] = (a.v[k] & mask.v[k]) | b.v[k]; return a; }
 INLINE lanes_m f_less(lanes_f a, lanes_f b) { lanes_m o; EACH o.v[k] = -(a.v[k] < b.v[k]); return o; }
+INLINE lanes_m i_less(lanes_i a, lanes_i b) { lanes_m o; EACH o.v[k] = -(a.v[k] < b.v[k]); return o; }
 INLINE lanes_m i_equal(lanes_i a, lanes_i b) { lanes_m o; EACH o.v[k] = -(a.v[k] == b.v[k]); return o; }
 INLINE lanes_m m_and(lanes_m a, lanes_m b) { EACH a.v[k] &= b.v[k]; return a; }
 INLINE lanes_m m_and_not(lanes_m a, lanes_m b) { EACH a.v[k] &= ~b.v[k]; return a; }
@@ -81,11 +82,29 @@ INLINE void load_sites(const void *base, const uint16_t *entry, lanes_i *x, lane
   }
 }
 
+INLINE void add_sites(void *base, const uint16_t *entry, lanes_i x, lanes_i y, lanes_i z, lanes_i w) {
+  EACH {
+    uint32_t row[4];
+    char *to = (char *)base + 8 * (size_t)entry[k];
+    memcpy(row, to, sizeof row);
+    row[0] += (uint32_t)x.v[k], row[1] += (uint32_t)y.v[k], row[2] += (uint32_t)z.v[k], row[3] += (uint32_t)w.v[k];
+    memcpy(to, row, sizeof row);
+  }
+}
+
 INLINE void load_rows(const float *base, const int32_t *offset, lanes_f row[4]) {
   EACH {
     float at[4];
     memcpy(at, (const char *)base + offset[k], sizeof at);
     for (int c = 0; c < 4; c++) row[c].v[k] = at[c];
+  }
+}
+
+INLINE void two_cubics(const float *base, const int32_t *offset, const float *u, lanes_f *first, lanes_f *second) {
+  lanes_f row[4], *const value[2] = {first, second}, at = f_load(u);
+  for (int which = 0; which < 2; which++) {
+    load_rows(base + 4 * which, offset, row);
+    *value[which] = f_fma(f_fma(f_fma(row[3], at, row[2]), at, row[1]), at, row[0]);
   }
 }
 

@@ -143,7 +143,7 @@ static qn_status append(qn_brick *brick, int32_t start, int32_t count, const int
   return QN_OK;
 }
 
-qn_status qn_bricks_surround(qn_bricks *bricks, int64_t b, qn_surroundings *about, qn_error *error) {
+qn_status qn_bricks_surround(qn_bricks *bricks, int64_t b, bool half, qn_surroundings *about, qn_error *error) {
   qn_brick *brick = &bricks->brick[b];
   const int *cells = bricks->cells, *margin = bricks->margin;
   int64_t needed = 1;
@@ -173,6 +173,7 @@ qn_status qn_bricks_surround(qn_bricks *bricks, int64_t b, qn_surroundings *abou
         }
         if (square >= bricks->reach * bricks->reach) continue;
         int64_t c = cell_number(bricks, cell);
+        if (half && c < b * cells_of_brick(bricks)) continue;
         int32_t start = bricks->cell_start[c], count = bricks->cell_start[c + 1] - start;
         if (count == 0) continue;
         qn_status status = append(brick, start, count, shift, error);

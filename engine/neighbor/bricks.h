@@ -7,6 +7,7 @@
 #ifndef QN_NEIGHBOR_BRICKS_H
 #define QN_NEIGHBOR_BRICKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/base/status.h"
@@ -60,8 +61,9 @@ void qn_bricks_fini(qn_bricks *bricks);
 /* Sort the atoms, which must stand inside the box. */
 qn_status qn_bricks_sort(qn_bricks *bricks, const qn_atoms *atoms, const qn_box *box, qn_error *error);
 
-/* Find the stretches of brick `b` and the cells about it. QN_BLOWUP when more sites surround it than matter can have. */
-qn_status qn_bricks_surround(qn_bricks *bricks, int64_t b, qn_surroundings *about, qn_error *error);
+/* Find the stretches of brick `b` and the cells about it; when `half`, without those of the bricks before it. QN_BLOWUP when more sites surround it than
+ * matter can have. */
+qn_status qn_bricks_surround(qn_bricks *bricks, int64_t b, bool half, qn_surroundings *about, qn_error *error);
 void qn_surroundings_fini(qn_surroundings *about);
 
 /* Index of a cell in qn_surroundings. */

@@ -18,13 +18,14 @@ enum {
 /* A. Displacements are kept in single precision. */
 #define SLACK 1e-3
 
-qn_status qn_lists_init(qn_lists *lists, const qn_atoms *atoms, const qn_lists_ranges *ranges, double skin, qn_instructions instructions, int threads,
-                        qn_error *error) {
+qn_status qn_lists_init(qn_lists *lists, const qn_atoms *atoms, const qn_lists_ranges *ranges, bool half, double skin, qn_instructions instructions,
+                        int threads, qn_error *error) {
   static const qn_lists_kernel *const KERNELS[QN_INSTRUCTIONS_COUNT] = {&qn_lists_avx512, &qn_lists_avx2, &qn_lists_portable};
   *lists = (qn_lists){.kernel = KERNELS[instructions],
                       .ranges = *ranges,
                       .species_count = atoms->species_count,
                       .threads = threads,
+                      .half = half,
                       .count = atoms->count,
                       .quantum = ldexp(ranges->reach, -QN_LISTS_REACH_BITS),
                       .outer_skin = skin > 0.0 ? skin : OUTER_SKIN};
@@ -49,6 +50,8 @@ void qn_lists_fini(qn_lists *lists) {
     qn_surroundings_fini(&scratch->about);
     free(scratch->sites);
     for (int axis = 0; axis < 3; axis++) free(scratch->place[axis]);
+    free(scratch->at);
+    free(scratch->shell);
     free(scratch->column);
   }
   free(lists->scratch);
@@ -56,9 +59,9 @@ void qn_lists_fini(qn_lists *lists) {
     qn_brick_lists *brick = &lists->brick[b];
     free(brick->outer);
     free(brick->outer_count);
-    free(brick->core);
-    free(brick->shell);
+    free(brick->inner);
     free(brick->count);
+    free(brick->self);
   }
   free(lists->brick);
   free(lists->type);
@@ -91,9 +94,11 @@ bool qn_lists_room(qn_brick_lists *lists, int64_t atoms) {
   int64_t room = atoms + atoms / 8 + 8;
   free(lists->outer_count);
   free(lists->count);
+  free(lists->self);
   lists->outer_count = qn_memory_alloc((size_t)room, sizeof *lists->outer_count);
   lists->count = qn_memory_alloc((size_t)room, sizeof *lists->count);
-  lists->atom_capacity = lists->outer_count == NULL || lists->count == NULL ? 0 : room;
+  lists->self = qn_memory_alloc((size_t)room, sizeof *lists->self);
+  lists->atom_capacity = lists->outer_count == NULL || lists->count == NULL || lists->self == NULL ? 0 : room;
   return lists->atom_capacity > 0;
 }
 
@@ -101,7 +106,11 @@ bool qn_lists_site_room(qn_lists_scratch *scratch, int64_t sites) {
   if (scratch->sites != NULL && sites <= scratch->site_capacity) return true; /* no sites have their padding, too */
   size_t room = (size_t)(sites + sites / 8 + 2 * QN_LISTS_PAD);
   free(scratch->sites);
+  free(scratch->at);
+  free(scratch->shell);
   bool there = (scratch->sites = qn_memory_alloc(room, sizeof *scratch->sites)) != NULL;
+  there &= (scratch->at = qn_memory_alloc(room, sizeof *scratch->at)) != NULL;
+  there &= (scratch->shell = qn_memory_alloc(room, sizeof *scratch->shell)) != NULL;
   for (int axis = 0; axis < 3; axis++) {
     free(scratch->place[axis]);
     there &= (scratch->place[axis] = qn_memory_alloc(room, sizeof(int32_t))) != NULL;

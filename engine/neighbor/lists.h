@@ -1,5 +1,5 @@
-/* Neighbour lists by brick: for every atom all neighbours within range and skin, complete (each pair twice), so that a kernel sums into one atom
- * alone and no two threads write to one place.
+/* Neighbour lists by brick: for every atom all neighbours within range and skin. Complete lists hold each pair twice, so that a kernel sums into one atom
+ * alone; half lists hold it once, at the atom that comes first by place, and a kernel sees to the other (engine/potential/shares.h).
  *
  * Atoms are sorted into bricks (bricks.h). The atoms of a brick and all that surrounds them are its sites, some thousand, and lists name sites by
  * 16 bits however large the system is: a kernel copies the sites of a brick to an array that stays in the nearest caches.
@@ -24,7 +24,8 @@
 
 enum {
   QN_LISTS_REACH_BITS = 28, /* log2 of the reach in quanta */
-  QN_LISTS_PAD = 16         /* every list of an atom is padded to a multiple of this, or of the lanes if they are fewer */
+  QN_LISTS_LANES = 8,       /* inner lists of an atom are padded to a multiple of this; outer ones to one of the kernel's lanes */
+  QN_LISTS_PAD = 16         /* entries, sites or atoms that a kernel may touch beyond the end */
 };
 
 /* How far pairs of species matter, A, by species of the atoms. */
@@ -44,11 +45,12 @@ typedef struct qn_site {
  * the site after the last, which is one to five reaches away from every atom of the brick. */
 typedef struct qn_brick_lists {
   uint16_t *outer;
-  uint16_t *core, *shell;
+  uint16_t *inner;                 /* for each atom the core, and after it the shell */
   int32_t *outer_count;            /* [atoms] without padding */
-  uint16_t (*count)[2];            /* [atoms] of core and shell, with padding */
-  int64_t outer_capacity, core_capacity, shell_capacity, atom_capacity;
-  int32_t most;                    /* the longest core and shell of one atom together */
+  uint16_t (*count)[2];            /* [atoms] entries that are to be taken for core, with as many of the shell as fill them up; and the rest, with padding */
+  uint16_t *self;                  /* [atoms] the atom's own site */
+  int64_t outer_capacity, inner_capacity, atom_capacity;
+  int32_t most;                    /* entries of the longest inner list */
   bool near;                       /* a pair may come nearer than ranges.near while the inner lists last */
 } qn_brick_lists;
 
@@ -57,6 +59,8 @@ typedef struct qn_lists_scratch {
   _Alignas(QN_MEMORY_APART) qn_surroundings about;
   qn_site *sites;              /* of the brick at hand; room for those of the largest, the padding and a vector */
   int32_t *place[3];           /* the same positions, by axis */
+  int32_t *at;                 /* the place of each site */
+  uint16_t *shell;             /* entries of the atom at hand; room for all sites */
   int64_t site_capacity;
   int32_t (*column)[2];        /* first and last + 1 site of the columns around a cell */
   float inner_moved, outer_moved; /* A^2, largest displacement since the lists were made */
@@ -80,6 +84,7 @@ struct qn_lists {
   qn_bricks bricks;
   qn_lists_ranges ranges;
   int species_count, threads;
+  bool half;                       /* each pair once */
   int64_t count;
   double quantum;                  /* A */
   double outer_skin, inner_skin;   /* A */
@@ -100,9 +105,10 @@ struct qn_lists {
   int32_t box_quanta[3];           /* the box length, modulo 2^32 */
 };
 
-/* Workspace for `atoms` (number and species stay); skin in A, 0 for the default. Free with qn_lists_fini, also after a failure. */
-qn_status qn_lists_init(qn_lists *lists, const qn_atoms *atoms, const qn_lists_ranges *ranges, double skin, qn_instructions instructions, int threads,
-                        qn_error *error);
+/* Workspace for `atoms` (number and species stay); skin in A, 0 for the default. Free with qn_lists_fini, also after a failure. Half lists leave out an
+ * atom's own images, which are out of reach as long as the box is. */
+qn_status qn_lists_init(qn_lists *lists, const qn_atoms *atoms, const qn_lists_ranges *ranges, bool half, double skin, qn_instructions instructions,
+                        int threads, qn_error *error);
 void qn_lists_fini(qn_lists *lists);
 
 /* Take over the positions of `atoms` in `box` and see to it that outer lists hold for them; *prune when the inner ones have to be chosen anew, which

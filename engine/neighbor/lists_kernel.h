@@ -96,9 +96,10 @@ static int columns_about(const qn_bricks *bricks, const qn_surroundings *about, 
   return columns;
 }
 
-/* Sites of the columns within `limit` of one of them, padded; returns how many. */
-INLINE int search(const qn_lists_scratch *scratch, int columns, int32_t self, lanes_f limit, uint16_t *list) {
+/* Sites of the columns within `limit` of one of them, or only those of later places; returns how many. */
+INLINE int search(const qn_lists_scratch *scratch, int columns, int32_t self, lanes_f limit, uint16_t *list, const bool half) {
   centre c = centre_of(scratch->sites[self]);
+  const lanes_i own = i_set(scratch->at[self]);
   const int32_t *X = scratch->place[0], *Y = scratch->place[1], *Z = scratch->place[2];
   int found = 0;
   for (int q = 0; q < columns; q++) {
@@ -106,7 +107,10 @@ INLINE int search(const qn_lists_scratch *scratch, int columns, int32_t self, la
     for (int32_t s = scratch->column[q][0]; s < to; s += LANES) {
       lanes_f square = square_of(between(c, i_load(X + s), i_load(Y + s), i_load(Z + s)));
       lanes_m near = m_and(f_less(square, limit), m_first(to - s));
-      if (self >= s && self < s + LANES) near = m_and_not(near, m_and_not(m_first(self - s + 1), m_first(self - s)));
+      if (half)
+        near = m_and(near, i_less(own, i_load(scratch->at + s)));
+      else if (self >= s && self < s + LANES)
+        near = m_and_not(near, m_and_not(m_first(self - s + 1), m_first(self - s)));
       found += put_sites(list + found, s, near);
     }
   }
@@ -116,7 +120,7 @@ INLINE int search(const qn_lists_scratch *scratch, int columns, int32_t self, la
 static qn_status build(qn_lists *lists, int64_t b, qn_lists_scratch *scratch) {
   const qn_bricks *bricks = &lists->bricks;
   qn_surroundings *about = &scratch->about;
-  qn_status status = qn_bricks_surround(&lists->bricks, b, about, &scratch->error);
+  qn_status status = qn_bricks_surround(&lists->bricks, b, lists->half, about, &scratch->error);
   if (status != QN_OK) return status;
   const qn_brick *brick = &bricks->brick[b];
   qn_brick_lists *own = &lists->brick[b];
@@ -127,6 +131,9 @@ static qn_status build(qn_lists *lists, int64_t b, qn_lists_scratch *scratch) {
     const qn_site *row = &scratch->sites[s < sites ? s : sites];
     scratch->place[0][s] = row->x, scratch->place[1][s] = row->y, scratch->place[2][s] = row->z;
   }
+  int32_t site = 0;
+  for (int32_t k = 0; k < brick->stretch_count; k++)
+    for (int32_t s = 0; s < brick->stretches[k].count; s++) scratch->at[site++] = brick->stretches[k].start + s;
   lanes_f limit = f_set(square_quanta(lists, bricks->reach));
   int64_t used = 0, atom = 0;
   for (int x = 0; x < bricks->cells[0]; x++)
@@ -139,8 +146,9 @@ static qn_status build(qn_lists *lists, int64_t b, qn_lists_scratch *scratch) {
         for (int32_t self = first; self < end; self++, atom++) {
           if (!qn_lists_grow(&own->outer, &own->outer_capacity, used, used + sites + 2 * QN_LISTS_PAD)) return qn_lists_no_memory(scratch);
           uint16_t *list = own->outer + used;
-          int found = search(scratch, columns, self, limit, list);
+          int found = lists->half ? search(scratch, columns, self, limit, list, true) : search(scratch, columns, self, limit, list, false);
           own->outer_count[atom] = found;
+          own->self[atom] = (uint16_t)self;
           for (; found % LANES != 0; found++) list[found] = (uint16_t)(2 * sites);
           used += found;
         }
@@ -148,7 +156,7 @@ static qn_status build(qn_lists *lists, int64_t b, qn_lists_scratch *scratch) {
   return QN_OK;
 }
 
-/* The lists of one atom hold core and shell at the present positions; limits are squares by species. */
+/* Core and shell of one atom at the present positions; limits are squares by species. */
 INLINE void choose(const qn_lists *lists, const qn_site *sites, qn_site row, const uint16_t *outer, int outer_count, const float *core_limit,
                    const float *shell_limit, lanes_f near, uint16_t *core, uint16_t *shell, int found[2], lanes_m *any_near) {
   centre c = centre_of(row);
@@ -182,25 +190,25 @@ static qn_status prune(qn_lists *lists, int64_t b, qn_lists_scratch *scratch) {
       shell_limit[a][s] = square_quanta(lists, lists->ranges.shell[a][s] + lists->inner_skin);
     }
   const uint16_t *outer = own->outer;
-  int64_t used[2] = {0, 0};
+  int64_t used = 0;
   lanes_f near = f_set(square_quanta(lists, lists->ranges.near + lists->inner_skin));
   lanes_m any_near = m_first(0);
   own->most = 0;
   for (int64_t atom = 0; atom < brick->count; atom++) {
     qn_site row = lists->rows[brick->first + atom];
     int outer_count = (own->outer_count[atom] + LANES - 1) / LANES * LANES, found[2] = {0, 0};
-    if (!qn_lists_grow(&own->core, &own->core_capacity, used[0], used[0] + outer_count + 2 * LANES) ||
-        !qn_lists_grow(&own->shell, &own->shell_capacity, used[1], used[1] + outer_count + 2 * LANES))
-      return qn_lists_no_memory(scratch);
-    uint16_t *to[2] = {own->core + used[0], own->shell + used[1]};
-    choose(lists, scratch->sites, row, outer, outer_count, core_limit[row.tag], shell_limit[row.tag], near, to[0], to[1], found, &any_near);
+    if (!qn_lists_grow(&own->inner, &own->inner_capacity, used, used + outer_count + 2 * QN_LISTS_PAD)) return qn_lists_no_memory(scratch);
+    uint16_t *list = own->inner + used;
+    choose(lists, scratch->sites, row, outer, outer_count, core_limit[row.tag], shell_limit[row.tag], near, list, scratch->shell, found, &any_near);
     outer += outer_count;
-    for (int kind = 0; kind < 2; kind++) {
-      for (; found[kind] % LANES != 0; found[kind]++) to[kind][found[kind]] = none;
-      own->count[atom][kind] = (uint16_t)found[kind];
-      used[kind] += found[kind];
-    }
-    if (found[0] + found[1] > own->most) own->most = found[0] + found[1];
+    int count = found[0] + found[1];
+    memcpy(list + found[0], scratch->shell, (size_t)found[1] * sizeof *list);
+    for (; count % QN_LISTS_LANES != 0; count++) list[count] = none;
+    int core = (found[0] + QN_LISTS_LANES - 1) / QN_LISTS_LANES * QN_LISTS_LANES;
+    own->count[atom][0] = (uint16_t)core;
+    own->count[atom][1] = (uint16_t)(count - core);
+    used += count;
+    if (count > own->most) own->most = count;
   }
   own->near = m_bits(any_near) != 0;
   return QN_OK;

@@ -125,7 +125,7 @@ static void density(qn_double *self, int64_t b, qn_double_scratch *scratch) {
   const qn_lists *lists = self->lists;
   const qn_brick *brick = &lists->bricks.brick[b];
   const qn_brick_lists *own = &lists->brick[b];
-  const uint16_t *entry = own->core;
+  const uint16_t *entry = own->inner;
   const lanes_d nearest = d_set(self->nearest * self->nearest), to_quanta = d_set(QN_DOUBLE_QUANTUM / self->density_quantum);
   gather(self, brick, 0, scratch);
   for (int64_t atom = 0; atom < brick->count; atom++) {
@@ -134,7 +134,7 @@ static void density(qn_double *self, int64_t b, qn_double_scratch *scratch) {
     int count = own->count[atom][0];
     lanes_d least = d_set(1e30);
     const double *end = approach(self, scratch, entry, count, centre, scratch->stage, &least, true, false);
-    entry += count;
+    entry += count + own->count[atom][1];
     if (d_any_less(least, nearest)) {
       int32_t id = lists->bricks.order[at];
       if (id < scratch->bad) scratch->bad = id;
@@ -172,17 +172,17 @@ INLINE void forces_of_brick(qn_double *self, int64_t b, qn_double_scratch *scrat
   const qn_lists *lists = self->lists;
   const qn_brick *brick = &lists->bricks.brick[b];
   const qn_brick_lists *own = &lists->brick[b];
-  const uint16_t *core = own->core, *shell = own->shell;
+  const uint16_t *entry = own->inner;
   const lanes_d scale = d_set(self->r_scale);
   gather(self, brick, 1, scratch);
   for (int64_t atom = 0; atom < brick->count; atom++) {
     int64_t at = brick->first + atom, slot = 2 * (int64_t)lists->type[at] * self->step * self->slot;
     const double centre[3] = {self->low[2 * at], self->low[2 * at + 1], self->high[1][2 * at]};
-    int core_count = own->count[atom][0], shell_count = own->count[atom][1];
+    const int core = own->count[atom][0], terms = core + own->count[atom][1];
     lanes_d unused = d_set(0.0);
-    const double *middle = approach(self, scratch, core, core_count, centre, scratch->stage, &unused, true, true);
-    const double *end = approach(self, scratch, shell, shell_count, centre, (double *)middle, &unused, false, true);
-    core += core_count, shell += shell_count;
+    const double *middle = approach(self, scratch, entry, core, centre, scratch->stage, &unused, true, true);
+    const double *end = approach(self, scratch, entry + core, terms - core, centre, (double *)middle, &unused, false, true);
+    entry += terms;
 
     const double *pair = self->pair + slot, *here = self->here + slot, *there = symmetric ? NULL : self->there + slot;
     const lanes_d mine = d_set(self->high[1][2 * at + 1]);
@@ -206,7 +206,6 @@ INLINE void forces_of_brick(qn_double *self, int64_t b, qn_double_scratch *scrat
       lanes_d phi = d_mul(value_of(z2), inverse);
       add_pair(&of, stage, d_mul(d_mul(d_sub(d_mul(slope_of(z2), scale), phi), inverse), inverse), phi, wanted, split);
     }
-    int64_t terms = core_count + shell_count;
     for (int axis = 0; axis < 3; axis++) self->force[4 * at + axis] = rounded_total(&of.f[axis], terms, split) * QN_DOUBLE_QUANTUM;
     if (wanted == QN_SUMS_ALL) self->energy[at] += 0.5 * rounded_total(&of.energy, terms, split) * QN_DOUBLE_QUANTUM;
     for (int v = 0; v < (wanted == QN_SUMS_NONE ? 0 : wanted == QN_SUMS_PRESSURE ? 3 : 6); v++) scratch->virial[v] += total(&of.virial[v], terms, split);

@@ -4,18 +4,28 @@
 #define QN_POTENTIAL_FAST_H
 
 #include "engine/base/memory.h"
+#include "engine/base/turns.h"
 #include "engine/potential/embedding.h"
 #include "engine/potential/fast_tables.h"
 #include "engine/potential/kernel.h"
+#include "engine/potential/shares.h"
 
 enum { QN_FAST_STAGE = 6 /* numbers of 32 bits a neighbour that the stage holds */ };
+
+/* Three sums of force have one shadow, of x + 64 y + 64^2 z in units of 2^18 quanta: one does not make up for what another is off by, up to some 31 times what
+ * an integer holds. */
+#define QN_FAST_APART 64.0f
+#define QN_FAST_COARSE 0x1p-18f
 
 /* Workspace of one thread. */
 typedef struct qn_fast_scratch {
   _Alignas(QN_MEMORY_APART) float *stage; /* what the first stride of a pass leaves for the second, for one atom */
   int64_t stage_capacity;
-  int32_t *density;         /* of the atoms of a brick, quanta */
-  int64_t atom_capacity;
+  /* The share of the brick at hand, by site. */
+  int32_t *density;         /* quanta */
+  qn_site *force;           /* what is to be taken from the force, quanta; and QN_FAST_COARSE of a sum of the three, when more than forces is wanted */
+  int64_t *pairs;           /* energy of pairs, quanta; when wanted */
+  int64_t site_capacity;
   int64_t virial[6];        /* quanta */
   int64_t net[3];           /* sum of all forces, quanta */
   bool beyond;              /* a pair is nearer than the tables answer, or a sum is larger than its integer */
@@ -24,13 +34,13 @@ typedef struct qn_fast_scratch {
 
 typedef struct qn_fast qn_fast;
 
-/* One instruction set. Each runs over one brick, for one thread; `sites` is room for what surrounds it. */
+/* One instruction set. Each runs over one brick, for one thread, and sums into its share; `sites` is room for what surrounds it. */
 typedef struct qn_fast_kernel {
-  void (*density)(qn_fast *fast, int64_t brick, qn_site *sites, qn_fast_scratch *scratch); /* first pass: densities, F, F' */
+  void (*density)(qn_fast *fast, int64_t brick, qn_site *sites, qn_fast_scratch *scratch); /* first pass */
   void (*force)(qn_fast *fast, int64_t brick, qn_site *sites, qn_fast_scratch *scratch);   /* second pass */
 } qn_fast_kernel;
 
-extern const qn_fast_kernel qn_fast_avx512, qn_fast_avx2, qn_fast_portable;
+extern const qn_fast_kernel qn_fast_avx2, qn_fast_portable;
 
 struct qn_fast {
   const qn_fast_kernel *kernel;
@@ -39,10 +49,14 @@ struct qn_fast {
   int threads;
   int64_t count;
   qn_fast_scratch *scratch;        /* [threads] */
+  qn_turns *turns;                 /* [threads] */
   qn_site *rows;                   /* [place] positions with F' in the tag, whose lowest bits are the species */
-  qn_site *forces;                 /* [place] x, y, z in quanta of force */
+  int32_t *density;                /* [place] quanta; zero between evaluations */
+  qn_site *forces;                 /* [place] x, y, z in quanta of force, and their shadow */
+  int64_t *pairs;                  /* [place] quanta of energy, when wanted */
   double *energy;                  /* [place] eV, when wanted */
   double *by_atom;                 /* [atom] the same */
+  qn_shares shares;
   /* This evaluation. */
   qn_lists *lists;
   qn_sums sums;

@@ -6,7 +6,8 @@
  * exactly.
  *
  * For one brick a pass copies its surroundings to a small array, then works atom by atom in two strides: gather neighbours and store
- * where their distances lie in the tables; then look up functions and sum. The split keeps each stride free of long chains that wait for loads. */
+ * where their distances lie in the tables; then look up functions and sum, into registers for the atom and into the brick's share for its neighbours
+ * (lists are half lists). The split keeps each stride free of long chains that wait for loads. */
 #ifndef QN_POTENTIAL_FAST_KERNEL_H
 #define QN_POTENTIAL_FAST_KERNEL_H
 
@@ -29,43 +30,40 @@ INLINE lanes_f cubic(const float *base, const float *stage) {
   return f_fma(f_fma(f_fma(row[3], u, row[2]), u, row[1]), u, row[0]);
 }
 
-/* Whether sums fit their 32 bits. In each step those are told that are near the limit, from either side, which no atom passes in one step; and the sum of all
- * forces must be nothing. Where energies and virials are added up too, that is nearly each time that anything but the next step comes of an evaluation, the same
- * terms are added up in floats, which do not run over: what does not fit is off by 2^32, and this shadow by far less than what is let pass. */
-INLINE bool near_the_limit(int32_t sum) { return sum >= 0x60000000 || sum <= -0x60000000; }
-
 /* ---- first pass ---- */
 
-/* F' of the atom at a place becomes its tag, with the species in the lowest bits. */
-INLINE void embed(qn_fast *fast, int64_t at, double rho) {
-  qn_site row = fast->lists->rows[at];
-  double slope, energy = qn_embedding_at(fast->embedding, row.tag, rho, &slope);
-  float single = (float)slope;
-  int32_t bits, species = (int32_t)((1u << fast->tables.tag_bits) - 1u);
-  memcpy(&bits, &single, sizeof bits);
-  fast->rows[at] = (qn_site){row.x, row.y, row.z, (bits & ~species) | row.tag};
-  fast->energy[at] = energy;
+/* To each neighbour of a vector what is its own. */
+INLINE void add_densities(int32_t *share, const uint16_t *entry, lanes_i more) {
+  int32_t each[LANES];
+  i_store(each, more);
+  for (int k = 0; k < LANES; k++) {
+    int32_t *to = (int32_t *)((char *)share + 2 * (size_t)entry[k]); /* entries are twice the index */
+    *to = (int32_t)((uint32_t)*to + (uint32_t)each[k]);
+  }
 }
 
-INLINE void densities(qn_fast *fast, int64_t b, const qn_site *sites, qn_fast_scratch *scratch, const bool near) {
+INLINE void densities(qn_fast *fast, int64_t b, const qn_site *sites, qn_fast_scratch *scratch, const bool symmetric, const bool near) {
+  const int row_bits = symmetric ? 4 : 5;
   const qn_lists *lists = fast->lists;
   const qn_brick *brick = &lists->bricks.brick[b];
   const qn_brick_lists *own = &lists->brick[b];
   const qn_fast_tables *tables = &fast->tables;
-  const uint16_t *entry = own->core;
+  int32_t *share = scratch->density;
+  const uint16_t *entry = own->inner;
   const lanes_i mask = mask_of(tables->density_shift);
-  const lanes_i first = i_set(tables->density_first), to_row = i_set(tables->density_shift - 4), rows = i_set(~(QN_FAST_ROW_BYTES - 1));
+  const lanes_i first = i_set(tables->density_first), to_row = i_set(tables->density_shift - row_bits), rows = i_set(-(1 << row_bits));
   const lanes_i slot = i_set(tables->density_slot_bits);
   const lanes_f nearest = f_set(tables->nearest_square);
+  memset(share, 0, (size_t)(brick->site_count + 1) * sizeof *share);
   for (int64_t atom = 0; atom < brick->count; atom++) {
     qn_site row = lists->rows[brick->first + atom];
     centre c = centre_of(row);
     float *stage = scratch->stage;
-    int count = own->count[atom][0];
+    const int count = own->count[atom][0];
     uint32_t nearer = 0;
-    for (int k = 0; k < count; k += LANES, entry += LANES, stage += FIRST_STAGE) {
+    for (int k = 0; k < count; k += LANES, stage += FIRST_STAGE) {
       lanes_i x, y, z, species;
-      load_sites(sites, entry, &x, &y, &z, &species);
+      load_sites(sites, entry + k, &x, &y, &z, &species);
       lanes_f square = square_of(between(c, x, y, z));
       lanes_i bits = f_bits(square);
       i_store(stage + OFFSET, i_add(i_and(i_right(i_sub(bits, first), to_row), rows), i_left(species, slot)));
@@ -78,21 +76,32 @@ INLINE void densities(qn_fast *fast, int64_t b, const qn_site *sites, qn_fast_sc
     }
     const float *base = tables->density + (((int64_t)row.tag * tables->step) << tables->density_slot_bits) / (int64_t)sizeof(float);
     lanes_i sum = i_zero();
-    for (stage = scratch->stage; count > 0; count -= LANES, stage += FIRST_STAGE) sum = i_add(sum, i_from_f(cubic(base, stage)));
-    scratch->density[atom] = i_sum(sum);
-    scratch->beyond |= near_the_limit(scratch->density[atom]);
+    stage = scratch->stage;
+    for (const uint16_t *end = entry + count; entry < end; entry += LANES, stage += FIRST_STAGE) {
+      lanes_i here = i_from_f(cubic(base, stage));
+      sum = i_add(sum, here);
+      add_densities(share, entry, symmetric ? here : i_from_f(cubic(base + 4, stage)));
+    }
+    int32_t *own_share = share + own->self[atom];
+    *own_share = (int32_t)((uint32_t)*own_share + (uint32_t)i_sum(sum));
+    entry += own->count[atom][1];
   }
-  /* By themselves, so that the look-ups do not wait for one another. */
-  for (int64_t atom = 0; atom < brick->count; atom++) embed(fast, brick->first + atom, (double)scratch->density[atom] * tables->density_quantum);
 }
 
 static void density(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch) {
   const qn_lists *lists = fast->lists;
   gather_sites(lists, lists->rows, &lists->bricks.brick[b], sites);
-  if (lists->brick[b].near)
-    densities(fast, b, sites, scratch, true);
+  const bool symmetric = fast->tables.symmetric, near = lists->brick[b].near;
+#ifdef QN_ONE_LOOP
+  densities(fast, b, sites, scratch, symmetric, near);
+#else
+  if (symmetric && !near)
+    densities(fast, b, sites, scratch, true, false);
+  else if (symmetric)
+    densities(fast, b, sites, scratch, true, true);
   else
-    densities(fast, b, sites, scratch, false);
+    densities(fast, b, sites, scratch, false, near);
+#endif
 }
 
 /* ---- second pass ---- */
@@ -128,85 +137,84 @@ INLINE float *approach(const qn_site *sites, const uint16_t *entry, int count, c
   return stage;
 }
 
-/* Three sums have one shadow, of a + 64 b + 64^2 c: so one does not make up for what another is off by, up to some 31 times what an integer holds. */
-#define APART 64.0f
-
-INLINE lanes_f shadow_of(lanes_f a, lanes_f b, lanes_f c, lanes_f more) {
-  return f_fma(f_set(APART * APART), c, f_fma(f_set(APART), b, f_add(a, more)));
-}
-INLINE bool ran_over(lanes_f shadow, double sum) { return !(fabs((double)f_sum(shadow) - sum) < 0x1p28); }
+/* Whether sums fit their 32 bits: fast.c looks at those of densities and forces in each step. Where energies and virials are added up too, that is nearly each
+ * time that anything but the next step comes of an evaluation, the terms are added up a second time, those of forces in coarse units and those of virials in
+ * floats, which do not run over. What does not fit is off by 2^32, and such a shadow by far less than what is let pass. */
+INLINE lanes_f shadow_of(lanes_f a, lanes_f b, lanes_f c) { return f_fma(f_set(QN_FAST_APART * QN_FAST_APART), c, f_fma(f_set(QN_FAST_APART), b, a)); }
 INLINE bool three_ran_over(lanes_f shadow, const int32_t sum[3]) {
-  return ran_over(shadow, (double)sum[0] + (double)APART * sum[1] + (double)(APART * APART) * sum[2]);
+  const double apart = (double)QN_FAST_APART;
+  return !(fabs((double)f_sum(shadow) - ((double)sum[0] + apart * sum[1] + apart * apart * sum[2])) < 0x1p28);
 }
-
-typedef struct pull_sum {
-  lanes_i pull[3];
-  lanes_f shadow;
-} pull_sum;
 
 typedef struct extra_sum {
-  lanes_i energy, virial[6];
-  lanes_f energy_shadow, virial_shadow[2];
+  int64_t energy;
+  lanes_i virial[6];
+  lanes_f virial_shadow[2];
 } extra_sum;
 
-INLINE void add_three(lanes_i *sum, lanes_f *shadow, lanes_f a, lanes_f b, lanes_f c) {
+INLINE void stretch_three(lanes_i *sum, lanes_f *shadow, lanes_f a, lanes_f b, lanes_f c) {
   sum[0] = i_add(sum[0], i_from_f(a));
   sum[1] = i_add(sum[1], i_from_f(b));
   sum[2] = i_add(sum[2], i_from_f(c));
-  if (shadow != NULL) *shadow = shadow_of(a, b, c, *shadow);
+  *shadow = f_add(*shadow, shadow_of(a, b, c));
 }
 
-INLINE void stretch(extra_sum *sum, lanes_f w, const float *stage, lanes_f scale, const qn_sums sums) {
-  lanes_f dx = f_load(stage + DX), dy = f_load(stage + DY), dz = f_load(stage + DZ);
-  lanes_f fx = f_mul(w, dx), fy = f_mul(w, dy), fz = f_mul(w, dz), x = f_mul(dx, scale), y = f_mul(dy, scale), z = f_mul(dz, scale);
-  add_three(sum->virial, &sum->virial_shadow[0], f_mul(fx, x), f_mul(fy, y), f_mul(fz, z));
-  if (sums == QN_SUMS_ALL) add_three(sum->virial + 3, &sum->virial_shadow[1], f_mul(fx, y), f_mul(fx, z), f_mul(fy, z));
+INLINE void stretch(extra_sum *sum, lanes_f fx, lanes_f fy, lanes_f fz, const float *stage, lanes_f scale, const qn_sums sums) {
+  lanes_f x = f_mul(f_load(stage + DX), scale), y = f_mul(f_load(stage + DY), scale), z = f_mul(f_load(stage + DZ), scale);
+  stretch_three(sum->virial, &sum->virial_shadow[0], f_mul(fx, x), f_mul(fy, y), f_mul(fz, z));
+  if (sums == QN_SUMS_ALL) stretch_three(sum->virial + 3, &sum->virial_shadow[1], f_mul(fx, y), f_mul(fx, z), f_mul(fy, z));
 }
 
 /* The force of a pair divided by its distance, with the embedding term. */
 INLINE lanes_f core_pull(const float *slopes, const float *stage, lanes_f own, const bool symmetric) {
-  lanes_f phi = cubic(slopes, stage), here = cubic(slopes + 4, stage), other = f_load(stage + SLOPE);
+  lanes_f phi, here, other = f_load(stage + SLOPE);
+  two_cubics(slopes, (const int32_t *)(stage + OFFSET), stage + PLACE, &phi, &here);
   if (symmetric) return f_fma(here, f_add(own, other), phi);
   /* Products first: seen from the other atom the two change places, and their sum must be the same to the bit. */
   return f_add(f_add(f_mul(here, own), f_mul(cubic(slopes + 8, stage), other)), phi);
 }
 
-/* Where the energy's rows lie for a row of slopes. */
-INLINE lanes_f energy_of(const float *energy, const float *stage, const int row_bits) {
+/* Energies of the pairs of a vector, to either atom. */
+INLINE void add_energies(int64_t *sum, int64_t *share, const uint16_t *entry, const float *energy, const float *stage, const int row_bits) {
   lanes_f row[4], u = f_load(stage + PLACE);
-  int32_t offset[LANES];
+  int32_t offset[LANES], each[LANES];
   i_store(offset, i_right(i_load(stage + OFFSET), i_set(row_bits - 4)));
   load_rows(energy, offset, row);
-  return f_fma(f_fma(f_fma(row[3], u, row[2]), u, row[1]), u, row[0]);
+  i_store(each, i_from_f(f_fma(f_fma(f_fma(row[3], u, row[2]), u, row[1]), u, row[0])));
+  for (int k = 0; k < LANES; k++) {
+    *sum += each[k];
+    share[entry[k] / 2] += each[k];
+  }
 }
 
 /* The pull of a vector of neighbours, and what else is wanted of them. */
-INLINE void add_pair(pull_sum *sum, extra_sum *extra, lanes_f w, const float *stage, lanes_f to_virial, const float *energy, const int row_bits,
-                     const qn_sums sums) {
-  lanes_f x = f_load(stage + DX), y = f_load(stage + DY), z = f_load(stage + DZ);
-  add_three(sum->pull, sums == QN_SUMS_NONE ? NULL : &sum->shadow, f_mul(w, x), f_mul(w, y), f_mul(w, z));
+INLINE void add_pair(lanes_i pull[4], extra_sum *extra, qn_fast_scratch *scratch, const uint16_t *entry, lanes_f w, const float *stage, lanes_f to_virial,
+                     const float *energy, const int row_bits, const qn_sums sums) {
+  lanes_f fx = f_mul(w, f_load(stage + DX)), fy = f_mul(w, f_load(stage + DY)), fz = f_mul(w, f_load(stage + DZ));
+  lanes_i x = i_from_f(fx), y = i_from_f(fy), z = i_from_f(fz);
+  lanes_i shadow = sums == QN_SUMS_NONE ? i_zero() : i_from_f(f_mul(shadow_of(fx, fy, fz), f_set(QN_FAST_COARSE)));
+  pull[0] = i_add(pull[0], x), pull[1] = i_add(pull[1], y), pull[2] = i_add(pull[2], z), pull[3] = i_add(pull[3], shadow);
+  add_sites(scratch->force, entry, x, y, z, shadow);
   if (sums == QN_SUMS_NONE) return;
-  stretch(extra, w, stage, to_virial, sums);
-  if (sums != QN_SUMS_ALL) return;
-  lanes_f phi = energy_of(energy, stage, row_bits);
-  extra->energy = i_add(extra->energy, i_from_f(phi));
-  extra->energy_shadow = f_add(extra->energy_shadow, phi);
+  stretch(extra, fx, fy, fz, stage, to_virial, sums);
+  if (sums == QN_SUMS_ALL) add_energies(&extra->energy, scratch->pairs, entry, energy, stage, row_bits);
 }
 
-/* The sums beside the forces, of one atom. */
-INLINE void keep_extra(qn_fast *fast, int64_t at, const extra_sum *extra, qn_fast_scratch *scratch, const qn_sums sums) {
+/* The virial of the pairs of one atom. */
+INLINE void keep_virial(const extra_sum *extra, qn_fast_scratch *scratch, const qn_sums sums) {
   int32_t virial[6];
   const int count = sums == QN_SUMS_ALL ? 6 : 3;
   for (int v = 0; v < count; v++) {
     virial[v] = i_sum(extra->virial[v]);
     scratch->virial[v] += virial[v];
   }
-  for (int k = 0; k < count / 3; k++)
-    scratch->beyond |= three_ran_over(extra->virial_shadow[k], virial + 3 * k);
-  if (sums != QN_SUMS_ALL) return;
-  const int32_t energy = i_sum(extra->energy);
-  fast->energy[at] += 0.5 * (double)energy * fast->tables.energy_quantum;
-  scratch->beyond |= ran_over(extra->energy_shadow, energy);
+  for (int k = 0; k < count / 3; k++) scratch->beyond |= three_ran_over(extra->virial_shadow[k], virial + 3 * k);
+}
+
+/* The site's share of the force is what is to be taken from it. */
+INLINE void take(qn_site *from, const lanes_i pull[4]) {
+  *from = (qn_site){(int32_t)((uint32_t)from->x - (uint32_t)i_sum(pull[0])), (int32_t)((uint32_t)from->y - (uint32_t)i_sum(pull[1])),
+                    (int32_t)((uint32_t)from->z - (uint32_t)i_sum(pull[2])), (int32_t)((uint32_t)from->tag - (uint32_t)i_sum(pull[3]))};
 }
 
 INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch, const bool symmetric, const qn_sums sums) {
@@ -216,7 +224,9 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
   const qn_brick_lists *own = &lists->brick[b];
   const qn_fast_tables *tables = &fast->tables;
   gather_sites(lists, fast->rows, brick, sites);
-  const uint16_t *core = own->core, *shell = own->shell;
+  memset(scratch->force, 0, (size_t)(brick->site_count + 1) * sizeof *scratch->force);
+  if (sums == QN_SUMS_ALL) memset(scratch->pairs, 0, (size_t)(brick->site_count + 1) * sizeof *scratch->pairs);
+  const uint16_t *entry = own->inner;
   const slope_map map = map_of(tables, row_bits);
   const lanes_f to_virial = f_set((float)(tables->force_quantum * lists->quantum / tables->virial_quantum));
   for (int64_t atom = 0; atom < brick->count; atom++) {
@@ -225,33 +235,27 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
     centre c = centre_of(row);
     float slope;
     memcpy(&slope, &row.tag, sizeof slope);
-    int core_count = own->count[atom][0], shell_count = own->count[atom][1];
-    float *middle = approach(sites, core, core_count, c, &map, scratch->stage, true);
-    float *end = approach(sites, shell, shell_count, c, &map, middle, false);
-    core += core_count, shell += shell_count;
+    const int core = own->count[atom][0];
+    float *middle = approach(sites, entry, core, c, &map, scratch->stage, true);
+    float *end = approach(sites, entry + core, own->count[atom][1], c, &map, middle, false);
 
     int64_t slot = (int64_t)lists->type[at] * tables->step;
     const float *slopes = tables->slopes + (slot << tables->slope_slot_bits) / (int64_t)sizeof(float);
     const float *energy = tables->energy + (slot << (tables->slope_slot_bits - row_bits + 4)) / (int64_t)sizeof(float);
-    const lanes_f mine = f_set(slope);
-    const lanes_f no = f_set(0.0f);
-    pull_sum sum = {{i_zero(), i_zero(), i_zero()}, no};
-    extra_sum extra = {i_zero(), {i_zero(), i_zero(), i_zero(), i_zero(), i_zero(), i_zero()}, no, {no, no}};
+    const lanes_f mine = f_set(slope), no = f_set(0.0f);
+    lanes_i pull[4] = {i_zero(), i_zero(), i_zero(), i_zero()};
+    extra_sum extra = {0, {i_zero(), i_zero(), i_zero(), i_zero(), i_zero(), i_zero()}, {no, no}};
     const float *stage = scratch->stage;
-    for (; stage < middle; stage += STAGE)
-      add_pair(&sum, &extra, core_pull(slopes, stage, mine, symmetric), stage, to_virial, energy, row_bits, sums);
-    for (; stage < end; stage += STAGE)
-      add_pair(&sum, &extra, cubic(slopes, stage), stage, to_virial, energy, row_bits, sums);
+    for (; stage < middle; stage += STAGE, entry += LANES)
+      add_pair(pull, &extra, scratch, entry, core_pull(slopes, stage, mine, symmetric), stage, to_virial, energy, row_bits, sums);
+    for (; stage < end; stage += STAGE, entry += LANES)
+      add_pair(pull, &extra, scratch, entry, cubic(slopes, stage), stage, to_virial, energy, row_bits, sums);
 
-    const int32_t total[3] = {i_sum(sum.pull[0]), i_sum(sum.pull[1]), i_sum(sum.pull[2])};
-    fast->forces[at] = (qn_site){total[0], total[1], total[2], 0};
-    for (int axis = 0; axis < 3; axis++) {
-      scratch->net[axis] += total[axis];
-      scratch->beyond |= near_the_limit(total[axis]);
-    }
+    const uint16_t self = own->self[atom];
+    take(&scratch->force[self], pull);
     if (sums == QN_SUMS_NONE) continue;
-    scratch->beyond |= three_ran_over(sum.shadow, total);
-    keep_extra(fast, at, &extra, scratch, sums);
+    keep_virial(&extra, scratch, sums);
+    if (sums == QN_SUMS_ALL) scratch->pairs[self] += extra.energy;
   }
 }
 

@@ -287,11 +287,13 @@ static int slot_bits(int64_t bytes) {
 static int rows_between(int from_exponent, int to_exponent, int shift) { return (to_exponent - from_exponent) << (23 - shift); }
 
 static void fit_density(qn_fast_tables *tables, builder *b, int a, int s) {
-  source from = source_of(b, tables, a, s, false, false, 1.0 / tables->density_quantum);
+  source here = source_of(b, tables, a, s, false, false, 1.0 / tables->density_quantum), there = source_of(b, tables, s, a, false, false, here.scale);
   float *row = tables->density + ((size_t)(a * tables->step + s) << tables->density_slot_bits) / sizeof *row;
   for (interval at = {tables->density_first, tables->density_shift, tables->density_shift}; at.bits < octave_bits(REACH_EXPONENT);
-       at.bits += 1 << at.shift, row += DEGREE + 1)
-    fit_row(&from, b->quantum, at, &b->nodes, row);
+       at.bits += 1 << at.shift, row += 1 << (qn_fast_density_bits(tables) - 2)) {
+    fit_row(&here, b->quantum, at, &b->nodes, row);
+    if (!tables->symmetric) fit_row(&there, b->quantum, at, &b->nodes, row + 4);
+  }
 }
 
 static void fit_slopes(qn_fast_tables *tables, builder *b, int a, int s) {
@@ -323,7 +325,7 @@ static qn_status make_tables(qn_fast_tables *tables, builder *b, qn_error *error
   size_t slots = (size_t)((n - 1) * tables->step + n);
   int fine = rows_between(FIRST_EXPONENT, TURN_EXPONENT, QN_FAST_FINE_SHIFT);
   int slope_bits = qn_fast_slope_bits(tables);
-  tables->density_slot_bits = slot_bits((int64_t)rows_between(FIRST_EXPONENT, LAST_EXPONENT, tables->density_shift) * QN_FAST_ROW_BYTES);
+  tables->density_slot_bits = slot_bits((int64_t)rows_between(FIRST_EXPONENT, LAST_EXPONENT, tables->density_shift) << qn_fast_density_bits(tables));
   tables->slope_slot_bits = slot_bits((int64_t)(fine + rows_between(TURN_EXPONENT, LAST_EXPONENT, tables->coarse_shift)) << slope_bits);
   tables->rows[0] = qn_memory_alloc(slots << tables->density_slot_bits, 1);
   tables->rows[1] = qn_memory_alloc(slots << tables->slope_slot_bits, 1);

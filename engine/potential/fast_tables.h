@@ -21,10 +21,7 @@
 #include "engine/potential/embedding.h"
 #include "engine/potential/kernel.h"
 
-enum {
-  QN_FAST_FINE_SHIFT = 13, /* bits of the float below a fine interval: 1024 an octave */
-  QN_FAST_ROW_BYTES = 16   /* four coefficients */
-};
+enum { QN_FAST_FINE_SHIFT = 13 /* bits of the float below a fine interval: 1024 an octave */ };
 
 /* Tables of all pairs of species follow one another in slots of 2^slot_bits bytes: the pair (centre a, neighbour b) has slot a * step + b. Where all
  * functions are the same seen from either side, two species share a slot for (0, 1) and (1, 0) with step 1. */
@@ -40,7 +37,7 @@ typedef struct qn_fast_tables {
   double nearest;          /* A: the tables have no answer below */
   float nearest_square;    /* quanta^2 */
 
-  /* rho at the centre, in density quanta; row of s: (bits - density_first) >> density_shift. */
+  /* rho at the centre, and when not symmetric rho at the neighbour, in density quanta; row of s: (bits - density_first) >> density_shift. */
   float *density;
   int32_t density_first;
   int density_shift, density_slot_bits;
@@ -59,7 +56,8 @@ typedef struct qn_fast_tables {
 qn_status qn_fast_tables_init(qn_fast_tables *tables, const qn_system *system, const qn_embedding *embedding, qn_error *error);
 void qn_fast_tables_fini(qn_fast_tables *tables);
 
-/* Bytes of a row of slopes, as a power of two. */
+/* Bytes of a row of slopes and of one of densities, as powers of two. */
 static inline int qn_fast_slope_bits(const qn_fast_tables *tables) { return tables->symmetric ? 5 : 6; }
+static inline int qn_fast_density_bits(const qn_fast_tables *tables) { return tables->symmetric ? 4 : 5; }
 
 #endif

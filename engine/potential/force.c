@@ -13,17 +13,21 @@
 
 enum { MOST_THREADS = 1024 };
 
-/* Both kernels work on the same lists. Where atoms are nearer than the tables of the fast kernel answer, or its integers too small, the reference kernel steps
- * in, for that one evaluation. It is kept from the first time on; before that only the lists want to know where it needs split terms. A small system has hardly
- * more bytes than its tables. */
+/* Each kernel works on lists of its own, half ones for the fast, complete ones for the double. Where atoms are nearer than the tables of the fast kernel answer,
+ * or its integers too small, the reference kernel steps in, for that one evaluation. It and its lists are kept from the first time on; before that only the
+ * other lists want to know where it needs split terms. A small system has hardly more bytes than its tables. (An atom that one kind of lists wrapped has jumped
+ * for the other, which is then built anew.) */
 struct qn_force {
   const qn_eam *potential; /* borrowed */
   qn_instructions instructions;
   int threads;
   qn_embedding embedding;
-  qn_lists lists;
+  qn_lists_ranges ranges;
+  double skin;          /* A */
   qn_fast *fast;        /* NULL in double precision */
+  qn_lists half;        /* of the fast kernel */
   qn_double *reference; /* NULL until the fast kernel first needs it */
+  qn_lists complete;    /* of the reference kernel */
   char name[32];
 };
 
@@ -84,7 +88,7 @@ static qn_status make_reference(qn_force *force, const qn_system *system, const 
   return qn_double_alloc(&force->reference, system, &force->embedding, atoms->count, force->instructions, error);
 }
 
-static qn_status make_kernels(qn_force *force, const qn_atoms *atoms, bool fast, qn_lists_ranges *lists, qn_error *error) {
+static qn_status make_kernels(qn_force *force, const qn_atoms *atoms, bool fast, qn_error *error) {
   qn_eam used = {0};
   qn_ranges ranges;
   const qn_system system = {.eam = &used, .ranges = &ranges, .threads = force->threads};
@@ -93,7 +97,7 @@ static qn_status make_kernels(qn_force *force, const qn_atoms *atoms, bool fast,
   if (status == QN_OK) status = make_reference(force, &system, atoms, error);
   if (status == QN_OK && fast) status = qn_fast_alloc(&force->fast, &system, &force->embedding, atoms->count, force->instructions, error);
   if (status == QN_OK) {
-    *lists = ranges_of(&system, fmax(force->reference->near, fast ? force->fast->tables.nearest : 0.0));
+    force->ranges = ranges_of(&system, fmax(force->reference->near, fast ? force->fast->tables.nearest : 0.0));
     if (fast) {
       qn_double_free(force->reference);
       force->reference = NULL;
@@ -103,25 +107,31 @@ static qn_status make_kernels(qn_force *force, const qn_atoms *atoms, bool fast,
   return status;
 }
 
+static qn_status make_lists(const qn_force *force, const qn_atoms *atoms, bool half, qn_lists *lists, qn_error *error) {
+  return qn_lists_init(lists, atoms, &force->ranges, half, force->skin, force->instructions, force->threads, error);
+}
+
 static qn_status step_in(qn_force *force, const qn_atoms *atoms, qn_error *error) {
   if (force->reference != NULL) return QN_OK;
   qn_eam used = {0};
   qn_ranges ranges;
   const qn_system system = {.eam = &used, .ranges = &ranges, .threads = force->threads};
   qn_status status = select_used(force, atoms, &used, &ranges, error);
+  if (status == QN_OK) status = make_lists(force, atoms, false, &force->complete, error);
   if (status == QN_OK) status = make_reference(force, &system, atoms, error);
+  if (status != QN_OK) qn_lists_fini(&force->complete);
   qn_eam_fini(&used);
   return status;
 }
 
 static qn_status make(qn_force *force, const qn_atoms *atoms, const qn_force_options *options, qn_error *error) {
   const bool fast = options->precision == QN_PRECISION_FAST;
-  qn_lists_ranges ranges;
+  force->skin = options->skin;
   qn_status status = qn_instructions_choose(options->instructions, &force->instructions, error);
-  if (status == QN_OK) status = make_kernels(force, atoms, fast, &ranges, error);
+  if (status == QN_OK) status = make_kernels(force, atoms, fast, error);
   if (status != QN_OK) return status;
   snprintf(force->name, sizeof force->name, "%s-%s", fast ? "fast" : "double", qn_instructions_name(force->instructions));
-  return qn_lists_init(&force->lists, atoms, &ranges, options->skin, force->instructions, options->threads, error);
+  return make_lists(force, atoms, fast, fast ? &force->half : &force->complete, error);
 }
 
 qn_status qn_force_alloc(qn_force **force, const qn_eam *potential, const qn_atoms *atoms, const qn_box *box,
@@ -148,27 +158,30 @@ void qn_force_free(qn_force *force) {
   if (force == NULL) return;
   qn_fast_free(force->fast);
   qn_double_free(force->reference);
-  qn_lists_fini(&force->lists);
+  qn_lists_fini(&force->half);
+  qn_lists_fini(&force->complete);
   qn_embedding_fini(&force->embedding);
   free(force);
 }
 
+static const qn_lists *lists_of(const qn_force *force) { return force->fast != NULL ? &force->half : &force->complete; }
+
 static qn_status compute(qn_force *force, const qn_box *box, qn_atoms *atoms, qn_sums sums, qn_force_result *result, double *atom_energy, qn_error *error) {
-  if (atoms->count != force->lists.count)
-    return qn_error_set(error, QN_INVALID, "%lld atoms, but the force calculation was made for %lld", (long long)atoms->count,
-                        (long long)force->lists.count);
+  const int64_t count = lists_of(force)->count;
+  if (atoms->count != count)
+    return qn_error_set(error, QN_INVALID, "%lld atoms, but the force calculation was made for %lld", (long long)atoms->count, (long long)count);
   bool prune;
-  qn_status status = qn_lists_update(&force->lists, box, atoms, &prune, error);
-  if (status != QN_OK) return status;
   if (force->fast != NULL) {
     bool beyond;
-    status = qn_fast_compute(force->fast, &force->lists, prune, sums, result, atom_energy, &beyond, error);
+    qn_status status = qn_lists_update(&force->half, box, atoms, &prune, error);
+    if (status == QN_OK) status = qn_fast_compute(force->fast, &force->half, prune, sums, result, atom_energy, &beyond, error);
     if (status != QN_OK || !beyond) return status;
     status = step_in(force, atoms, error);
     if (status != QN_OK) return status;
-    prune = false;
   }
-  return qn_double_compute(force->reference, &force->lists, prune, sums, result, atom_energy, error);
+  qn_status status = qn_lists_update(&force->complete, box, atoms, &prune, error);
+  if (status != QN_OK) return status;
+  return qn_double_compute(force->reference, &force->complete, prune, sums, result, atom_energy, error);
 }
 
 qn_status qn_force_compute(qn_force *force, const qn_box *box, qn_atoms *atoms, qn_force_result *result, double *atom_energy,
@@ -185,5 +198,5 @@ qn_status qn_force_compute_pressure(qn_force *force, const qn_box *box, qn_atoms
   return status;
 }
 
-int64_t qn_force_rebuilds(const qn_force *force) { return force->lists.builds; }
+int64_t qn_force_rebuilds(const qn_force *force) { return lists_of(force)->builds; }
 const char *qn_force_kernel(const qn_force *force) { return force->name; }

@@ -11,12 +11,12 @@ static void check_status(qn_status status, const qn_error *error) {
   if (status != QN_OK) fail_msg("%s", error->message);
 }
 
-static qn_lists lists_for(const qn_atoms *atoms, const qn_lists_ranges *ranges, double skin, const char *name, int threads, bool *usable) {
+static qn_lists lists_for(const qn_atoms *atoms, const qn_lists_ranges *ranges, bool half, double skin, const char *name, int threads, bool *usable) {
   qn_lists lists = {0};
   qn_error error;
   qn_instructions instructions;
   *usable = qn_instructions_choose(name, &instructions, &error) == QN_OK;
-  if (*usable) check_status(qn_lists_init(&lists, atoms, ranges, skin, instructions, threads, &error), &error);
+  if (*usable) check_status(qn_lists_init(&lists, atoms, ranges, half, skin, instructions, threads, &error), &error);
   return lists;
 }
 
@@ -66,9 +66,14 @@ static int count_naive(const qn_atoms *atoms, const qn_box *box, int64_t i, int 
   return count;
 }
 
-/* Every entry is within its limits and named once; and there are as many as the naive search finds. */
-static void check_list(const qn_lists *lists, const qn_brick *brick, int32_t centre, const uint16_t *entries, int count, const double *low, const double *high) {
-  int found[2] = {0, 0};
+/* How often lists name a pair of an atom, by its kind, and how often the naive search does: [kind][species of the other]. */
+enum { OUTER, CORE, SHELL, KINDS };
+typedef int tally[KINDS][2];
+
+/* Entries are within their limits and named once, those of the core first; a half list names atoms of later places alone. Counts them for either atom. */
+static void check_list(const qn_lists *lists, const qn_brick *brick, int32_t centre, const uint16_t *entries, int count, const double *core, const double *end,
+                       int inside_kind, int outside_kind, tally *found) {
+  int first_outside = count, last_inside = -1, type = lists->atoms->type[centre];
   for (int e = 0; e < count; e++) {
     assert_int_equal(entries[e] % 2, 0);
     if (entries[e] == 2 * brick->site_count) continue; /* padding */
@@ -76,44 +81,78 @@ static void check_list(const qn_lists *lists, const qn_brick *brick, int32_t cen
     int32_t atom = resolve(lists, brick, entries[e] / 2, centre, d);
     int species = lists->atoms->type[atom];
     double r = sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
-    assert_true(r > 0.0 && r >= low[species] - 1e-5 && r < high[species] + 1e-5);
+    assert_true(r > 0.0 && r < end[species] + 1e-5);
+    bool inside = r < core[species];
+    if (inside) last_inside = e;
+    if (!inside && e < first_outside) first_outside = e;
     for (int f = 0; f < e; f++) assert_int_not_equal(entries[f], entries[e]);
-    found[species]++;
+    found[centre][inside ? inside_kind : outside_kind][species]++;
+    if (!lists->half) continue;
+    assert_true(lists->bricks.place[atom] > lists->bricks.place[centre]);
+    found[atom][inside ? inside_kind : outside_kind][type]++;
   }
-  for (int s = 0; s < 2; s++)
-    if (high[s] > low[s])
-      assert_int_equal(found[s], count_naive(lists->atoms, &lists->box, centre, s, high[s]) -
-                                     (low[s] > 0.0 ? count_naive(lists->atoms, &lists->box, centre, s, low[s]) : 0));
-    else
-      assert_int_equal(found[s], 0);
+  assert_true(last_inside < first_outside);
+}
+
+/* Half lists leave out an atom's own images. */
+static int own_images(const qn_lists *lists, double range) {
+  int count = 0;
+  for (int image = 0; image < 343; image++) {
+    const int shift[3] = {image % 7 - 3, image / 7 % 7 - 3, image / 49 - 3};
+    double square = 0;
+    for (int axis = 0; axis < 3; axis++) square += pow(shift[axis] * lists->box.length[axis], 2);
+    count += square < range * range && image != 171;
+  }
+  return count;
+}
+
+static int expected(const qn_lists *lists, int64_t i, int species, double range) {
+  int images = lists->half && lists->atoms->type[i] == species ? own_images(lists, range) : 0;
+  return range > 0.0 ? count_naive(lists->atoms, &lists->box, i, species, range) - images : 0;
 }
 
 /* Inner lists that have just been chosen, and outer ones when they are as fresh. */
 static void check_lists(const qn_lists *lists, bool outer_too) {
+  tally *found = calloc((size_t)lists->count, sizeof *found);
+  const double reach = lists->ranges.reach + lists->outer_skin, all[2] = {reach, reach};
   int64_t centres = 0;
   for (int64_t b = 0; b < lists->bricks.brick_count; b++) {
     const qn_brick *brick = &lists->bricks.brick[b];
     const qn_brick_lists *own = &lists->brick[b];
-    const uint16_t *outer = own->outer, *core = own->core, *shell = own->shell;
+    const uint16_t *outer = own->outer, *inner = own->inner;
     for (int64_t k = 0; k < brick->count; k++, centres++) {
       int32_t centre = lists->bricks.order[brick->first + k];
       int type = lists->atoms->type[centre], padded = (own->outer_count[k] + lists->kernel->lanes - 1) / lists->kernel->lanes * lists->kernel->lanes;
-      const double none[2] = {0.0, 0.0}, reach = lists->ranges.reach + lists->outer_skin, all[2] = {reach, reach};
-      double inside[2], beyond[2];
+      int core = own->count[k][0], count = core + own->count[k][1];
+      double inside[2], beyond[2], d[3];
       for (int s = 0; s < 2; s++) {
         inside[s] = lists->ranges.core[type][s] + lists->inner_skin;
         beyond[s] = lists->ranges.shell[type][s] + lists->inner_skin;
       }
-      assert_true(own->count[k][0] % lists->kernel->lanes == 0 && own->count[k][1] % lists->kernel->lanes == 0);
-      assert_true(own->count[k][0] + own->count[k][1] <= own->most);
-      if (outer_too) check_list(lists, brick, centre, outer, padded, none, all);
-      check_list(lists, brick, centre, core, own->count[k][0], none, inside);
-      check_list(lists, brick, centre, shell, own->count[k][1], inside, beyond);
+      assert_true(core % QN_LISTS_LANES == 0 && count % QN_LISTS_LANES == 0 && count <= own->most);
+      assert_int_equal(resolve(lists, brick, own->self[k], centre, d), centre);
+      assert_true(d[0] == 0.0 && d[1] == 0.0 && d[2] == 0.0);
+      if (outer_too) check_list(lists, brick, centre, outer, padded, all, all, OUTER, OUTER, found);
+      check_list(lists, brick, centre, inner, count, inside, beyond, CORE, SHELL, found);
+      for (int e = core; e < count; e++) {
+        if (inner[e] == 2 * brick->site_count) continue;
+        int species = lists->atoms->type[resolve(lists, brick, inner[e] / 2, centre, d)];
+        assert_true(sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]) >= inside[species] - 1e-5);
+      }
       outer += padded;
-      core += own->count[k][0], shell += own->count[k][1];
+      inner += count;
     }
   }
   assert_int_equal(centres, lists->count);
+  for (int64_t i = 0; i < lists->count; i++)
+    for (int s = 0; s < 2; s++) {
+      int type = lists->atoms->type[i];
+      double core = lists->ranges.core[type][s] + lists->inner_skin, shell = lists->ranges.shell[type][s] + lists->inner_skin;
+      if (outer_too) assert_int_equal(found[i][OUTER][s], expected(lists, i, s, reach));
+      assert_int_equal(found[i][CORE][s], expected(lists, i, s, core));
+      assert_int_equal(found[i][SHELL][s], shell > core ? expected(lists, i, s, shell) - expected(lists, i, s, core) : 0);
+    }
+  free(found);
 }
 
 static void lists_are_complete(void **state) {
@@ -128,7 +167,7 @@ static void lists_are_complete(void **state) {
                {{60, 200, 60}, {{6.0, 6.0}, {6.0, 6.0}}, {{6.0, 6.0}, {6.0, 6.0}}, 1.0, 1}}; /* one thread meets bricks with nothing around them first */
   static const char *const INSTRUCTIONS[] = {"avx512", "avx2", "portable"};
   for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++)
-    for (int set = 0; set < 3; set++) {
+    for (int set = 0; set < 6; set++) {
       qn_atoms atoms;
       qn_error error;
       check_status(qn_atoms_init(&atoms, CASES[k].count, &error), &error);
@@ -148,7 +187,7 @@ static void lists_are_complete(void **state) {
           ranges.reach = fmax(ranges.reach, ranges.shell[a][b]);
         }
       bool usable;
-      qn_lists lists = lists_for(&atoms, &ranges, CASES[k].skin, INSTRUCTIONS[set], 1 + (int)k % 2, &usable);
+      qn_lists lists = lists_for(&atoms, &ranges, set >= 3, CASES[k].skin, INSTRUCTIONS[set % 3], 1 + (int)k % 2, &usable);
       if (usable) {
         assert_true(update(&lists, &box, &atoms));
         assert_int_equal(lists.builds, 1);
@@ -173,7 +212,7 @@ static void made_anew_when_they_must(void **state) {
     for (int i = 0; i < 20; i++) atoms.r[axis][i] = 20 * qn_rng_uniform(&rng);
   const qn_lists_ranges ranges = {.reach = 5.0, .core = {{4.0}}, .shell = {{5.0}}, .near = 0.5};
   bool prune;
-  qn_lists lists = lists_for(&atoms, &ranges, 1.0, NULL, 1, &prune);
+  qn_lists lists = lists_for(&atoms, &ranges, false, 1.0, NULL, 1, &prune);
   update(&lists, &box, &atoms);
   assert_close(lists.inner_skin, 0.3, 1e-12);
   static const struct {

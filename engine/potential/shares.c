@@ -1,0 +1,101 @@
+#include "engine/potential/shares.h"
+
+#include <stdlib.h>
+
+#include "engine/base/memory.h"
+
+void qn_shares_fini(qn_shares *shares) {
+  for (int64_t b = 0; b < shares->lock_count; b++) omp_destroy_lock(&shares->lock[b]);
+  free(shares->lock);
+  free(shares->begin);
+  free(shares->parcel);
+  *shares = (qn_shares){0};
+}
+
+/* The last brick that begins at a place or before: of those that begin at the same all but the last are empty. */
+static int32_t brick_at(const qn_bricks *bricks, int32_t place) {
+  int32_t low = 0, high = (int32_t)bricks->brick_count;
+  while (high - low > 1) {
+    int32_t middle = low + (high - low) / 2;
+    if (bricks->brick[middle].first <= place)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+/* The parcels of a share, cut where a stretch runs on into another brick; returns how many. `parcel` may be NULL. */
+static int64_t cut(const qn_bricks *bricks, const qn_brick *brick, qn_parcel *parcel) {
+  int64_t parcels = 0;
+  int32_t site = 0;
+  if (brick->count == 0) return 0;
+  for (int32_t k = 0; k < brick->stretch_count; k++) {
+    int32_t place = brick->stretches[k].start, left = brick->stretches[k].count;
+    while (left > 0) {
+      int32_t to = brick_at(bricks, place), rest = bricks->brick[to].first + bricks->brick[to].count - place, count = left < rest ? left : rest;
+      if (parcel != NULL) parcel[parcels] = (qn_parcel){site, place, count, to};
+      parcels++;
+      site += count, place += count, left -= count;
+    }
+  }
+  return parcels;
+}
+
+static int by_brick(const void *a, const void *b) {
+  const qn_parcel *one = a, *other = b;
+  return one->brick != other->brick ? (one->brick > other->brick) - (one->brick < other->brick) : (one->site > other->site) - (one->site < other->site);
+}
+
+/* What is to take the place of `array`, whose contents are lost when it grows. */
+static void *reserve(void *array, int64_t *capacity, int64_t needed, size_t size) {
+  if (needed <= *capacity) return array;
+  int64_t room = needed + needed / 8;
+  free(array);
+  array = qn_memory_alloc((size_t)room, size);
+  *capacity = array == NULL ? 0 : room;
+  return array;
+}
+
+static bool reserve_locks(qn_shares *shares, int64_t count) {
+  if (count <= shares->lock_count) return true;
+  for (int64_t b = 0; b < shares->lock_count; b++) omp_destroy_lock(&shares->lock[b]);
+  free(shares->lock);
+  shares->lock = qn_memory_alloc((size_t)count, sizeof *shares->lock);
+  shares->lock_count = shares->lock == NULL ? 0 : count;
+  for (int64_t b = 0; b < shares->lock_count; b++) omp_init_lock(&shares->lock[b]);
+  return shares->lock != NULL;
+}
+
+static qn_status no_memory(const qn_bricks *bricks, qn_error *error) {
+  return qn_error_set(error, QN_NO_MEMORY, "no memory for the shares of %lld bricks", (long long)bricks->brick_count);
+}
+
+qn_status qn_shares_follow(qn_shares *shares, const qn_lists *lists, qn_error *error) {
+  if (shares->builds == lists->builds) return QN_OK;
+  const qn_bricks *bricks = &lists->bricks;
+  int64_t count = bricks->brick_count;
+  shares->builds = 0;
+  shares->begin = reserve(shares->begin, &shares->begin_capacity, count + 1, sizeof *shares->begin);
+  if (shares->begin == NULL || !reserve_locks(shares, count)) return no_memory(bricks, error);
+  shares->begin[0] = 0;
+  for (int64_t b = 0; b < count; b++) shares->begin[b + 1] = shares->begin[b] + cut(bricks, &bricks->brick[b], NULL);
+  shares->parcel = reserve(shares->parcel, &shares->parcel_capacity, shares->begin[count], sizeof *shares->parcel);
+  if (shares->parcel == NULL) return no_memory(bricks, error);
+  for (int64_t b = 0; b < count; b++) {
+    qn_parcel *first = shares->parcel + shares->begin[b];
+    qsort(first, (size_t)cut(bricks, &bricks->brick[b], first), sizeof *first, by_brick);
+  }
+  shares->builds = lists->builds;
+  return QN_OK;
+}
+
+void qn_shares_hand_over(qn_shares *shares, int64_t brick, qn_shares_add *add, void *sums) {
+  const qn_parcel *end = shares->parcel + shares->begin[brick + 1];
+  for (const qn_parcel *first = shares->parcel + shares->begin[brick], *next; first < end; first = next) {
+    for (next = first; next < end && next->brick == first->brick;) next++;
+    omp_set_lock(&shares->lock[first->brick]);
+    add(sums, first, next - first);
+    omp_unset_lock(&shares->lock[first->brick]);
+  }
+}
