@@ -23,13 +23,13 @@ qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, const qn_embedd
   size_t n = (size_t)count + QN_LISTS_PAD;
   made->rows = qn_memory_alloc(n, sizeof *made->rows);
   made->density = qn_memory_alloc(n, sizeof *made->density);
-  made->forces = qn_memory_alloc(n, sizeof *made->forces);
+  made->force = qn_memory_alloc(n, sizeof *made->force);
   made->pairs = qn_memory_alloc(n, sizeof *made->pairs);
   made->energy = qn_memory_alloc(n, sizeof(double));
   made->by_atom = qn_memory_alloc(n, sizeof(double));
   made->scratch = qn_memory_alloc((size_t)system->threads, sizeof *made->scratch);
   made->turns = qn_memory_alloc((size_t)system->threads, sizeof *made->turns);
-  bool there = made->turns && made->rows && made->density && made->forces && made->pairs && made->energy && made->by_atom && made->scratch;
+  bool there = made->turns && made->rows && made->density && made->force && made->pairs && made->energy && made->by_atom && made->scratch;
   qn_status status = there ? qn_fast_tables_init(&made->tables, system, embedding, error)
                            : qn_error_set(error, QN_NO_MEMORY, "no memory for the forces of %lld atoms", (long long)count);
   if (status != QN_OK) {
@@ -51,7 +51,7 @@ void qn_fast_free(qn_fast *fast) {
   free(fast->scratch);
   free(fast->turns);
   free(fast->rows);
-  free(fast->forces);
+  free(fast->force);
   free(fast->energy);
   free(fast->by_atom);
   free(fast->density);
@@ -92,27 +92,21 @@ typedef struct transfer {
   const qn_fast_scratch *from;
 } transfer;
 
+/* What does not overlap the compiler adds by vectors. */
+static void add(int64_t count, uint32_t *restrict to, const uint32_t *restrict from) {
+  for (int64_t k = 0; k < count; k++) to[k] += from[k];
+}
+
 static void add_densities(void *context, const qn_parcel *parcels, int64_t count) {
   const transfer *moves = context;
-  for (const qn_parcel *parcel = parcels; parcel < parcels + count; parcel++) {
-    const int32_t *from = moves->from->density + parcel->site;
-    int32_t *to = moves->to->density + parcel->place;
-    for (int32_t k = 0; k < parcel->count; k++) to[k] = (int32_t)((uint32_t)to[k] + (uint32_t)from[k]);
-  }
+  for (const qn_parcel *parcel = parcels; parcel < parcels + count; parcel++)
+    add(parcel->count, moves->to->density + parcel->place, moves->from->density + parcel->site);
 }
 
 static void take_forces(void *context, const qn_parcel *parcels, int64_t count) {
   const transfer *moves = context;
-  for (const qn_parcel *parcel = parcels; parcel < parcels + count; parcel++) {
-    const qn_site *from = moves->from->force + parcel->site;
-    qn_site *to = moves->to->forces + parcel->place;
-    for (int32_t k = 0; k < parcel->count; k++) {
-      to[k].x = (int32_t)((uint32_t)to[k].x - (uint32_t)from[k].x);
-      to[k].y = (int32_t)((uint32_t)to[k].y - (uint32_t)from[k].y);
-      to[k].z = (int32_t)((uint32_t)to[k].z - (uint32_t)from[k].z);
-      to[k].tag = (int32_t)((uint32_t)to[k].tag - (uint32_t)from[k].tag);
-    }
-  }
+  for (const qn_parcel *parcel = parcels; parcel < parcels + count; parcel++)
+    add(4 * (int64_t)parcel->count, moves->to->force[parcel->place], moves->from->force[parcel->site]);
 }
 
 static void take_forces_and_add_energies(void *context, const qn_parcel *parcels, int64_t count) {
@@ -132,26 +126,26 @@ static bool embed(qn_fast *fast, int64_t begin, int64_t end) {
   const int32_t species = (int32_t)((1u << fast->tables.tag_bits) - 1u);
   bool beyond = false;
   for (int64_t at = begin; at < end; at++) {
-    qn_site row = fast->lists->rows[at];
+    const int32_t density = (int32_t)fast->density[at], type = fast->lists->rows[at].tag;
     double slope;
-    beyond |= near_the_limit(fast->density[at]);
-    fast->energy[at] = qn_embedding_at(fast->embedding, row.tag, (double)fast->density[at] * fast->tables.density_quantum, &slope);
+    beyond |= near_the_limit(density);
+    fast->energy[at] = qn_embedding_at(fast->embedding, type, (double)density * fast->tables.density_quantum, &slope);
     float single = (float)slope;
     int32_t bits;
     memcpy(&bits, &single, sizeof bits);
-    fast->rows[at] = (qn_site){row.x, row.y, row.z, (bits & ~species) | row.tag};
+    fast->rows[at] = fast->lists->rows[at];
+    fast->rows[at].tag = (bits & ~species) | type;
   }
   memset(fast->density + begin, 0, (size_t)(end - begin) * sizeof *fast->density);
-  memset(fast->forces + begin, 0, (size_t)(end - begin) * sizeof *fast->forces);
+  memset(fast->force + begin, 0, (size_t)(end - begin) * sizeof *fast->force);
   memset(fast->pairs + begin, 0, (size_t)(fast->sums == QN_SUMS_ALL ? end - begin : 0) * sizeof *fast->pairs);
   return beyond;
 }
 
-/* Whether a sum of forces is too large for its integers, or its shadow says that it was. */
-static bool too_large(qn_site force, qn_sums sums) {
-  const double apart = (double)QN_FAST_APART, all = force.x + apart * force.y + apart * apart * force.z;
-  return near_the_limit(force.x) || near_the_limit(force.y) || near_the_limit(force.z) ||
-         (sums != QN_SUMS_NONE && !(fabs(force.tag / (double)QN_FAST_COARSE - all) < 0x1p28));
+/* Whether the shadow of a force says that it was too large for its integers. */
+static bool off_its_shadow(const int32_t force[4]) {
+  const double apart = (double)QN_FAST_APART, all = force[0] + apart * force[1] + apart * apart * force[2];
+  return !(fabs(force[3] / (double)QN_FAST_COARSE - all) < 0x1p28);
 }
 
 /* Forces of some atoms, in their order, in which threads do not write to the same lines of memory; adds them to `net`. Returns whether one is too large. */
@@ -160,10 +154,14 @@ static bool deliver(const qn_fast *fast, int64_t begin, int64_t end, int64_t net
   double *const *f = fast->lists->atoms->f, quantum = fast->tables.force_quantum;
   bool beyond = false;
   for (int64_t i = begin; i < end; i++) {
-    qn_site force = fast->forces[place[i]];
-    f[0][i] = (double)force.x * quantum, f[1][i] = (double)force.y * quantum, f[2][i] = (double)force.z * quantum;
-    net[0] += force.x, net[1] += force.y, net[2] += force.z;
-    beyond |= too_large(force, fast->sums);
+    const uint32_t *taken = fast->force[place[i]];
+    const int32_t force[4] = {(int32_t)-taken[0], (int32_t)-taken[1], (int32_t)-taken[2], (int32_t)-taken[3]};
+    for (int axis = 0; axis < 3; axis++) {
+      f[axis][i] = (double)force[axis] * quantum;
+      net[axis] += force[axis];
+      beyond |= near_the_limit(force[axis]);
+    }
+    if (fast->sums != QN_SUMS_NONE) beyond |= off_its_shadow(force);
   }
   if (fast->sums == QN_SUMS_ALL)
     for (int64_t i = begin; i < end; i++) fast->energy[place[i]] += 0.5 * (double)fast->pairs[place[i]] * fast->tables.energy_quantum;

@@ -21,9 +21,9 @@ enum { QN_FAST_STAGE = 6 /* numbers of 32 bits a neighbour that the stage holds 
 typedef struct qn_fast_scratch {
   _Alignas(QN_MEMORY_APART) float *stage; /* what the first stride of a pass leaves for the second, for one atom */
   int64_t stage_capacity;
-  /* The share of the brick at hand, by site. */
-  int32_t *density;         /* quanta */
-  qn_site *force;           /* what is to be taken from the force, quanta; and QN_FAST_COARSE of a sum of the three, when more than forces is wanted */
+  /* The share of the brick at hand, by site; 32-bit sums are modular. */
+  uint32_t *density;        /* quanta */
+  uint32_t (*force)[4];     /* what is to be taken from the force, quanta; and QN_FAST_COARSE of a sum of the three, when more than forces is wanted */
   int64_t *pairs;           /* energy of pairs, quanta; when wanted */
   int64_t site_capacity;
   int64_t virial[6];        /* quanta */
@@ -51,8 +51,8 @@ struct qn_fast {
   qn_fast_scratch *scratch;        /* [threads] */
   qn_turns *turns;                 /* [threads] */
   qn_site *rows;                   /* [place] positions with F' in the tag, whose lowest bits are the species */
-  int32_t *density;                /* [place] quanta; zero between evaluations */
-  qn_site *forces;                 /* [place] x, y, z in quanta of force, and their shadow */
+  uint32_t *density;               /* [place] quanta; zero between evaluations */
+  uint32_t (*force)[4];            /* [place] what is to be taken from the force, and its shadow */
   int64_t *pairs;                  /* [place] quanta of energy, when wanted */
   double *energy;                  /* [place] eV, when wanted */
   double *by_atom;                 /* [atom] the same */

@@ -33,13 +33,10 @@ INLINE lanes_f cubic(const float *base, const float *stage) {
 /* ---- first pass ---- */
 
 /* To each neighbour of a vector what is its own. */
-INLINE void add_densities(int32_t *share, const uint16_t *entry, lanes_i more) {
-  int32_t each[LANES];
+INLINE void add_densities(uint32_t *share, const uint16_t *entry, lanes_i more) {
+  uint32_t each[LANES];
   i_store(each, more);
-  for (int k = 0; k < LANES; k++) {
-    int32_t *to = (int32_t *)((char *)share + 2 * (size_t)entry[k]); /* entries are twice the index */
-    *to = (int32_t)((uint32_t)*to + (uint32_t)each[k]);
-  }
+  for (int k = 0; k < LANES; k++) *(uint32_t *)((char *)share + 2 * (size_t)entry[k]) += each[k]; /* entries are twice the index */
 }
 
 INLINE void densities(qn_fast *fast, int64_t b, const qn_site *sites, qn_fast_scratch *scratch, const bool symmetric, const bool near) {
@@ -48,7 +45,7 @@ INLINE void densities(qn_fast *fast, int64_t b, const qn_site *sites, qn_fast_sc
   const qn_brick *brick = &lists->bricks.brick[b];
   const qn_brick_lists *own = &lists->brick[b];
   const qn_fast_tables *tables = &fast->tables;
-  int32_t *share = scratch->density;
+  uint32_t *share = scratch->density;
   const uint16_t *entry = own->inner;
   const lanes_i mask = mask_of(tables->density_shift);
   const lanes_i first = i_set(tables->density_first), to_row = i_set(tables->density_shift - row_bits), rows = i_set(-(1 << row_bits));
@@ -82,8 +79,7 @@ INLINE void densities(qn_fast *fast, int64_t b, const qn_site *sites, qn_fast_sc
       sum = i_add(sum, here);
       add_densities(share, entry, symmetric ? here : i_from_f(cubic(base + 4, stage)));
     }
-    int32_t *own_share = share + own->self[atom];
-    *own_share = (int32_t)((uint32_t)*own_share + (uint32_t)i_sum(sum));
+    share[own->self[atom]] += (uint32_t)i_sum(sum);
     entry += own->count[atom][1];
   }
 }
@@ -211,12 +207,6 @@ INLINE void keep_virial(const extra_sum *extra, qn_fast_scratch *scratch, const 
   for (int k = 0; k < count / 3; k++) scratch->beyond |= three_ran_over(extra->virial_shadow[k], virial + 3 * k);
 }
 
-/* The site's share of the force is what is to be taken from it. */
-INLINE void take(qn_site *from, const lanes_i pull[4]) {
-  *from = (qn_site){(int32_t)((uint32_t)from->x - (uint32_t)i_sum(pull[0])), (int32_t)((uint32_t)from->y - (uint32_t)i_sum(pull[1])),
-                    (int32_t)((uint32_t)from->z - (uint32_t)i_sum(pull[2])), (int32_t)((uint32_t)from->tag - (uint32_t)i_sum(pull[3]))};
-}
-
 INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *scratch, const bool symmetric, const qn_sums sums) {
   const int row_bits = symmetric ? 5 : 6;
   const qn_lists *lists = fast->lists;
@@ -252,7 +242,7 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
       add_pair(pull, &extra, scratch, entry, cubic(slopes, stage), stage, to_virial, energy, row_bits, sums);
 
     const uint16_t self = own->self[atom];
-    take(&scratch->force[self], pull);
+    for (int k = 0; k < 4; k++) scratch->force[self][k] -= (uint32_t)i_sum(pull[k]);
     if (sums == QN_SUMS_NONE) continue;
     keep_virial(&extra, scratch, sums);
     if (sums == QN_SUMS_ALL) scratch->pairs[self] += extra.energy;
