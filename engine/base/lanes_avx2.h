@@ -77,15 +77,23 @@ INLINE void load_sites(const void *base, const uint16_t *entry, lanes_i *x, lane
   *z = _mm256_unpacklo_epi64(ab1, cd1), *w = _mm256_unpackhi_epi64(ab1, cd1);
 }
 
-/* Add to rows of 16 bytes at base + 8 entry. Of entries that are the same one may be lost. */
-INLINE void add_sites(void *base, const uint16_t *entry, lanes_i x, lanes_i y, lanes_i z, lanes_i w) {
+/* Turn lanes into rows of four, and add them to rows of 16 bytes at base + 8 entry, and all of them to *sum, whose groups of four lanes are rows. Of entries that
+ * are the same one may be lost. */
+INLINE void add_sites(void *base, const uint16_t *entry, lanes_i x, lanes_i y, lanes_i z, lanes_i w, lanes_i *sum) {
   __m256i xy0 = _mm256_unpacklo_epi32(x, y), xy1 = _mm256_unpackhi_epi32(x, y), zw0 = _mm256_unpacklo_epi32(z, w), zw1 = _mm256_unpackhi_epi32(z, w);
   const __m256i row[4] = {_mm256_unpacklo_epi64(xy0, zw0), _mm256_unpackhi_epi64(xy0, zw0), _mm256_unpacklo_epi64(xy1, zw1), _mm256_unpackhi_epi64(xy1, zw1)};
+  *sum = _mm256_add_epi32(*sum, _mm256_add_epi32(_mm256_add_epi32(row[0], row[1]), _mm256_add_epi32(row[2], row[3])));
   for (int k = 0; k < 4; k++) {
     __m128i *one = (__m128i *)((char *)base + 8 * (uint64_t)entry[k]), *other = (__m128i *)((char *)base + 8 * (uint64_t)entry[k + 4]);
-    __m256i sum = _mm256_add_epi32(_mm256_inserti128_si256(_mm256_castsi128_si256(_mm_load_si128(one)), _mm_load_si128(other), 1), row[k]);
-    _mm_store_si128(one, _mm256_castsi256_si128(sum)), _mm_store_si128(other, _mm256_extracti128_si256(sum, 1));
+    __m256i both = _mm256_add_epi32(_mm256_inserti128_si256(_mm256_castsi128_si256(_mm_load_si128(one)), _mm_load_si128(other), 1), row[k]);
+    _mm_store_si128(one, _mm256_castsi256_si128(both)), _mm_store_si128(other, _mm256_extracti128_si256(both, 1));
   }
+}
+
+/* Take all rows of a sum from the one at `from`. */
+INLINE void take_rows(uint32_t from[4], lanes_i sum) {
+  __m128i row = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+  _mm_store_si128((__m128i *)from, _mm_sub_epi32(_mm_load_si128((const __m128i *)from), row));
 }
 
 /* Rows of four floats at base + offset (bytes, of either sign). */

@@ -82,15 +82,21 @@ INLINE void load_sites(const void *base, const uint16_t *entry, lanes_i *x, lane
   }
 }
 
-INLINE void add_sites(void *base, const uint16_t *entry, lanes_i x, lanes_i y, lanes_i z, lanes_i w) {
+INLINE void add_sites(void *base, const uint16_t *entry, lanes_i x, lanes_i y, lanes_i z, lanes_i w, lanes_i *sum) {
   EACH {
-    uint32_t row[4];
+    const int32_t row[4] = {x.v[k], y.v[k], z.v[k], w.v[k]};
+    uint32_t at[4];
     char *to = (char *)base + 8 * (size_t)entry[k];
-    memcpy(row, to, sizeof row);
-    row[0] += (uint32_t)x.v[k], row[1] += (uint32_t)y.v[k], row[2] += (uint32_t)z.v[k], row[3] += (uint32_t)w.v[k];
-    memcpy(to, row, sizeof row);
+    memcpy(at, to, sizeof at);
+    for (int c = 0; c < 4; c++) {
+      at[c] += (uint32_t)row[c];
+      sum->v[4 * (k % 2) + c] = (int32_t)((uint32_t)sum->v[4 * (k % 2) + c] + (uint32_t)row[c]);
+    }
+    memcpy(to, at, sizeof at);
   }
 }
+
+INLINE void take_rows(uint32_t from[4], lanes_i sum) { EACH from[k % 4] -= (uint32_t)sum.v[k]; }
 
 INLINE void load_rows(const float *base, const int32_t *offset, lanes_f row[4]) {
   EACH {

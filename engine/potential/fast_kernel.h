@@ -184,13 +184,12 @@ INLINE void add_energies(int64_t *sum, int64_t *share, const uint16_t *entry, co
 }
 
 /* The pull of a vector of neighbours, and what else is wanted of them. */
-INLINE void add_pair(lanes_i pull[4], extra_sum *extra, qn_fast_scratch *scratch, const uint16_t *entry, lanes_f w, const float *stage, lanes_f to_virial,
+INLINE void add_pair(lanes_i *pull, extra_sum *extra, qn_fast_scratch *scratch, const uint16_t *entry, lanes_f w, const float *stage, lanes_f to_virial,
                      const float *energy, const int row_bits, const qn_sums sums) {
   lanes_f fx = f_mul(w, f_load(stage + DX)), fy = f_mul(w, f_load(stage + DY)), fz = f_mul(w, f_load(stage + DZ));
   lanes_i x = i_from_f(fx), y = i_from_f(fy), z = i_from_f(fz);
   lanes_i shadow = sums == QN_SUMS_NONE ? i_zero() : i_from_f(f_mul(shadow_of(fx, fy, fz), f_set(QN_FAST_COARSE)));
-  pull[0] = i_add(pull[0], x), pull[1] = i_add(pull[1], y), pull[2] = i_add(pull[2], z), pull[3] = i_add(pull[3], shadow);
-  add_sites(scratch->force, entry, x, y, z, shadow);
+  add_sites(scratch->force, entry, x, y, z, shadow, pull);
   if (sums == QN_SUMS_NONE) return;
   stretch(extra, fx, fy, fz, stage, to_virial, sums);
   if (sums == QN_SUMS_ALL) add_energies(&extra->energy, scratch->pairs, entry, energy, stage, row_bits);
@@ -233,16 +232,16 @@ INLINE void forces_of_brick(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_sc
     const float *slopes = tables->slopes + (slot << tables->slope_slot_bits) / (int64_t)sizeof(float);
     const float *energy = tables->energy + (slot << (tables->slope_slot_bits - row_bits + 4)) / (int64_t)sizeof(float);
     const lanes_f mine = f_set(slope), no = f_set(0.0f);
-    lanes_i pull[4] = {i_zero(), i_zero(), i_zero(), i_zero()};
+    lanes_i pull = i_zero();
     extra_sum extra = {0, {i_zero(), i_zero(), i_zero(), i_zero(), i_zero(), i_zero()}, {no, no}};
     const float *stage = scratch->stage;
     for (; stage < middle; stage += STAGE, entry += LANES)
-      add_pair(pull, &extra, scratch, entry, core_pull(slopes, stage, mine, symmetric), stage, to_virial, energy, row_bits, sums);
+      add_pair(&pull, &extra, scratch, entry, core_pull(slopes, stage, mine, symmetric), stage, to_virial, energy, row_bits, sums);
     for (; stage < end; stage += STAGE, entry += LANES)
-      add_pair(pull, &extra, scratch, entry, cubic(slopes, stage), stage, to_virial, energy, row_bits, sums);
+      add_pair(&pull, &extra, scratch, entry, cubic(slopes, stage), stage, to_virial, energy, row_bits, sums);
 
     const uint16_t self = own->self[atom];
-    for (int k = 0; k < 4; k++) scratch->force[self][k] -= (uint32_t)i_sum(pull[k]);
+    take_rows(scratch->force[self], pull);
     if (sums == QN_SUMS_NONE) continue;
     keep_virial(&extra, scratch, sums);
     if (sums == QN_SUMS_ALL) scratch->pairs[self] += extra.energy;
