@@ -150,6 +150,8 @@ INLINE int put_sites(uint16_t *to, int32_t first, lanes_m m) {
 
 INLINE lanes_d d_set(double a) { return _mm256_set1_pd(a); }
 INLINE lanes_d d_load(const double *a) { return _mm256_load_pd(a); }
+INLINE lanes_d d_from_i(const void *a) { return _mm256_cvtepi32_pd(_mm_loadu_si128((const __m128i *)a)); }
+INLINE void d_to_f(float *to, lanes_d a) { _mm_storeu_ps(to, _mm256_cvtpd_ps(a)); }
 INLINE void d_store(double *to, lanes_d a) { _mm256_store_pd(to, a); }
 INLINE lanes_d d_add(lanes_d a, lanes_d b) { return _mm256_add_pd(a, b); }
 INLINE lanes_d d_sub(lanes_d a, lanes_d b) { return _mm256_sub_pd(a, b); }

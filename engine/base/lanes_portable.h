@@ -128,6 +128,8 @@ INLINE int put_sites(uint16_t *to, int32_t first, lanes_m m) {
 
 INLINE lanes_d d_set(double a) { lanes_d o; EACH_HALF o.v[k] = a; return o; }
 INLINE lanes_d d_load(const double *a) { lanes_d o; memcpy(&o, a, sizeof o); return o; }
+INLINE lanes_d d_from_i(const void *a) { lanes_d o; int32_t i[HALF]; memcpy(i, a, sizeof i); EACH_HALF o.v[k] = i[k]; return o; }
+INLINE void d_to_f(float *to, lanes_d a) { EACH_HALF to[k] = (float)a.v[k]; }
 INLINE void d_store(double *to, lanes_d a) { memcpy(to, &a, sizeof a); }
 INLINE lanes_d d_add(lanes_d a, lanes_d b) { EACH_HALF a.v[k] += b.v[k]; return a; }
 INLINE lanes_d d_sub(lanes_d a, lanes_d b) { EACH_HALF a.v[k] -= b.v[k]; return a; }

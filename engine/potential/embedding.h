@@ -8,7 +8,7 @@
 typedef struct qn_embedding {
   int intervals;
   double scale, last;             /* 1/drho, the last tabulated density */
-  double *knots[QN_MAX_SPECIES]; /* by species of the atoms, see spline.h */
+  double *knots;                  /* [species of the atoms][intervals + 1][2], see spline.h */
 } qn_embedding;
 
 /* Free with qn_embedding_fini, also after a failure. */
@@ -20,7 +20,7 @@ static inline double qn_embedding_at(const qn_embedding *embedding, int species,
   double q = rho * embedding->scale;
   int interval = q > 0.0 ? q < embedding->intervals - 1 ? (int)q : embedding->intervals - 1 : 0;
   double p = q - interval < 1.0 ? q - interval > -1.0 ? q - interval : -1.0 : 1.0;
-  const double *knot = embedding->knots[species] + 2 * (ptrdiff_t)interval;
+  const double *knot = embedding->knots + 2 * ((ptrdiff_t)species * (embedding->intervals + 1) + interval);
   double rise = knot[2] - knot[0], c2 = 3.0 * rise - 2.0 * knot[1] - knot[3], c3 = knot[1] + knot[3] - 2.0 * rise;
   *slope = ((3.0 * c3 * p + 2.0 * c2) * p + knot[1]) * embedding->scale;
   double energy = ((c3 * p + c2) * p + knot[1]) * p + knot[0];

@@ -121,21 +121,11 @@ static void take_forces_and_add_energies(void *context, const qn_parcel *parcels
 /* Sums near the limit of their 32 bits, from either side, are told; no atom passes so much in one step. */
 static bool near_the_limit(int32_t sum) { return sum >= 0x60000000 || sum <= -0x60000000; }
 
-/* F and F' of some places from their densities. F' becomes the tag, with the species in the lowest bits. Returns whether a density is too large. */
+/* F and F' of some places; makes ready for forces. Returns whether a density is too large. */
 static bool embed(qn_fast *fast, int64_t begin, int64_t end) {
-  const int32_t species = (int32_t)((1u << fast->tables.tag_bits) - 1u);
   bool beyond = false;
-  for (int64_t at = begin; at < end; at++) {
-    const int32_t density = (int32_t)fast->density[at], type = fast->lists->rows[at].tag;
-    double slope;
-    beyond |= near_the_limit(density);
-    fast->energy[at] = qn_embedding_at(fast->embedding, type, (double)density * fast->tables.density_quantum, &slope);
-    float single = (float)slope;
-    int32_t bits;
-    memcpy(&bits, &single, sizeof bits);
-    fast->rows[at] = fast->lists->rows[at];
-    fast->rows[at].tag = (bits & ~species) | type;
-  }
+  fast->kernel->embed(fast, begin, end);
+  for (int64_t at = begin; at < end; at++) beyond |= near_the_limit((int32_t)fast->density[at]);
   memset(fast->density + begin, 0, (size_t)(end - begin) * sizeof *fast->density);
   memset(fast->force + begin, 0, (size_t)(end - begin) * sizeof *fast->force);
   memset(fast->pairs + begin, 0, (size_t)(fast->sums == QN_SUMS_ALL ? end - begin : 0) * sizeof *fast->pairs);

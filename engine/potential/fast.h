@@ -34,9 +34,10 @@ typedef struct qn_fast_scratch {
 
 typedef struct qn_fast qn_fast;
 
-/* One instruction set. Each runs over one brick, for one thread, and sums into its share; `sites` is room for what surrounds it. */
+/* One instruction set. The passes run over one brick, for one thread, and sum into its share; `sites` is room for what surrounds it. */
 typedef struct qn_fast_kernel {
   void (*density)(qn_fast *fast, int64_t brick, qn_site *sites, qn_fast_scratch *scratch); /* first pass */
+  void (*embed)(qn_fast *fast, int64_t begin, int64_t end);                                /* F and F' of some places */
   void (*force)(qn_fast *fast, int64_t brick, qn_site *sites, qn_fast_scratch *scratch);   /* second pass */
 } qn_fast_kernel;
 

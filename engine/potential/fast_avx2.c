@@ -6,7 +6,7 @@
 
 #include "engine/potential/fast_kernel.h"
 
-const qn_fast_kernel qn_fast_avx2 = {.density = density, .force = force};
+const qn_fast_kernel qn_fast_avx2 = {.density = density, .embed = embed, .force = force};
 #else
 const qn_fast_kernel qn_fast_avx2 = {0}; /* never chosen */
 #endif

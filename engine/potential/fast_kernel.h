@@ -100,6 +100,48 @@ static void density(qn_fast *fast, int64_t b, qn_site *sites, qn_fast_scratch *s
 #endif
 }
 
+/* ---- embedding ---- */
+
+/* F and F' at HALF places, as qn_embedding_at has them; false when a density lies outside the table. */
+INLINE bool embed_some(const qn_embedding *table, const qn_site *rows, lanes_d rho, double *energy, float slope[HALF]) {
+  lanes_d q = d_mul(rho, d_set(table->scale)), column[4];
+  if (d_any_less(rho, d_set(0.0)) || d_any_less(d_set(table->last), rho)) return false;
+  int32_t row[HALF];
+  lanes_d p = d_sub(q, d_split(d_min(q, d_set(table->intervals - 1)), row));
+  p = d_min(p, d_set(1.0));
+  for (int k = 0; k < HALF; k++) row[k] += rows[k].tag * (table->intervals + 1);
+  d_load_knots(table->knots, row, column);
+  lanes_d rise = d_sub(column[2], column[0]), twice = d_mul(d_set(2.0), column[1]);
+  lanes_d c2 = d_sub(d_sub(d_mul(d_set(3.0), rise), twice), column[3]), c3 = d_sub(d_add(column[1], column[3]), d_mul(d_set(2.0), rise));
+  lanes_d steep = d_add(d_mul(d_add(d_mul(d_mul(d_set(3.0), c3), p), d_mul(d_set(2.0), c2)), p), column[1]);
+  d_store(energy, d_add(d_mul(d_add(d_mul(d_add(d_mul(c3, p), c2), p), column[1]), p), column[0]));
+  d_to_f(slope, d_mul(steep, d_set(table->scale)));
+  return true;
+}
+
+/* F' becomes the tag, with the species in the lowest bits. `begin` is a multiple of HALF, and there is room for a vector after the last place. */
+static void embed(qn_fast *fast, int64_t begin, int64_t end) {
+  const int32_t species = (int32_t)((1u << fast->tables.tag_bits) - 1u);
+  const double quantum = fast->tables.density_quantum;
+  for (int64_t at = begin; at < end; at += HALF) {
+    const qn_site *from = fast->lists->rows + at;
+    const int count = end - at < HALF ? (int)(end - at) : HALF;
+    float slope[HALF];
+    if (count < HALF || !embed_some(fast->embedding, from, d_mul(d_from_i(fast->density + at), d_set(quantum)), fast->energy + at, slope))
+      for (int k = 0; k < count; k++) {
+        double exact;
+        fast->energy[at + k] = qn_embedding_at(fast->embedding, from[k].tag, (double)(int32_t)fast->density[at + k] * quantum, &exact);
+        slope[k] = (float)exact;
+      }
+    for (int k = 0; k < count; k++) {
+      int32_t bits;
+      memcpy(&bits, &slope[k], sizeof bits);
+      fast->rows[at + k] = from[k];
+      fast->rows[at + k].tag = (bits & ~species) | from[k].tag;
+    }
+  }
+}
+
 /* ---- second pass ---- */
 
 /* How a squared distance becomes an offset into the rows of slopes, and what a tag adds. */

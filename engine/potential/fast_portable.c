@@ -2,4 +2,4 @@
 
 #include "engine/potential/fast_kernel.h"
 
-const qn_fast_kernel qn_fast_portable = {.density = density, .force = force};
+const qn_fast_kernel qn_fast_portable = {.density = density, .embed = embed, .force = force};
