@@ -34,7 +34,7 @@ static int64_t cut(const qn_bricks *bricks, const qn_brick *brick, qn_parcel *pa
     int32_t place = brick->stretches[k].start, left = brick->stretches[k].count;
     while (left > 0) {
       int32_t to = brick_at(bricks, place), rest = bricks->brick[to].first + bricks->brick[to].count - place, count = left < rest ? left : rest;
-      if (parcel != NULL) parcel[parcels] = (qn_parcel){site, place, count, to};
+      if (parcel != NULL) parcel[parcels] = (qn_parcel){site, place, count, to / bricks->bricks[2]};
       parcels++;
       site += count, place += count, left -= count;
     }
@@ -42,9 +42,10 @@ static int64_t cut(const qn_bricks *bricks, const qn_brick *brick, qn_parcel *pa
   return parcels;
 }
 
-static int by_brick(const void *a, const void *b) {
+/* By column, and there by place. */
+static int by_place(const void *a, const void *b) {
   const qn_parcel *one = a, *other = b;
-  return one->brick != other->brick ? (one->brick > other->brick) - (one->brick < other->brick) : (one->site > other->site) - (one->site < other->site);
+  return one->place != other->place ? (one->place > other->place) - (one->place < other->place) : (one->site > other->site) - (one->site < other->site);
 }
 
 /* What is to take the place of `array`, whose contents are lost when it grows. */
@@ -77,14 +78,14 @@ qn_status qn_shares_follow(qn_shares *shares, const qn_lists *lists, qn_error *e
   int64_t count = bricks->brick_count;
   shares->builds = 0;
   shares->begin = reserve(shares->begin, &shares->begin_capacity, count + 1, sizeof *shares->begin);
-  if (shares->begin == NULL || !reserve_locks(shares, count)) return no_memory(bricks, error);
+  if (shares->begin == NULL || !reserve_locks(shares, count / bricks->bricks[2])) return no_memory(bricks, error);
   shares->begin[0] = 0;
   for (int64_t b = 0; b < count; b++) shares->begin[b + 1] = shares->begin[b] + cut(bricks, &bricks->brick[b], NULL);
   shares->parcel = reserve(shares->parcel, &shares->parcel_capacity, shares->begin[count], sizeof *shares->parcel);
   if (shares->parcel == NULL) return no_memory(bricks, error);
   for (int64_t b = 0; b < count; b++) {
     qn_parcel *first = shares->parcel + shares->begin[b];
-    qsort(first, (size_t)cut(bricks, &bricks->brick[b], first), sizeof *first, by_brick);
+    qsort(first, (size_t)cut(bricks, &bricks->brick[b], first), sizeof *first, by_place);
   }
   shares->builds = lists->builds;
   return QN_OK;
@@ -92,10 +93,11 @@ qn_status qn_shares_follow(qn_shares *shares, const qn_lists *lists, qn_error *e
 
 void qn_shares_hand_over(qn_shares *shares, int64_t brick, qn_shares_add *add, void *sums) {
   const qn_parcel *end = shares->parcel + shares->begin[brick + 1];
+  const bool alone = omp_get_num_threads() == 1;
   for (const qn_parcel *first = shares->parcel + shares->begin[brick], *next; first < end; first = next) {
-    for (next = first; next < end && next->brick == first->brick;) next++;
-    omp_set_lock(&shares->lock[first->brick]);
+    for (next = first; next < end && next->column == first->column;) next++;
+    if (!alone) omp_set_lock(&shares->lock[first->column]);
     add(sums, first, next - first);
-    omp_unset_lock(&shares->lock[first->brick]);
+    if (!alone) omp_unset_lock(&shares->lock[first->column]);
   }
 }

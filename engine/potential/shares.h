@@ -2,7 +2,8 @@
  *
  * With half lists a pair is looked at once, by the brick of the atom that comes first, and what it means to the other atom has to get there. A brick sums into
  * a share of its own first, one row for each of its sites, which stays in the nearest cache; then hands its rows over, in parcels of consecutive atoms, to the
- * sums over all atoms. One thread at a time may add to the atoms of one brick. Sums are integers, so it does not matter who comes first. */
+ * sums over all atoms. One thread at a time may add to the atoms of one column of bricks along z (a lock for each brick would cost more than it lets run at
+ * the same time). Sums are integers, so it does not matter who comes first. */
 #ifndef QN_POTENTIAL_SHARES_H
 #define QN_POTENTIAL_SHARES_H
 
@@ -12,20 +13,20 @@
 #include "engine/base/status.h"
 #include "engine/neighbor/lists.h"
 
-/* Sites site .. site + count - 1 of a share are the atoms at place .. place + count - 1, all of one brick. */
+/* Sites site .. site + count - 1 of a share are the atoms at place .. place + count - 1, all of one brick, and so of one column. */
 typedef struct qn_parcel {
-  int32_t site, place, count, brick;
+  int32_t site, place, count, column;
 } qn_parcel;
 
 typedef struct qn_shares {
   int64_t builds;    /* of the lists that this is for */
-  int64_t *begin;    /* [bricks + 1] first parcel of a brick's share; those for one brick follow one another */
+  int64_t *begin;    /* [bricks + 1] first parcel of a brick's share; those for one column follow one another */
   qn_parcel *parcel;
-  omp_lock_t *lock;  /* [bricks] over the sums of its atoms */
+  omp_lock_t *lock;  /* [columns] over the sums of its atoms */
   int64_t begin_capacity, parcel_capacity, lock_count;
 } qn_shares;
 
-/* Adds the parcels of a share, all for one brick, to sums over all atoms. */
+/* Adds the parcels of a share, all for one column, to sums over all atoms. */
 typedef void qn_shares_add(void *sums, const qn_parcel *parcels, int64_t count);
 
 /* Follow the lists, which must be half ones: does nothing when they were not built since. Begin with zeros, free with qn_shares_fini. */
