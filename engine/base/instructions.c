@@ -9,11 +9,11 @@ static const char *const NAMES[QN_INSTRUCTIONS_COUNT] = {"avx512", "avx2", "port
 static bool usable(qn_instructions instructions) {
 #ifdef __x86_64__
   __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
   if (instructions == QN_INSTRUCTIONS_AVX512)
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl");
-  if (instructions == QN_INSTRUCTIONS_AVX2)
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  if (instructions == QN_INSTRUCTIONS_AVX2) return avx2;
 #endif
   return instructions == QN_INSTRUCTIONS_PORTABLE;
 }

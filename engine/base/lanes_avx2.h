@@ -1,8 +1,7 @@
 /* Eight single-precision and four double-precision lanes of AVX2 and FMA; a source file includes this under `#pragma GCC target`.
  *
  * All lanes_*.h give the same names: f_* are vectors of LANES floats, i_* of as many 32-bit integers, m_* of truth values, d_* of HALF doubles, l_* of
- * as many 64-bit integers. f_fma(a, b, c) = a b + c rounded once; f_keep(m, a) is a where m holds and 0 elsewhere; i_from_f rounds to
- * nearest. Every operation is a correctly rounded IEEE one, so the same source gives the same bits on every instruction set. */
+ * as many 64-bit integers. f_fma(a, b, c) = a b + c rounded once; i_from_f rounds to nearest. Every operation is a correctly rounded IEEE one, so the same source gives the same bits on every instruction set. */
 #ifndef QN_BASE_LANES_H
 #define QN_BASE_LANES_H
 
@@ -29,7 +28,6 @@ INLINE lanes_i i_load(const void *a) { return _mm256_loadu_si256((const __m256i 
 INLINE void f_store(float *to, lanes_f a) { _mm256_store_ps(to, a); }
 INLINE void i_store(void *to, lanes_i a) { _mm256_storeu_si256((__m256i *)to, a); }
 INLINE lanes_f f_add(lanes_f a, lanes_f b) { return _mm256_add_ps(a, b); }
-INLINE lanes_f f_sub(lanes_f a, lanes_f b) { return _mm256_sub_ps(a, b); }
 INLINE lanes_f f_mul(lanes_f a, lanes_f b) { return _mm256_mul_ps(a, b); }
 INLINE lanes_f f_fma(lanes_f a, lanes_f b, lanes_f c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE lanes_i i_add(lanes_i a, lanes_i b) { return _mm256_add_epi32(a, b); }
@@ -40,11 +38,8 @@ INLINE lanes_i i_and(lanes_i a, lanes_i b) { return _mm256_and_si256(a, b); }
 INLINE lanes_i i_left(lanes_i a, lanes_i count) { return _mm256_sllv_epi32(a, count); }
 INLINE lanes_i i_right(lanes_i a, lanes_i count) { return _mm256_srav_epi32(a, count); }
 INLINE lanes_i f_bits(lanes_f a) { return _mm256_castps_si256(a); }
-INLINE lanes_f i_as_f(lanes_i a) { return _mm256_castsi256_ps(a); }
 INLINE lanes_f f_from_i(lanes_i a) { return _mm256_cvtepi32_ps(a); }
 INLINE lanes_i i_from_f(lanes_f a) { return _mm256_cvtps_epi32(a); }
-/* (a & mask) | b */
-INLINE lanes_i i_and_or(lanes_i a, lanes_i mask, lanes_i b) { return _mm256_or_si256(_mm256_and_si256(a, mask), b); }
 INLINE lanes_m f_less(lanes_f a, lanes_f b) { return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
 INLINE lanes_m i_less(lanes_i a, lanes_i b) { return _mm256_cmpgt_epi32(b, a); }
 INLINE lanes_m i_equal(lanes_i a, lanes_i b) { return _mm256_cmpeq_epi32(a, b); }

@@ -1,4 +1,5 @@
-/* Sixteen single-precision and eight double-precision lanes of AVX-512 (F, BW, DQ, VL). See lanes_avx2.h for what the names mean. */
+/* Sixteen single-precision and eight double-precision lanes of AVX-512 (F, BW, DQ, VL): what lists and the double kernel ask for, as the fast one has eight
+ * lanes on every processor. See lanes_avx2.h for what the names mean. */
 #ifndef QN_BASE_LANES_H
 #define QN_BASE_LANES_H
 
@@ -18,26 +19,13 @@ typedef __m512i lanes_l;
 INLINE lanes_f f_set(float a) { return _mm512_set1_ps(a); }
 INLINE lanes_i i_set(int32_t a) { return _mm512_set1_epi32(a); }
 INLINE lanes_i i_set4(int32_t a, int32_t b, int32_t c, int32_t d) { return _mm512_broadcast_i32x4(_mm_setr_epi32(a, b, c, d)); }
-INLINE lanes_i i_zero(void) { return _mm512_setzero_si512(); }
-INLINE lanes_f f_load(const float *a) { return _mm512_load_ps(a); }
 INLINE lanes_i i_load(const void *a) { return _mm512_loadu_si512(a); }
-INLINE void f_store(float *to, lanes_f a) { _mm512_store_ps(to, a); }
 INLINE void i_store(void *to, lanes_i a) { _mm512_storeu_si512(to, a); }
-INLINE lanes_f f_add(lanes_f a, lanes_f b) { return _mm512_add_ps(a, b); }
-INLINE lanes_f f_sub(lanes_f a, lanes_f b) { return _mm512_sub_ps(a, b); }
 INLINE lanes_f f_mul(lanes_f a, lanes_f b) { return _mm512_mul_ps(a, b); }
 INLINE lanes_f f_fma(lanes_f a, lanes_f b, lanes_f c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE lanes_i i_add(lanes_i a, lanes_i b) { return _mm512_add_epi32(a, b); }
 INLINE lanes_i i_sub(lanes_i a, lanes_i b) { return _mm512_sub_epi32(a, b); }
-INLINE lanes_i i_min(lanes_i a, lanes_i b) { return _mm512_min_epi32(a, b); }
-INLINE lanes_i i_and(lanes_i a, lanes_i b) { return _mm512_and_si512(a, b); }
-INLINE lanes_i i_left(lanes_i a, lanes_i count) { return _mm512_sllv_epi32(a, count); }
-INLINE lanes_i i_right(lanes_i a, lanes_i count) { return _mm512_srav_epi32(a, count); }
-INLINE lanes_i f_bits(lanes_f a) { return _mm512_castps_si512(a); }
-INLINE lanes_f i_as_f(lanes_i a) { return _mm512_castsi512_ps(a); }
 INLINE lanes_f f_from_i(lanes_i a) { return _mm512_cvtepi32_ps(a); }
-INLINE lanes_i i_from_f(lanes_f a) { return _mm512_cvtps_epi32(a); }
-INLINE lanes_i i_and_or(lanes_i a, lanes_i mask, lanes_i b) { return _mm512_ternarylogic_epi32(a, mask, b, 0xEA); }
 INLINE lanes_m f_less(lanes_f a, lanes_f b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 INLINE lanes_m i_less(lanes_i a, lanes_i b) { return _mm512_cmplt_epi32_mask(a, b); }
 INLINE lanes_m i_equal(lanes_i a, lanes_i b) { return _mm512_cmpeq_epi32_mask(a, b); }
@@ -45,8 +33,6 @@ INLINE lanes_m m_and(lanes_m a, lanes_m b) { return (lanes_m)(a & b); }
 INLINE lanes_m m_and_not(lanes_m a, lanes_m b) { return (lanes_m)(a & ~b); }
 INLINE uint32_t m_bits(lanes_m a) { return a; }
 INLINE lanes_f f_select(lanes_m m, lanes_f yes, lanes_f no) { return _mm512_mask_blend_ps(m, no, yes); }
-INLINE int32_t i_sum(lanes_i a) { return _mm512_reduce_add_epi32(a); }
-INLINE float f_sum(lanes_f a) { return _mm512_reduce_add_ps(a); }
 INLINE lanes_m m_first(int n) { return (lanes_m)(n >= 16 ? 0xFFFF : (1u << n) - 1u); }
 
 INLINE void load_sites(const void *base, const uint16_t *entry, lanes_i *x, lanes_i *y, lanes_i *z, lanes_i *w) {
@@ -59,19 +45,6 @@ INLINE void load_sites(const void *base, const uint16_t *entry, lanes_i *x, lane
   __m512i ab0 = _mm512_unpacklo_epi32(a, b), ab1 = _mm512_unpackhi_epi32(a, b), cd0 = _mm512_unpacklo_epi32(c, d), cd1 = _mm512_unpackhi_epi32(c, d);
   *x = _mm512_unpacklo_epi64(ab0, cd0), *y = _mm512_unpackhi_epi64(ab0, cd0);
   *z = _mm512_unpacklo_epi64(ab1, cd1), *w = _mm512_unpackhi_epi64(ab1, cd1);
-}
-
-INLINE void load_rows(const float *base, const int32_t *offset, lanes_f row[4]) {
-#define ROW(k) _mm_load_ps((const float *)((const char *)base + offset[k]))
-  __m512 a = _mm512_castps128_ps512(ROW(0)), b = _mm512_castps128_ps512(ROW(1)), c = _mm512_castps128_ps512(ROW(2)), d = _mm512_castps128_ps512(ROW(3));
-  a = _mm512_insertf32x4(a, ROW(4), 1), b = _mm512_insertf32x4(b, ROW(5), 1), c = _mm512_insertf32x4(c, ROW(6), 1), d = _mm512_insertf32x4(d, ROW(7), 1);
-  a = _mm512_insertf32x4(a, ROW(8), 2), b = _mm512_insertf32x4(b, ROW(9), 2), c = _mm512_insertf32x4(c, ROW(10), 2), d = _mm512_insertf32x4(d, ROW(11), 2);
-  a = _mm512_insertf32x4(a, ROW(12), 3), b = _mm512_insertf32x4(b, ROW(13), 3), c = _mm512_insertf32x4(c, ROW(14), 3), d = _mm512_insertf32x4(d, ROW(15), 3);
-#undef ROW
-  __m512d ab0 = _mm512_castps_pd(_mm512_unpacklo_ps(a, b)), ab1 = _mm512_castps_pd(_mm512_unpackhi_ps(a, b));
-  __m512d cd0 = _mm512_castps_pd(_mm512_unpacklo_ps(c, d)), cd1 = _mm512_castps_pd(_mm512_unpackhi_ps(c, d));
-  row[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab0, cd0)), row[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab0, cd0));
-  row[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab1, cd1)), row[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab1, cd1));
 }
 
 INLINE int put_entries(uint16_t *to, const uint16_t *from, lanes_m m) {

@@ -43,7 +43,6 @@ INLINE lanes_i i_load(const void *a) { lanes_i o; memcpy(&o, a, sizeof o); retur
 INLINE void f_store(float *to, lanes_f a) { memcpy(to, &a, sizeof a); }
 INLINE void i_store(void *to, lanes_i a) { memcpy(to, &a, sizeof a); }
 INLINE lanes_f f_add(lanes_f a, lanes_f b) { EACH a.v[k] += b.v[k]; return a; }
-INLINE lanes_f f_sub(lanes_f a, lanes_f b) { EACH a.v[k] -= b.v[k]; return a; }
 INLINE lanes_f f_mul(lanes_f a, lanes_f b) { EACH a.v[k] *= b.v[k]; return a; }
 INLINE lanes_f f_fma(lanes_f a, lanes_f b, lanes_f c) { EACH a.v[k] = fmaf(a.v[k], b.v[k], c.v[k]); return a; }
 /* Sums wrap around: they are modular. */
@@ -54,7 +53,6 @@ INLINE lanes_i i_and(lanes_i a, lanes_i b) { EACH a.v[k] &= b.v[k]; return a; }
 INLINE lanes_i i_left(lanes_i a, lanes_i count) { EACH a.v[k] = (int32_t)((uint32_t)a.v[k] << count.v[k]); return a; }
 INLINE lanes_i i_right(lanes_i a, lanes_i count) { EACH a.v[k] = a.v[k] >> count.v[k]; return a; }
 INLINE lanes_i f_bits(lanes_f a) { lanes_i o; memcpy(&o, &a, sizeof o); return o; }
-INLINE lanes_f i_as_f(lanes_i a) { lanes_f o; memcpy(&o, &a, sizeof o); return o; }
 INLINE lanes_f f_from_i(lanes_i a) { lanes_f o; EACH o.v[k] = (float)a.v[k]; return o; }
 /* To nearest, ties to even; what does not fit becomes the lowest integer, as on x86. */
 INLINE lanes_i i_from_f(lanes_f a) {
@@ -62,7 +60,6 @@ INLINE lanes_i i_from_f(lanes_f a) {
   EACH o.v[k] = fabsf(a.v[k]) < 2147483648.0f ? (int32_t)nearbyintf(a.v[k]) : INT32_MIN;
   return o;
 }
-INLINE lanes_i i_and_or(lanes_i a, lanes_i mask, lanes_i b) { EACH a.v[k] = (a.v[k] & mask.v[k]) | b.v[k]; return a; }
 INLINE lanes_m f_less(lanes_f a, lanes_f b) { lanes_m o; EACH o.v[k] = -(a.v[k] < b.v[k]); return o; }
 INLINE lanes_m i_less(lanes_i a, lanes_i b) { lanes_m o; EACH o.v[k] = -(a.v[k] < b.v[k]); return o; }
 INLINE lanes_m i_equal(lanes_i a, lanes_i b) { lanes_m o; EACH o.v[k] = -(a.v[k] == b.v[k]); return o; }
