@@ -209,8 +209,11 @@ static qn_status rebuild(qn_lists *lists, qn_error *error) {
   if (status == QN_OK) status = qn_bricks_sort(&lists->bricks, lists->atoms, &lists->box, error);
   if (status == QN_OK) status = room_for_bricks(lists, error);
   if (status != QN_OK) return status;
-  for (int axis = 0; axis < 3; axis++) memset(lists->crossed[axis], 0, (size_t)lists->count * sizeof(int32_t));
-  for (int64_t at = 0; at < lists->count; at++) lists->type[at] = lists->atoms->type[lists->bricks.order[at]];
+#pragma omp parallel for schedule(static) num_threads(lists->threads) if (lists->count > CHUNK)
+  for (int64_t at = 0; at < lists->count; at++) {
+    lists->type[at] = lists->atoms->type[lists->bricks.order[at]];
+    for (int axis = 0; axis < 3; axis++) lists->crossed[axis][at] = 0;
+  }
   remember(lists, lists->outer_place);
   lists->outer_box = lists->box;
   float unused;

@@ -1,11 +1,11 @@
 #include "engine/potential/shares.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "engine/base/memory.h"
 
 void qn_shares_fini(qn_shares *shares) {
-  for (int64_t b = 0; b < shares->lock_count; b++) omp_destroy_lock(&shares->lock[b]);
   free(shares->lock);
   free(shares->begin);
   free(shares->parcel);
@@ -58,16 +58,6 @@ static void *reserve(void *array, int64_t *capacity, int64_t needed, size_t size
   return array;
 }
 
-static bool reserve_locks(qn_shares *shares, int64_t count) {
-  if (count <= shares->lock_count) return true;
-  for (int64_t b = 0; b < shares->lock_count; b++) omp_destroy_lock(&shares->lock[b]);
-  free(shares->lock);
-  shares->lock = qn_memory_alloc((size_t)count, sizeof *shares->lock);
-  shares->lock_count = shares->lock == NULL ? 0 : count;
-  for (int64_t b = 0; b < shares->lock_count; b++) omp_init_lock(&shares->lock[b]);
-  return shares->lock != NULL;
-}
-
 static qn_status no_memory(const qn_bricks *bricks, qn_error *error) {
   return qn_error_set(error, QN_NO_MEMORY, "no memory for the shares of %lld bricks", (long long)bricks->brick_count);
 }
@@ -78,11 +68,15 @@ qn_status qn_shares_follow(qn_shares *shares, const qn_lists *lists, qn_error *e
   int64_t count = bricks->brick_count;
   shares->builds = 0;
   shares->begin = reserve(shares->begin, &shares->begin_capacity, count + 1, sizeof *shares->begin);
-  if (shares->begin == NULL || !reserve_locks(shares, count / bricks->bricks[2])) return no_memory(bricks, error);
+  shares->lock = reserve(shares->lock, &shares->lock_capacity, count / bricks->bricks[2], sizeof *shares->lock);
+  if (shares->begin == NULL || shares->lock == NULL) return no_memory(bricks, error);
   shares->begin[0] = 0;
-  for (int64_t b = 0; b < count; b++) shares->begin[b + 1] = shares->begin[b] + cut(bricks, &bricks->brick[b], NULL);
+#pragma omp parallel for schedule(static) num_threads(lists->threads) if (count > 1)
+  for (int64_t b = 0; b < count; b++) shares->begin[b + 1] = cut(bricks, &bricks->brick[b], NULL);
+  for (int64_t b = 0; b < count; b++) shares->begin[b + 1] += shares->begin[b];
   shares->parcel = reserve(shares->parcel, &shares->parcel_capacity, shares->begin[count], sizeof *shares->parcel);
   if (shares->parcel == NULL) return no_memory(bricks, error);
+#pragma omp parallel for schedule(static) num_threads(lists->threads) if (count > 1)
   for (int64_t b = 0; b < count; b++) {
     qn_parcel *first = shares->parcel + shares->begin[b];
     qsort(first, (size_t)cut(bricks, &bricks->brick[b], first), sizeof *first, by_place);
@@ -91,13 +85,18 @@ qn_status qn_shares_follow(qn_shares *shares, const qn_lists *lists, qn_error *e
   return QN_OK;
 }
 
+/* Threads that share a processor must let one another run. */
+static void wait_for(qn_shares_lock *lock) {
+  while (atomic_exchange_explicit(&lock->held, true, memory_order_acquire)) sched_yield();
+}
+
 void qn_shares_hand_over(qn_shares *shares, int64_t brick, qn_shares_add *add, void *sums) {
   const qn_parcel *end = shares->parcel + shares->begin[brick + 1];
-  const bool alone = omp_get_num_threads() == 1;
   for (const qn_parcel *first = shares->parcel + shares->begin[brick], *next; first < end; first = next) {
+    qn_shares_lock *lock = &shares->lock[first->column];
     for (next = first; next < end && next->column == first->column;) next++;
-    if (!alone) omp_set_lock(&shares->lock[first->column]);
+    wait_for(lock);
     add(sums, first, next - first);
-    if (!alone) omp_unset_lock(&shares->lock[first->column]);
+    atomic_store_explicit(&lock->held, false, memory_order_release);
   }
 }

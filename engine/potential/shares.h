@@ -7,9 +7,10 @@
 #ifndef QN_POTENTIAL_SHARES_H
 #define QN_POTENTIAL_SHARES_H
 
-#include <omp.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
+#include "engine/base/memory.h"
 #include "engine/base/status.h"
 #include "engine/neighbor/lists.h"
 
@@ -18,12 +19,17 @@ typedef struct qn_parcel {
   int32_t site, place, count, column;
 } qn_parcel;
 
+/* Whether a thread adds to the atoms of a column. Held for a microsecond. */
+typedef struct qn_shares_lock {
+  _Alignas(QN_MEMORY_APART) atomic_bool held;
+} qn_shares_lock;
+
 typedef struct qn_shares {
   int64_t builds;    /* of the lists that this is for */
   int64_t *begin;    /* [bricks + 1] first parcel of a brick's share; those for one column follow one another */
   qn_parcel *parcel;
-  omp_lock_t *lock;  /* [columns] over the sums of its atoms */
-  int64_t begin_capacity, parcel_capacity, lock_count;
+  qn_shares_lock *lock; /* [columns] */
+  int64_t begin_capacity, parcel_capacity, lock_capacity;
 } qn_shares;
 
 /* Adds the parcels of a share, all for one column, to sums over all atoms. */

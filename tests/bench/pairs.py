@@ -91,6 +91,20 @@ def compare(args, folder, repeat, precision, threads, steps, peer_steps):
             "lammps_atom_steps_per_s": spread(peers), "ratio": ratio, "bytes_per_atom": last["bytes_per_atom"]}
 
 
+def by_size(args, threads):
+    """Cost against size. Processor time for one thread, which a busy machine disturbs less than the clock on the wall; sizes in turn, as a minute of the
+    machine is like itself only."""
+    clock = "cpu_seconds" if threads == 1 else "seconds"
+    rounds = [[ours(args, "fast", threads, repeat, 50, steps * threads) for repeat, steps in ((1, 3200), (2, 400), (4, 100))] for _ in range(args.pairs)]
+    cost = [[run[clock] / run["atoms"] / run["steps"] * 1e9 for run in runs] for runs in rounds]
+    for k, run in enumerate(rounds[-1]):
+        found = {"atoms": run["atoms"], "threads": threads, "ns_per_atom_step": spread([costs[k] for costs in cost]),
+                 "over_the_smallest": spread([costs[k] / costs[0] for costs in cost]), "bytes_per_atom": run["bytes_per_atom"]}
+        print("{atoms:>8} atoms, {threads} thread(s): {0[median]:.0f} ns an atom-step, {1[median]:.2f} times the smallest's (min {1[min]:.2f}, max {1[max]:.2f}),"
+              " {bytes_per_atom:.0f} bytes an atom".format(found["ns_per_atom_step"], found["over_the_smallest"], **found), flush=True)
+        yield found
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("program", "structure", "potential", "json"):
@@ -119,16 +133,7 @@ def main():
     print("two threads over one:  min {min:.2f} median {median:.2f} max {max:.2f}".format(**report["two_threads_over_one"]))
     print("two jobs over one job: min {min:.2f} median {median:.2f} max {max:.2f}".format(**report["two_jobs_over_one"]))
     if not args.quick:
-        # Processor time, which a busy machine disturbs less than the clock on the wall; sizes in turn, as a minute of the machine is like itself only.
-        rounds = [[ours(args, "fast", 1, repeat, 50, steps) for repeat, steps in ((1, 3200), (2, 400), (4, 100))] for _ in range(args.pairs)]
-        cost = [[run["cpu_seconds"] / run["atoms"] / run["steps"] * 1e9 for run in runs] for runs in rounds]
-        report["by_size"] = []
-        for k, run in enumerate(rounds[-1]):
-            found = {"atoms": run["atoms"], "cpu_ns_per_atom_step": spread([costs[k] for costs in cost]),
-                     "over_the_smallest": spread([costs[k] / costs[0] for costs in cost]), "bytes_per_atom": run["bytes_per_atom"]}
-            report["by_size"].append(found)
-            print("{atoms:>8} atoms, one thread: {0[median]:.0f} ns an atom-step, {1[median]:.2f} times the smallest's (min {1[min]:.2f}, max {1[max]:.2f}),"
-                  " {bytes_per_atom:.0f} bytes an atom".format(found["cpu_ns_per_atom_step"], found["over_the_smallest"], **found))
+        report["by_size"] = [found for threads in (1, 2) for found in by_size(args, threads)]
         report["nve"] = ours(args, "fast", 2, 1, 5000, 100000, ensemble="nve")
         print("nve, {atoms} atoms, {steps} steps of 1 fs at {temperature_k:.0f} K: drift {drift_ev_per_atom_per_ns:.2g} +- {drift_error:.1g} eV/atom/ns".format(**report["nve"]))
     with open(args.json, "w") as out:
