@@ -59,17 +59,17 @@ static void test_a_poison_job(void **state) {
   for (int i = 1; i <= 5; i++) {
     fixture_await(&f, 30, "running", STATE, poison);
     double from = qn_clock_now();
-    kill(job_process(other), SIGSEGV);
+    kill(job_process(other), SIGABRT);
     fixture_await(&f, 30, "lost", "SELECT coalesce(outcome, '') FROM job_attempts WHERE job_id = %lld AND attempt = %d", poison, i);
     assert_true(qn_clock_now() - from < 10); /* recorded at once, not when a lease runs out */
     drop_backoff(poison);
   }
   assert_string_equal(fixture_text(&f, STATE, poison), "failed");
-  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM job_attempts WHERE job_id = %lld AND error LIKE 'ended by SIGSEGV %%'", poison), 5);
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM job_attempts WHERE job_id = %lld AND error LIKE 'ended by SIGABRT %%'", poison), 5);
   const char *why = fixture_text(&f, "SELECT error FROM jobs WHERE id = %lld", poison);
   print_message("%s\n", why);
   assert_non_null(strstr(why, "given up after 5 attempts in a row that were lost without a new checkpoint; the last one, on "));
-  assert_non_null(strstr(why, "ended by SIGSEGV"));
+  assert_non_null(strstr(why, "ended by SIGABRT"));
   assert_string_equal(fixture_text(&f, "SELECT state || ' ' || attempt FROM jobs WHERE id = %lld", neighbour), "running 1");
   assert_int_equal(job_process(0), other);
 }
