@@ -53,6 +53,7 @@ chroot "$root" chown -R "$user:" "${home#"$root"}/quenchd"
 
 # Runs "$2" as user $1 inside $3, in its own mount, process and IPC namespace.
 inside='
+  mount --bind "$3" "$3" # the root of a machine is a mount, which network namespaces ask for
   mount -t proc proc "$3/proc"
   mount -t sysfs -o ro sysfs "$3/sys"
   mount -t tmpfs -o mode=755 tmpfs "$3/dev"
