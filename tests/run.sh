@@ -94,7 +94,7 @@ suite() {
   printf '%-44s %4d passed %3d failed  %4d s\n' "$name" "$good" "$bad" $(($(date +%s) - from))
   if [ "$bad" -gt 0 ]; then
     failures="$failures $name"
-    tail -n 80 "$work/log"
+    tail -n 200 "$work/log"
   fi
 }
 
@@ -125,7 +125,7 @@ ctests() { # PREFIX FOLDER CTEST-OPTION...
   if [ $result -ne 0 ]; then
     [ "$bad" -gt 0 ] || bad=1
     failures="$failures $prefix"
-    grep -vE '^ *[0-9]+/[0-9]+ Test.*Passed|^ *Start ' "$work/log" | tail -n 120
+    grep -vE '^ *[0-9]+/[0-9]+ Test.*Passed|^ *Start ' "$work/log" | tail -n 400
   fi
   passed=$((passed + total - skipped - (total > 0 ? bad : 0)))
   failed=$((failed + bad))
