@@ -28,6 +28,8 @@
 static const qn_statement lose_attempt = {
     "loss_attempt", LOSE("id = $1::bigint AND attempt = $2::integer AND lease_token = $3::uuid", "", "$4::text", "$5::bigint", "true")};
 static const qn_statement lose_worker = {"loss_worker", LOSE("worker = $1::text", "", "$2::text", "0", "true")};
+static const qn_statement explain = {"loss_explain", "UPDATE job_attempts SET error = $2::text"
+                                                     " WHERE worker = $1::text AND outcome = 'lost' AND error = '" QN_LOSS_GONE "'"};
 static const qn_statement forget_worker = {"loss_forget_worker", "DELETE FROM workers WHERE name = $1"};
 
 /* The time of the answer is that of the question in the next statement. `now()` there is when PostgreSQL read it: one that was on its way, or held
@@ -73,6 +75,13 @@ qn_status qn_loss_worker(qn_connection *connection, const char *worker, const ch
   qn_params_text(&name, worker);
   qn_status status = lose(connection, &lose_worker, &params, lost, error);
   return status == QN_OK ? qn_connection_run(connection, &forget_worker, &name, NULL, error) : status;
+}
+
+qn_status qn_loss_explain(qn_connection *connection, const char *worker, const char *why, qn_error *error) {
+  qn_params params = {0};
+  qn_params_text(&params, worker);
+  qn_params_text(&params, why);
+  return qn_connection_run(connection, &explain, &params, NULL, error);
 }
 
 qn_status qn_loss_expired(qn_connection *connection, double up_s, int *lost, qn_error *error) {

@@ -15,6 +15,12 @@ qn_status qn_loss_attempt(qn_connection *connection, const qn_lease *lease, cons
 /* A worker is known to be gone, with all that it ran. */
 qn_status qn_loss_worker(qn_connection *connection, const char *worker, const char *why, int *lost, qn_error *error);
 
+/* Why attempts were lost that nothing more is known about. */
+#define QN_LOSS_GONE "the process of its worker is gone"
+
+/* Whoever waited for the worker knows how it ended, and may come after one who only found it gone: says so in those attempts. */
+qn_status qn_loss_explain(qn_connection *connection, const char *worker, const char *why, qn_error *error);
+
 /* Take the jobs whose leases have expired. Any process may do this at any time, with `up_s`, how long it has been hearing from the database
  * without a gap: leases that are longer than that, or longer than PostgreSQL has been up, are left alone, so that their owners hear from it
  * first; so are all when the database stood still between question and answer. */

@@ -429,6 +429,12 @@ static void test_peers(void **state) {
   waitpid(child, &how, 0);
   assert_string_equal(fixture_text(&f, STATE, job), "queued");
   assert_string_equal(fixture_text(&f, "SELECT error FROM job_attempts WHERE job_id = %lld", job), "the process of its worker is gone");
+  fixture_text(&f, "UPDATE job_attempts SET worker = 'mortal' WHERE job_id = %lld", job);
+  assert_status(QN_OK, qn_loss_explain(&f.sql, "another", "it was another", &error), error);
+  assert_status(QN_OK, qn_loss_explain(&f.sql, "mortal", "its parent ended it", &error), error);
+  assert_string_equal(fixture_text(&f, "SELECT error FROM job_attempts WHERE job_id = %lld", job), "its parent ended it");
+  assert_status(QN_OK, qn_loss_explain(&f.sql, "mortal", "no, it was old", &error), error);
+  assert_string_equal(fixture_text(&f, "SELECT error FROM job_attempts WHERE job_id = %lld", job), "its parent ended it");
   /* Our own number, of an earlier life. */
   greeting.process = self;
   greeting.process.birth--;
