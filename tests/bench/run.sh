@@ -14,8 +14,9 @@ build=${BENCH_BUILD:-$root/build/bench}
 if ! command -v lmp >/dev/null || ! command -v mpirun >/dev/null; then
   apt-get install -y --no-install-recommends lammps openmpi-bin >/dev/null
 fi
+sh "$root/docker/install.sh" build run test
 mkdir -p "$build" "$(dirname "$json")"
-cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
-cmake --build "$build" --target bench_md -j "$(nproc)" >/dev/null
+cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
+ninja -C "$build" bench_md >/dev/null
 exec python3 "$root/tests/bench/pairs.py" --program "$build/tests/bench_md" --pairs "$pairs" --json "$json" \
   --structure "$root/tests/data/liquid-1500K-2048.xyz" --potential "$root/server/potentials/Cu-Zr_2.eam.fs" ${BENCH_QUICK:+--quick}
