@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import threading
+import time
 import urllib.parse
 
 import psycopg2
@@ -38,6 +39,7 @@ class Cluster:
             url = self._script("start", *self.settings)
             if url:
                 return url
+            time.sleep(0.25)
         raise RuntimeError(f"PostgreSQL in {self.folder} does not start")
 
     def stop(self):
