@@ -93,8 +93,9 @@ static qn_status tell_endings(side *l, qn_error *error) {
   worker *w = l->w;
   for (int i = 0; i < w->options.jobs; i++) {
     slot *s = &w->slots[i];
+    slot ended = {.state = SLOT_FREE};
     pthread_mutex_lock(&w->lock);
-    slot ended = *s;
+    if (s->state == SLOT_ENDED) ended = *s; /* one that starts is filled without the lock */
     pthread_mutex_unlock(&w->lock);
     if (ended.state != SLOT_ENDED) continue;
     long long job = ended.claim.lease.job;
