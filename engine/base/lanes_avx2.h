@@ -1,7 +1,8 @@
 /* Eight single-precision and four double-precision lanes of AVX2 and FMA; a source file includes this under `#pragma GCC target`.
  *
- * All lanes_*.h give the same names: f_* are vectors of LANES floats, i_* of as many 32-bit integers, m_* of truth values, d_* of HALF doubles, l_* of
- * as many 64-bit integers. f_fma(a, b, c) = a b + c rounded once; i_from_f rounds to nearest. Every operation is a correctly rounded IEEE one, so the same source gives the same bits on every instruction set. */
+ * The lanes_*.h give the same names, as far as somebody asks for them: f_* are vectors of LANES floats, i_* of as many 32-bit integers, m_* of truth values,
+ * d_* of HALF doubles, l_* of as many 64-bit integers. f_fma(a, b, c) = a b + c rounded once; i_from_f rounds to nearest. Every operation is a correctly
+ * rounded IEEE one, so the same source gives the same bits on every instruction set. */
 #ifndef QN_BASE_LANES_H
 #define QN_BASE_LANES_H
 
@@ -145,6 +146,7 @@ INLINE int put_sites(uint16_t *to, int32_t first, lanes_m m) {
 
 INLINE lanes_d d_set(double a) { return _mm256_set1_pd(a); }
 INLINE lanes_d d_load(const double *a) { return _mm256_load_pd(a); }
+/* From HALF 32-bit integers, and to HALF floats, which need no alignment. */
 INLINE lanes_d d_from_i(const void *a) { return _mm256_cvtepi32_pd(_mm_loadu_si128((const __m128i *)a)); }
 INLINE void d_to_f(float *to, lanes_d a) { _mm_storeu_ps(to, _mm256_cvtpd_ps(a)); }
 INLINE void d_store(double *to, lanes_d a) { _mm256_store_pd(to, a); }

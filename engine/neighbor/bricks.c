@@ -124,10 +124,10 @@ qn_status qn_bricks_sort(qn_bricks *bricks, const qn_atoms *atoms, const qn_box 
   return QN_OK;
 }
 
-static qn_status append(qn_brick *brick, int32_t start, int32_t count, const int shift[3], qn_error *error) {
+static qn_status append(qn_brick *brick, int32_t start, int32_t count, int32_t column, const int shift[3], qn_error *error) {
   if (brick->stretch_count > 0) {
     qn_stretch *last = &brick->stretches[brick->stretch_count - 1];
-    if (last->start + last->count == start && last->shift[0] == shift[0] && last->shift[1] == shift[1] && last->shift[2] == shift[2]) {
+    if (last->start + last->count == start && last->column == column && last->shift[0] == shift[0] && last->shift[1] == shift[1] && last->shift[2] == shift[2]) {
       last->count += count;
       return QN_OK;
     }
@@ -139,7 +139,7 @@ static qn_status append(qn_brick *brick, int32_t start, int32_t count, const int
     brick->stretches = more;
     brick->stretch_capacity = capacity;
   }
-  brick->stretches[brick->stretch_count++] = (qn_stretch){start, count, {shift[0], shift[1], shift[2]}};
+  brick->stretches[brick->stretch_count++] = (qn_stretch){start, count, column, {shift[0], shift[1], shift[2]}};
   return QN_OK;
 }
 
@@ -176,7 +176,7 @@ qn_status qn_bricks_surround(qn_bricks *bricks, int64_t b, bool half, qn_surroun
         if (half && c < b * cells_of_brick(bricks)) continue;
         int32_t start = bricks->cell_start[c], count = bricks->cell_start[c + 1] - start;
         if (count == 0) continue;
-        qn_status status = append(brick, start, count, shift, error);
+        qn_status status = append(brick, start, count, (int32_t)(c / cells_of_brick(bricks) / bricks->bricks[2]), shift, error);
         if (status != QN_OK) return status;
         sites += count;
         if (sites > QN_BRICK_SITES)

@@ -16,9 +16,9 @@
 
 enum { QN_BRICK_SITES = 32000 }; /* most sites around one brick; 16-bit lists hold twice an index */
 
-/* Atoms start .. start + count - 1 of `order`, all shifted by the same number of boxes. */
+/* Atoms start .. start + count - 1 of `order`, all of one column of bricks along z, and shifted by the same number of boxes. */
 typedef struct qn_stretch {
-  int32_t start, count;
+  int32_t start, count, column;
   int32_t shift[3];
 } qn_stretch;
 

@@ -225,12 +225,9 @@ static qn_status rebuild(qn_lists *lists, qn_error *error) {
     if (!scratch->failed) scratch->failed = lists->kernel->build(lists, b, scratch) != QN_OK;
   }
   status = qn_lists_failure(lists, error);
-  lists->most_sites = lists->most_atoms = 0;
-  for (int64_t b = 0; b < lists->bricks.brick_count; b++) {
-    const qn_brick *brick = &lists->bricks.brick[b];
-    if (brick->site_count > lists->most_sites) lists->most_sites = brick->site_count;
-    if (brick->count > lists->most_atoms) lists->most_atoms = brick->count;
-  }
+  lists->most_sites = 0;
+  for (int64_t b = 0; b < lists->bricks.brick_count; b++)
+    if (lists->bricks.brick[b].site_count > lists->most_sites) lists->most_sites = lists->bricks.brick[b].site_count;
   for (int t = 0; t < lists->threads && status == QN_OK; t++) /* any thread may be given any brick */
     if (!qn_lists_site_room(&lists->scratch[t], lists->most_sites)) status = qn_error_set(error, QN_NO_MEMORY, "no memory for the sites of a brick");
   lists->built = status == QN_OK;

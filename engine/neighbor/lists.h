@@ -98,7 +98,7 @@ struct qn_lists {
   qn_box outer_box, inner_box;
   bool built, pruned;              /* there are outer lists; and inner ones */
   int64_t builds;
-  int32_t most_sites, most_atoms;  /* of a brick */
+  int32_t most_sites;              /* of a brick */
   /* As of the last update. */
   qn_atoms *atoms;
   qn_box box;

@@ -48,7 +48,7 @@ static double most_slope(const double *knot) {
 
 /* Of F', which goes on a step below density zero, and straight on from there and from the last knot. */
 static double steepest(const qn_embedding *embedding, int species) {
-  const double *knot = embedding->knots + 2 * (ptrdiff_t)species * (embedding->intervals + 1);
+  const double *knot = qn_embedding_knots(embedding, species);
   double below, between = 3.0 * (knot[1] - knot[2] + knot[0]) + knot[3]; /* the other Bezier points of the step below */
   qn_embedding_at(embedding, species, -1.0 / embedding->scale, &below);
   double most = fabs(between);

@@ -160,6 +160,8 @@ static bool deliver(const qn_fast *fast, int64_t begin, int64_t end, int64_t net
 
 /* ---- an evaluation ---- */
 
+static int64_t chunk_end(const qn_fast *fast, int64_t begin) { return begin + CHUNK < fast->count ? begin + CHUNK : fast->count; }
+
 static void first_pass(qn_fast *fast, bool prune, int thread) {
   qn_lists *lists = fast->lists;
   qn_lists_scratch *list = &lists->scratch[thread];
@@ -194,7 +196,7 @@ static bool stopped(const qn_fast *fast) {
 
 /* Both passes over all bricks, each followed by one over all atoms. The second needs F' of all neighbours. */
 static void evaluate(qn_fast *fast, bool prune) {
-  const int64_t bricks = fast->lists->bricks.brick_count, chunks = (fast->count + CHUNK - 1) / CHUNK;
+  const int64_t bricks = fast->lists->bricks.brick_count, count = fast->count;
   bool stop = false;
   qn_turns_deal(fast->turns, fast->threads, bricks);
 #pragma omp parallel num_threads(fast->threads) if (bricks > 1)
@@ -209,13 +211,12 @@ static void evaluate(qn_fast *fast, bool prune) {
       qn_turns_deal(fast->turns, fast->threads, bricks);
     }
 #pragma omp for schedule(static)
-    for (int64_t c = 0; c < chunks; c++) scratch->beyond |= embed(fast, c * CHUNK, c + 1 < chunks ? (c + 1) * CHUNK : fast->count);
+    for (int64_t begin = 0; begin < count; begin += CHUNK) scratch->beyond |= embed(fast, begin, chunk_end(fast, begin));
     if (!stop) {
       second_pass(fast, thread);
 #pragma omp barrier
 #pragma omp for schedule(static)
-      for (int64_t c = 0; c < chunks; c++)
-        scratch->beyond |= deliver(fast, c * CHUNK, c + 1 < chunks ? (c + 1) * CHUNK : fast->count, scratch->net);
+      for (int64_t begin = 0; begin < count; begin += CHUNK) scratch->beyond |= deliver(fast, begin, chunk_end(fast, begin), scratch->net);
     }
   }
 }

@@ -24,11 +24,12 @@ enum { OFFSET = 0, PLACE = LANES, FIRST_STAGE = 2 * LANES, DX = 2 * LANES, DY = 
 INLINE lanes_i mask_of(int shift) { return i_set((int32_t)((1u << shift) - 1u)); }
 INLINE lanes_f place_within(lanes_i bits, lanes_i mask) { return f_from_i(i_and(bits, mask)); }
 
-INLINE lanes_f cubic(const float *base, const float *stage) {
+INLINE lanes_f cubic_at(const float *base, const int32_t *offset, const float *stage) {
   lanes_f row[4], u = f_load(stage + PLACE);
-  load_rows(base, (const int32_t *)(stage + OFFSET), row);
+  load_rows(base, offset, row);
   return f_fma(f_fma(f_fma(row[3], u, row[2]), u, row[1]), u, row[0]);
 }
+INLINE lanes_f cubic(const float *base, const float *stage) { return cubic_at(base, (const int32_t *)(stage + OFFSET), stage); }
 
 /* ---- first pass ---- */
 
@@ -127,7 +128,7 @@ static void embed(qn_fast *fast, int64_t begin, int64_t end) {
     const qn_site *from = fast->lists->rows + at;
     const int count = end - at < HALF ? (int)(end - at) : HALF;
     float slope[HALF];
-    if (count < HALF || !embed_some(fast->embedding, from, d_mul(d_from_i(fast->density + at), d_set(quantum)), fast->energy + at, slope))
+    if (!embed_some(fast->embedding, from, d_mul(d_from_i(fast->density + at), d_set(quantum)), fast->energy + at, slope))
       for (int k = 0; k < count; k++) {
         double exact;
         fast->energy[at + k] = qn_embedding_at(fast->embedding, from[k].tag, (double)(int32_t)fast->density[at + k] * quantum, &exact);
@@ -214,11 +215,9 @@ INLINE lanes_f core_pull(const float *slopes, const float *stage, lanes_f own, c
 
 /* Energies of the pairs of a vector, to either atom. */
 INLINE void add_energies(int64_t *sum, int64_t *share, const uint16_t *entry, const float *energy, const float *stage, const int row_bits) {
-  lanes_f row[4], u = f_load(stage + PLACE);
   int32_t offset[LANES], each[LANES];
   i_store(offset, i_right(i_load(stage + OFFSET), i_set(row_bits - 4)));
-  load_rows(energy, offset, row);
-  i_store(each, i_from_f(f_fma(f_fma(f_fma(row[3], u, row[2]), u, row[1]), u, row[0])));
+  i_store(each, i_from_f(cubic_at(energy, offset, stage)));
   for (int k = 0; k < LANES; k++) {
     *sum += each[k];
     share[entry[k] / 2] += each[k];

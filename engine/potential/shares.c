@@ -12,40 +12,24 @@ void qn_shares_fini(qn_shares *shares) {
   *shares = (qn_shares){0};
 }
 
-/* The last brick that begins at a place or before: of those that begin at the same all but the last are empty. */
-static int32_t brick_at(const qn_bricks *bricks, int32_t place) {
-  int32_t low = 0, high = (int32_t)bricks->brick_count;
-  while (high - low > 1) {
-    int32_t middle = low + (high - low) / 2;
-    if (bricks->brick[middle].first <= place)
-      low = middle;
-    else
-      high = middle;
-  }
-  return low;
-}
-
-/* The parcels of a share, cut where a stretch runs on into another brick; returns how many. `parcel` may be NULL. */
-static int64_t cut(const qn_bricks *bricks, const qn_brick *brick, qn_parcel *parcel) {
-  int64_t parcels = 0;
-  int32_t site = 0;
-  if (brick->count == 0) return 0;
-  for (int32_t k = 0; k < brick->stretch_count; k++) {
-    int32_t place = brick->stretches[k].start, left = brick->stretches[k].count;
-    while (left > 0) {
-      int32_t to = brick_at(bricks, place), rest = bricks->brick[to].first + bricks->brick[to].count - place, count = left < rest ? left : rest;
-      if (parcel != NULL) parcel[parcels] = (qn_parcel){site, place, count, to / bricks->bricks[2]};
-      parcels++;
-      site += count, place += count, left -= count;
-    }
-  }
-  return parcels;
-}
+/* A brick without atoms has no lists, and so no share. */
+static int64_t parcels_of(const qn_brick *brick) { return brick->count > 0 ? brick->stretch_count : 0; }
 
 /* By column, and there by place. */
 static int by_place(const void *a, const void *b) {
   const qn_parcel *one = a, *other = b;
   return one->place != other->place ? (one->place > other->place) - (one->place < other->place) : (one->site > other->site) - (one->site < other->site);
+}
+
+static void fill(qn_parcel *parcel, const qn_brick *brick) {
+  const int64_t count = parcels_of(brick);
+  int32_t site = 0;
+  for (int64_t k = 0; k < count; k++) {
+    const qn_stretch *stretch = &brick->stretches[k];
+    parcel[k] = (qn_parcel){site, stretch->start, stretch->count, stretch->column};
+    site += stretch->count;
+  }
+  qsort(parcel, (size_t)count, sizeof *parcel, by_place);
 }
 
 /* What is to take the place of `array`, whose contents are lost when it grows. */
@@ -71,16 +55,11 @@ qn_status qn_shares_follow(qn_shares *shares, const qn_lists *lists, qn_error *e
   shares->lock = reserve(shares->lock, &shares->lock_capacity, count / bricks->bricks[2], sizeof *shares->lock);
   if (shares->begin == NULL || shares->lock == NULL) return no_memory(bricks, error);
   shares->begin[0] = 0;
-#pragma omp parallel for schedule(static) num_threads(lists->threads) if (count > 1)
-  for (int64_t b = 0; b < count; b++) shares->begin[b + 1] = cut(bricks, &bricks->brick[b], NULL);
-  for (int64_t b = 0; b < count; b++) shares->begin[b + 1] += shares->begin[b];
+  for (int64_t b = 0; b < count; b++) shares->begin[b + 1] = shares->begin[b] + parcels_of(&bricks->brick[b]);
   shares->parcel = reserve(shares->parcel, &shares->parcel_capacity, shares->begin[count], sizeof *shares->parcel);
   if (shares->parcel == NULL) return no_memory(bricks, error);
 #pragma omp parallel for schedule(static) num_threads(lists->threads) if (count > 1)
-  for (int64_t b = 0; b < count; b++) {
-    qn_parcel *first = shares->parcel + shares->begin[b];
-    qsort(first, (size_t)cut(bricks, &bricks->brick[b], first), sizeof *first, by_place);
-  }
+  for (int64_t b = 0; b < count; b++) fill(shares->parcel + shares->begin[b], &bricks->brick[b]);
   shares->builds = lists->builds;
   return QN_OK;
 }

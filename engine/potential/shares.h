@@ -14,7 +14,7 @@
 #include "engine/base/status.h"
 #include "engine/neighbor/lists.h"
 
-/* Sites site .. site + count - 1 of a share are the atoms at place .. place + count - 1, all of one brick, and so of one column. */
+/* Sites site .. site + count - 1 of a share are the atoms at place .. place + count - 1, all of one column. */
 typedef struct qn_parcel {
   int32_t site, place, count, column;
 } qn_parcel;

@@ -61,7 +61,7 @@ static qn_status bury_dead(qn_keeper *k, qn_error *error) {
     if (!any) return QN_OK;
     int lost;
     qn_status status = qn_loss_worker(&k->connection, first.worker, first.why, &lost, error);
-    if (status == QN_OK) status = qn_loss_explain(&k->connection, first.worker, first.why, error);
+    if (status == QN_OK && lost == 0) status = qn_loss_explain(&k->connection, first.worker, first.why, error);
     if (status != QN_OK) return status;
     if (lost > 0) qn_log("warning", "%d job(s) were taken from worker %s: %s", lost, first.worker, first.why);
     pthread_mutex_lock(&k->lock);
