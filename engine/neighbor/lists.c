@@ -34,6 +34,7 @@ qn_status qn_lists_init(qn_lists *lists, const qn_atoms *atoms, const qn_lists_r
   bool there = (lists->rows = qn_memory_alloc(n, sizeof *lists->rows)) != NULL;
   there &= (lists->type = qn_memory_alloc(n, sizeof *lists->type)) != NULL;
   there &= (lists->scratch = qn_memory_alloc((size_t)threads, sizeof *lists->scratch)) != NULL;
+  there &= (lists->turns = qn_memory_alloc((size_t)threads, sizeof *lists->turns)) != NULL;
   for (int axis = 0; axis < 3; axis++) {
     there &= (lists->crossed[axis] = qn_memory_alloc(n, sizeof(int32_t))) != NULL;
     there &= (lists->inner_place[axis] = qn_memory_alloc(n, sizeof(float))) != NULL;
@@ -55,6 +56,7 @@ void qn_lists_fini(qn_lists *lists) {
     free(scratch->column);
   }
   free(lists->scratch);
+  free(lists->turns);
   for (int64_t b = 0; b < lists->brick_capacity; b++) {
     qn_brick_lists *brick = &lists->brick[b];
     free(brick->outer);
@@ -219,10 +221,13 @@ static qn_status rebuild(qn_lists *lists, qn_error *error) {
   float unused;
   status = place_all(lists, &unused, &unused, error);
   if (status != QN_OK) return status;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(lists->threads) if (lists->bricks.brick_count > 1)
-  for (int64_t b = 0; b < lists->bricks.brick_count; b++) {
-    qn_lists_scratch *scratch = &lists->scratch[omp_get_thread_num()];
-    if (!scratch->failed) scratch->failed = lists->kernel->build(lists, b, scratch) != QN_OK;
+  qn_turns_deal(lists->turns, lists->threads, lists->bricks.brick_count);
+#pragma omp parallel num_threads(lists->threads) if (lists->bricks.brick_count > 1)
+  {
+    const int thread = omp_get_thread_num();
+    qn_lists_scratch *scratch = &lists->scratch[thread];
+    for (int64_t b; (b = qn_turns_take(lists->turns, lists->threads, thread)) >= 0;)
+      if (!scratch->failed) scratch->failed = lists->kernel->build(lists, b, scratch) != QN_OK;
   }
   status = qn_lists_failure(lists, error);
   lists->most_sites = 0;

@@ -18,6 +18,7 @@
 
 #include "engine/base/instructions.h"
 #include "engine/base/memory.h"
+#include "engine/base/turns.h"
 #include "engine/model/atoms.h"
 #include "engine/model/box.h"
 #include "engine/neighbor/bricks.h"
@@ -91,6 +92,7 @@ struct qn_lists {
   qn_brick_lists *brick;           /* [bricks] */
   int64_t brick_capacity;
   qn_lists_scratch *scratch;       /* [threads] */
+  qn_turns *turns;                 /* [threads] at bricks, here and in kernels: who builds a brick's lists goes through them later */
   qn_site *rows;                   /* [place] */
   uint8_t *type;                   /* [place] */
   int32_t *crossed[3];             /* [place] boxes crossed since the outer lists were built */

@@ -215,30 +215,51 @@ static void place_all(qn_double *self) {
   }
 }
 
+static void first_pass(qn_double *self, bool prune, int thread) {
+  qn_lists *lists = self->lists;
+  qn_lists_scratch *list = &lists->scratch[thread];
+  qn_double_scratch *scratch = &self->scratch[thread];
+  for (int64_t b; (b = qn_turns_take(lists->turns, self->threads, thread)) >= 0;) {
+    if (list->failed || scratch->failed || lists->bricks.brick[b].count == 0) continue;
+    if (prune) list->failed = lists->kernel->prune(lists, b, list) != QN_OK;
+    if (!list->failed && reserve(scratch, lists->most_sites, lists->brick[b].most)) self->kernel->density(self, b, scratch);
+  }
+}
+
+static void second_pass(qn_double *self, int thread) {
+  const qn_lists *lists = self->lists;
+  qn_double_scratch *scratch = &self->scratch[thread];
+  for (int64_t b; (b = qn_turns_take(lists->turns, self->threads, thread)) >= 0;)
+    if (lists->bricks.brick[b].count > 0 && reserve(scratch, lists->most_sites, lists->brick[b].most)) self->kernel->force(self, b, scratch);
+}
+
+/* Whether a thread could not do its part, or has found two atoms too near. */
+static bool stopped(const qn_double *self) {
+  bool stop = false;
+  for (int t = 0; t < self->threads; t++) {
+    const qn_double_scratch *scratch = &self->scratch[t];
+    stop |= self->lists->scratch[t].failed | scratch->failed | scratch->crowded | (scratch->bad != INT32_MAX);
+  }
+  return stop;
+}
+
 /* Both passes over all bricks. The second needs F' of all neighbours, so it waits for the first. */
 static void evaluate(qn_double *self, bool prune) {
-  qn_lists *lists = self->lists;
-  int64_t bricks = lists->bricks.brick_count;
-  bool stop = false, split = false;
+  const int64_t bricks = self->lists->bricks.brick_count;
+  bool stop = false;
+  qn_turns_deal(self->lists->turns, self->threads, bricks);
 #pragma omp parallel num_threads(self->threads) if (bricks > 1)
   {
-    qn_lists_scratch *list = &lists->scratch[omp_get_thread_num()];
-    qn_double_scratch *scratch = &self->scratch[omp_get_thread_num()];
-#pragma omp for schedule(dynamic, 1) reduction(| : stop, split)
-    for (int64_t b = 0; b < bricks; b++) {
-      if (list->failed || scratch->failed || lists->bricks.brick[b].count == 0) continue;
-      if (prune) list->failed = lists->kernel->prune(lists, b, list) != QN_OK;
-      if (!list->failed && reserve(scratch, lists->most_sites, lists->brick[b].most)) self->kernel->density(self, b, scratch);
-      stop |= list->failed | scratch->failed | scratch->crowded | (scratch->bad != INT32_MAX);
-      split |= scratch->steep;
-    }
+    first_pass(self, prune, omp_get_thread_num());
+#pragma omp barrier
 #pragma omp single
-    self->split = split;
-    if (!stop) {
-#pragma omp for schedule(dynamic, 1)
-      for (int64_t b = 0; b < bricks; b++)
-        if (lists->bricks.brick[b].count > 0 && reserve(scratch, lists->most_sites, lists->brick[b].most)) self->kernel->force(self, b, scratch);
+    {
+      stop = stopped(self);
+      self->split = false;
+      for (int t = 0; t < self->threads; t++) self->split |= self->scratch[t].steep;
+      qn_turns_deal(self->lists->turns, self->threads, bricks);
     }
+    if (!stop) second_pass(self, omp_get_thread_num());
   }
 }
 

@@ -28,8 +28,7 @@ qn_status qn_fast_alloc(qn_fast **fast, const qn_system *system, const qn_embedd
   made->energy = qn_memory_alloc(n, sizeof(double));
   made->by_atom = qn_memory_alloc(n, sizeof(double));
   made->scratch = qn_memory_alloc((size_t)system->threads, sizeof *made->scratch);
-  made->turns = qn_memory_alloc((size_t)system->threads, sizeof *made->turns);
-  bool there = made->turns && made->rows && made->density && made->force && made->pairs && made->energy && made->by_atom && made->scratch;
+  bool there = made->rows && made->density && made->force && made->pairs && made->energy && made->by_atom && made->scratch;
   qn_status status = there ? qn_fast_tables_init(&made->tables, system, embedding, error)
                            : qn_error_set(error, QN_NO_MEMORY, "no memory for the forces of %lld atoms", (long long)count);
   if (status != QN_OK) {
@@ -49,7 +48,6 @@ void qn_fast_free(qn_fast *fast) {
     free(fast->scratch[t].pairs);
   }
   free(fast->scratch);
-  free(fast->turns);
   free(fast->rows);
   free(fast->force);
   free(fast->energy);
@@ -167,7 +165,7 @@ static void first_pass(qn_fast *fast, bool prune, int thread) {
   qn_lists_scratch *list = &lists->scratch[thread];
   qn_fast_scratch *scratch = &fast->scratch[thread];
   transfer moves = {fast, scratch};
-  for (int64_t b; (b = qn_turns_take(fast->turns, fast->threads, thread)) >= 0;) {
+  for (int64_t b; (b = qn_turns_take(lists->turns, fast->threads, thread)) >= 0;) {
     if (list->failed || scratch->failed || lists->bricks.brick[b].count == 0) continue;
     if (prune) list->failed = lists->kernel->prune(lists, b, list) != QN_OK;
     if (list->failed || !reserve(scratch, lists->brick[b].most, lists->most_sites)) continue;
@@ -180,7 +178,7 @@ static void second_pass(qn_fast *fast, int thread) {
   qn_lists *lists = fast->lists;
   qn_fast_scratch *scratch = &fast->scratch[thread];
   transfer moves = {fast, scratch};
-  for (int64_t b; (b = qn_turns_take(fast->turns, fast->threads, thread)) >= 0;) {
+  for (int64_t b; (b = qn_turns_take(lists->turns, fast->threads, thread)) >= 0;) {
     if (lists->bricks.brick[b].count == 0 || !reserve(scratch, lists->brick[b].most, lists->most_sites)) continue;
     fast->kernel->force(fast, b, lists->scratch[thread].sites, scratch);
     qn_shares_hand_over(&fast->shares, b, fast->sums == QN_SUMS_ALL ? take_forces_and_add_energies : take_forces, &moves);
@@ -198,7 +196,7 @@ static bool stopped(const qn_fast *fast) {
 static void evaluate(qn_fast *fast, bool prune) {
   const int64_t bricks = fast->lists->bricks.brick_count, count = fast->count;
   bool stop = false;
-  qn_turns_deal(fast->turns, fast->threads, bricks);
+  qn_turns_deal(fast->lists->turns, fast->threads, bricks);
 #pragma omp parallel num_threads(fast->threads) if (bricks > 1)
   {
     const int thread = omp_get_thread_num();
@@ -208,7 +206,7 @@ static void evaluate(qn_fast *fast, bool prune) {
 #pragma omp master
     {
       stop = stopped(fast);
-      qn_turns_deal(fast->turns, fast->threads, bricks);
+      qn_turns_deal(fast->lists->turns, fast->threads, bricks);
     }
 #pragma omp for schedule(static)
     for (int64_t begin = 0; begin < count; begin += CHUNK) scratch->beyond |= embed(fast, begin, chunk_end(fast, begin));

@@ -4,7 +4,6 @@
 #define QN_POTENTIAL_FAST_H
 
 #include "engine/base/memory.h"
-#include "engine/base/turns.h"
 #include "engine/potential/embedding.h"
 #include "engine/potential/fast_tables.h"
 #include "engine/potential/kernel.h"
@@ -50,7 +49,6 @@ struct qn_fast {
   int threads;
   int64_t count;
   qn_fast_scratch *scratch;        /* [threads] */
-  qn_turns *turns;                 /* [threads] */
   qn_site *rows;                   /* [place] positions with F' in the tag, whose lowest bits are the species */
   uint32_t *density;               /* [place] quanta; zero between evaluations */
   uint32_t (*force)[4];            /* [place] what is to be taken from the force, and its shadow */

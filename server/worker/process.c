@@ -23,8 +23,8 @@ qn_status qn_process_start(qn_process *process, const char *program, qn_error *e
   char *arguments[] = {name, command, NULL};
   process->board->worker = getpid();
 
-  /* What asks a worker to stop may be sent to its jobs as well (a terminal, an init system): they hear of it from the worker, and ignore it. They
-   * begin so, since it may come before their first line. */
+  /* What asks a worker to stop may be sent to its jobs as well (by an init system; a terminal's does not reach their session): they hear of it from the
+   * worker, and ignore it. They begin so, since it may come before their first line. */
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attributes;
   sigset_t blocked, usual;
@@ -37,7 +37,7 @@ qn_status qn_process_start(qn_process *process, const char *program, qn_error *e
   posix_spawn_file_actions_init(&files);
   posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_adddup2(&files, process->descriptor, QN_BOARD_DESCRIPTOR);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
   posix_spawnattr_setsigmask(&attributes, &blocked);
   posix_spawnattr_setsigdefault(&attributes, &usual);
   int failure = posix_spawn(&process->pid, program != NULL ? program : "/proc/self/exe", &files, &attributes, arguments, environ);

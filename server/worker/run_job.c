@@ -2,12 +2,10 @@
 
 #include <malloc.h>
 #include <math.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 #include "server/log.h"
 #include "server/storage/directory.h"
 #include "server/worker/board.h"
+#include "server/worker/courtesy.h"
 #include "server/worker/work.h"
 
 /* A job that the machine could not do is put by for so long, s. */
@@ -186,18 +185,6 @@ static void run(qn_board *board) {
 /* What tables and frames took goes back to the system when it is freed; glibc, left alone, keeps ever larger blocks. */
 static void keep_small(void) { mallopt(M_MMAP_THRESHOLD, 1 << 17); }
 
-/* The API is to answer while every core computes: a job, and the threads that it starts, yield to everyone else. And when memory runs out, it is the
- * job that goes, not its worker or the server. */
-static void be_nice(void) {
-  struct sched_param none = {0};
-  sched_setscheduler(0, SCHED_BATCH, &none);
-  setpriority(PRIO_PROCESS, 0, 10);
-  FILE *file = fopen("/proc/self/oom_score_adj", "we");
-  if (file == NULL) return;
-  fputs("500", file);
-  fclose(file);
-}
-
 int qn_run_job(int descriptor) {
   qn_board *board = qn_board_find(descriptor);
   if (board == NULL) {
@@ -208,7 +195,7 @@ int qn_run_job(int descriptor) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   /* The worker may have died before the line above; then nobody will tell. */
   if (getppid() != board->worker) return 1;
-  be_nice();
+  qn_courtesy_show();
   keep_small();
   run(board);
   bool told = atomic_load(&board->told) != 0;

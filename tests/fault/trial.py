@@ -25,7 +25,6 @@ PATIENCE_S = 120
 CUT_S = 60  # how long a cut waits for its message
 OWNER_S = 10  # how long a fault waits for a running job
 BLOWS, BLOW_S = 6, 40  # how often a hammered job dies, and within which time
-ATTEMPT_S = 1.5  # how long it lives each time: enough for a checkpoint that the database has heard of
 
 _numbers = itertools.count(1)
 
@@ -199,6 +198,14 @@ class Trial:
             return None
         return (rows[0][0], "worker" if rows[0][1] == WORKER else "inner") if rows else None
 
+    def _further(self):
+        """Whether the job without an end has a checkpoint of its present attempt."""
+        try:
+            return self.cluster.rows(self.database, "SELECT 1 FROM jobs j JOIN simulations s ON s.job_id = j.id WHERE j.state = 'running' AND s.name = %s"
+                                     " AND j.checkpoint_step > j.claimed_checkpoint_step", ENDLESS["name"])
+        except psycopg2.Error:
+            return None
+
     def _wait_for(self, what, seconds):
         end = time.monotonic() + seconds
         while not (found := what()) and time.monotonic() < end and not self.over.wait(0.01):
@@ -214,13 +221,13 @@ class Trial:
         return dataclasses.replace(fault, target=side)
 
     def _hammer(self, struck):
-        """The process that runs the job without an end is killed a while after it has begun, again and again: the job's own where jobs have
-        one, or its worker's."""
+        """The process that runs the job without an end is killed as soon as the database has heard of a new checkpoint, again and again: the
+        job's own where jobs have one, or its worker's."""
         attempt = 0
         end = time.monotonic() + BLOW_S
         while attempt < BLOWS and (found := self._wait_for(lambda: self._running(True, attempt), end - time.monotonic())):
             attempt, role = found
-            self.over.wait(ATTEMPT_S)
+            self._wait_for(self._further, end - time.monotonic())
             if not any([send(pid, signal.SIGKILL) for pid in self.stage.jobs_of(role)]):
                 self.stage.signal(role, signal.SIGKILL)
             if attempt == 1:

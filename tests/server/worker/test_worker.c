@@ -2,6 +2,8 @@
 #include "server/worker/workers.h"
 
 #include <math.h>
+#include <sched.h>
+#include <sys/resource.h>
 
 #include "engine/base/version.h"
 
@@ -131,6 +133,40 @@ static void test_cancel_running(void **state) {
   stop();
 }
 
+/* A job is nice, and so is its session, which is nobody else's: where Linux groups processes by session, its niceness means nothing otherwise. */
+static void test_courtesy(void **state) {
+  (void)state;
+  int64_t id;
+  long long job = post(&f, 31, 2000, &id);
+  start(1, 30);
+  fixture_await(&f, 20, "t", "SELECT progress > 0 FROM jobs WHERE id = %lld", job);
+  pid_t process = job_process(0);
+  char path[64], group[128] = "";
+  snprintf(path, sizeof path, "/proc/%d/autogroup", (int)process);
+  FILE *file = fopen(path, "re");
+  assert_int_equal(getsid(process), process);
+  assert_int_equal(getpriority(PRIO_PROCESS, (id_t)process), 10);
+  assert_int_equal(sched_getscheduler(process), SCHED_BATCH);
+  if (file != NULL) { /* a kernel with such groups */
+    assert_non_null(fgets(group, sizeof group, file));
+    assert_non_null(strstr(group, " nice 10"));
+    fclose(file);
+  }
+  snprintf(path, sizeof path, "/proc/%d/autogroup", (int)getpid());
+  file = fopen(path, "re");
+  if (file != NULL) {
+    assert_non_null(fgets(group, sizeof group, file));
+    assert_null(strstr(group, " nice 10")); /* not the worker's, nor that of whoever started it */
+    fclose(file);
+  }
+  qn_job_row row;
+  qn_error error;
+  assert_status(QN_OK, qn_store_cancel_job(f.store, job, NULL, &fixture_principal, &row, &error), error);
+  qn_job_row_fini(&row);
+  fixture_await(&f, 10, "cancelled", STATE, job);
+  stop();
+}
+
 /* A worker that is stopped hands its job back with a checkpoint; the next one goes on from there and ends with the same bits. */
 static void test_drain_and_resume(void **state) {
   (void)state;
@@ -230,6 +266,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(test_from_spec_to_numbers, workers_stop), cmocka_unit_test_teardown(test_cancel_running, workers_stop), cmocka_unit_test_teardown(test_drain_and_resume, workers_stop),
       cmocka_unit_test_teardown(test_snapshot_of_another, workers_stop), cmocka_unit_test_teardown(test_blowup, workers_stop),
+      cmocka_unit_test_teardown(test_courtesy, workers_stop),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
