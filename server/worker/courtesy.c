@@ -27,7 +27,7 @@ static void make_session_nice(void) {
 
 void qn_courtesy_show(void) {
   sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
-  setpriority(PRIO_PROCESS, 0, QN_COURTESY_NICENESS);
+  if (getpriority(PRIO_PROCESS, 0) < QN_COURTESY_NICENESS) setpriority(PRIO_PROCESS, 0, QN_COURTESY_NICENESS);
   make_session_nice();
   put("/proc/self/oom_score_adj", 500);
 }

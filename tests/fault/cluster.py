@@ -76,9 +76,12 @@ class Cluster:
         with self.changing:
             if self.downs:
                 return False
-            postmaster = self.postmaster()
-            for pid in [postmaster, *children(postmaster)]:
-                send(pid, signal.SIGKILL)
+            # The postmaster first, so that it forks no more; what it has forked lives in its folder, and the last of it may wait for a lock of the dead.
+            send(self.postmaster(), signal.SIGKILL)
+            while members := living_in(self.folder / "data"):
+                for pid in members:
+                    send(pid, signal.SIGKILL)
+                time.sleep(0.01)
             self.start()
             return True
 
@@ -144,6 +147,16 @@ def processes():
 
 def children(pid):
     return sorted(child for child, parent in processes().items() if parent == pid)
+
+
+def living_in(folder):
+    """Live processes whose working directory is `folder`."""
+    found = []
+    for pid in processes():
+        with contextlib.suppress(OSError):
+            if os.path.samefile(f"/proc/{pid}/cwd", folder):
+                found.append(pid)
+    return found
 
 
 def marked(mark):

@@ -133,13 +133,14 @@ static void test_cancel_running(void **state) {
   stop();
 }
 
-/* A job is nice, and so is its session, which is nobody else's: where Linux groups processes by session, its niceness means nothing otherwise. */
+/* A job is nice, and so is its session, which is nobody else's: where Linux groups processes by session, its niceness means nothing otherwise. What an
+ * init system sends to all processes does not end it; its worker tells it what to do. */
 static void test_courtesy(void **state) {
   (void)state;
   int64_t id;
   long long job = post(&f, 31, 2000, &id);
-  start(1, 30);
-  fixture_await(&f, 20, "t", "SELECT progress > 0 FROM jobs WHERE id = %lld", job);
+  start(1, 0.2);
+  fixture_await(&f, 20, "t", "SELECT checkpoint_step > 0 FROM jobs WHERE id = %lld", job);
   pid_t process = job_process(0);
   char path[64], group[128] = "";
   snprintf(path, sizeof path, "/proc/%d/autogroup", (int)process);
@@ -159,6 +160,12 @@ static void test_courtesy(void **state) {
     assert_null(strstr(group, " nice 10")); /* not the worker's, nor that of whoever started it */
     fclose(file);
   }
+  static const int ORDERS[] = {SIGTERM, SIGINT, SIGHUP};
+  for (size_t k = 0; k < sizeof ORDERS / sizeof *ORDERS; k++) assert_int_equal(kill(process, ORDERS[k]), 0);
+  double step = fixture_number(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job);
+  for (int i = 0; i < 500 && fixture_number(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job) == step; i++) usleep(20000);
+  assert_true(fixture_number(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job) > step);
+  assert_int_equal(job_process(0), process);
   qn_job_row row;
   qn_error error;
   assert_status(QN_OK, qn_store_cancel_job(f.store, job, NULL, &fixture_principal, &row, &error), error);
