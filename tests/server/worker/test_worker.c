@@ -162,7 +162,7 @@ static void test_courtesy(void **state) {
   }
   static const int ORDERS[] = {SIGTERM, SIGINT, SIGHUP};
   for (size_t k = 0; k < sizeof ORDERS / sizeof *ORDERS; k++) assert_int_equal(kill(process, ORDERS[k]), 0);
-  double step = fixture_number(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job);
+  int64_t step = fixture_number(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job);
   for (int i = 0; i < 500 && fixture_number(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job) == step; i++) usleep(20000);
   assert_true(fixture_number(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job) > step);
   assert_int_equal(job_process(0), process);
