@@ -2,9 +2,6 @@
 #ifndef QN_SERVER_WORKER_COURTESY_H
 #define QN_SERVER_WORKER_COURTESY_H
 
-/* How nice jobs are: of a core that two want, a job gets a tenth. */
-enum { QN_COURTESY_NICENESS = 10 };
-
 /* From here on this process, the leader of a session of its own, and the threads it starts let every other process go first, and are the first to end
  * when memory runs out. What the system does not grant is left out. */
 void qn_courtesy_show(void);

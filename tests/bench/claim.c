@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
     double before = now();
     status = what(&connection, &error);
     if (status == QN_OK) printf("%.4f\n", now() - before);
-    if (status == QN_OK && i % RUNNING == RUNNING - 1) status = end_running(&connection, &error);
+    if (status == QN_OK && what == claim && i % RUNNING == RUNNING - 1) status = end_running(&connection, &error);
   }
   qn_connection_close(&connection);
   if (status != QN_OK) fprintf(stderr, "%s\n", error.message);

@@ -133,38 +133,34 @@ static void test_cancel_running(void **state) {
   stop();
 }
 
+/* Whether the session of a process is as nice as a job's; where Linux has no such groups, `otherwise`. */
+static bool has_nice_session(pid_t process, bool otherwise) {
+  char path[64], group[128] = "";
+  snprintf(path, sizeof path, "/proc/%d/autogroup", (int)process);
+  FILE *file = fopen(path, "re");
+  if (file == NULL) return otherwise;
+  assert_non_null(fgets(group, sizeof group, file));
+  fclose(file);
+  return strstr(group, " nice 10") != NULL;
+}
+
 /* A job is nice, and so is its session, which is nobody else's: where Linux groups processes by session, its niceness means nothing otherwise. What an
  * init system sends to all processes does not end it; its worker tells it what to do. */
 static void test_courtesy(void **state) {
   (void)state;
-  int64_t id;
-  long long job = post(&f, 31, 2000, &id);
+  long long job = post(&f, 31, 2000, NULL);
   start(1, 0.2);
   fixture_await(&f, 20, "t", "SELECT checkpoint_step > 0 FROM jobs WHERE id = %lld", job);
   pid_t process = job_process(0);
-  char path[64], group[128] = "";
-  snprintf(path, sizeof path, "/proc/%d/autogroup", (int)process);
-  FILE *file = fopen(path, "re");
   assert_int_equal(getsid(process), process);
   assert_int_equal(getpriority(PRIO_PROCESS, (id_t)process), 10);
   assert_int_equal(sched_getscheduler(process), SCHED_BATCH);
-  if (file != NULL) { /* a kernel with such groups */
-    assert_non_null(fgets(group, sizeof group, file));
-    assert_non_null(strstr(group, " nice 10"));
-    fclose(file);
-  }
-  snprintf(path, sizeof path, "/proc/%d/autogroup", (int)getpid());
-  file = fopen(path, "re");
-  if (file != NULL) {
-    assert_non_null(fgets(group, sizeof group, file));
-    assert_null(strstr(group, " nice 10")); /* not the worker's, nor that of whoever started it */
-    fclose(file);
-  }
+  assert_true(has_nice_session(process, true));
+  assert_false(has_nice_session(getpid(), false)); /* not the worker's, nor that of whoever started it */
   static const int ORDERS[] = {SIGTERM, SIGINT, SIGHUP};
   for (size_t k = 0; k < sizeof ORDERS / sizeof *ORDERS; k++) assert_int_equal(kill(process, ORDERS[k]), 0);
-  int64_t step = fixture_number(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job);
-  for (int i = 0; i < 500 && fixture_number(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job) == step; i++) usleep(20000);
-  assert_true(fixture_number(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job) > step);
+  long long step = (long long)fixture_number(&f, "SELECT checkpoint_step FROM jobs WHERE id = %lld", job);
+  fixture_await(&f, 10, "t", "SELECT checkpoint_step > %lld FROM jobs WHERE id = %lld", step, job);
   assert_int_equal(job_process(0), process);
   qn_job_row row;
   qn_error error;
