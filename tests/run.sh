@@ -109,12 +109,12 @@ build() { # FOLDER "TARGET..." CMAKE-OPTION...
   }
 }
 
-# ctest of a build folder; each test counts, under PREFIX/NAME.
+# ctest of a build folder, `jobs` at once; each test counts, under PREFIX/NAME.
 ctests() { # PREFIX FOLDER CTEST-OPTION...
   prefix=$1
   folder=$2
   shift 2
-  run env QN_TEST_BIN="$root/$folder" ctest --test-dir "$folder" --output-on-failure -j "$cores" \
+  run env QN_TEST_BIN="$root/$folder" ctest --test-dir "$folder" --output-on-failure -j "$jobs" \
     --no-tests=error --output-junit "$work/junit.xml" "$@" >"$work/log" 2>&1
   result=$?
   grep -E 'Test +#' "$work/log" | sed 's/^ *//'
@@ -150,6 +150,7 @@ export PYTHONDONTWRITEBYTECODE=1
 export OMP_WAIT_POLICY=passive # idle threads must not spin beside another test
 
 say "tests"
+jobs=$cores
 if [ -n "$only" ]; then
   ctests ctest build/test -R "$plain.*$only" --no-tests=ignore
 else
@@ -166,8 +167,10 @@ say "faults"
 if [ -n "$long" ]; then suite fault sh tests/fault/run.sh --network; else suite fault sh tests/fault/run.sh --network --schedules 10; fi
 suite crowd sh tests/with_server.sh build/test /usr/bin/python3 tests/fault/crowd.py
 
-# ctest of the API and the server under sanitizers, which --only narrows further.
+# ctest of the API and the server under sanitizers, which --only narrows further. They compute half of the time, and wait for leases, outages and
+# deadlines the other half.
 sanitized() { # PREFIX FOLDER CTEST-OPTION...
+  jobs=$((cores + 1))
   prefix=$1
   folder=$2
   shift 2

@@ -29,13 +29,11 @@ static void start_server(const char *flags) {
   setenv("DATABASE_URL", r.url, 1);
   setenv("QUENCHD_DATA_DIR", f.data, 1);
   program_start(&server, line);
-  double end = program_now() + 30;
-  for (base[0] = '\0'; base[0] == '\0'; usleep(10000)) {
-    char *out = program_read(server.folder, "out"), *at = strstr(out, " serves http://");
-    if (at != NULL && strchr(at, '\n') != NULL) sscanf(at + 8, "%63s", base);
-    free(out);
-    if (program_now() > end) fail_msg("the server does not start");
-  }
+  program_await(&server, "out", " serves http://", 30);
+  program_await(&server, "out", "\n", 30);
+  char *out = program_read(server.folder, "out");
+  sscanf(strstr(out, " serves http://") + 8, "%63s", base);
+  free(out);
 }
 
 static void stop_server(void) {

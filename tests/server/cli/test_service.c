@@ -48,33 +48,10 @@ static void start(program *at, const char *line) {
   program_spawn(at, "quenchd", line, 1);
 }
 
-/* A child of `parent`; waited for. */
 static pid_t child_of(pid_t parent) {
-  char path[64], text[64];
-  snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
-  for (int i = 0; i < 2000; i++, usleep(10000)) {
-    FILE *file = fopen(path, "r");
-    if (file == NULL) continue;
-    pid_t child = fgets(text, sizeof text, file) != NULL ? (pid_t)atoi(text) : 0;
-    fclose(file);
-    if (child > 0) return child;
-  }
-  fail_msg("process %d has no child", (int)parent);
-  return 0;
-}
-
-/* Gone, or an orphan that nobody waits for in this container. */
-static int gone(pid_t pid, double seconds) {
-  char path[64], text[256];
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-  for (double end = program_now() + seconds;; usleep(10000)) {
-    FILE *file = fopen(path, "r");
-    size_t size = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
-    if (file != NULL) fclose(file);
-    text[size] = '\0';
-    if (size == 0 || strstr(text, ") Z ") != NULL) return 1;
-    if (program_now() > end) return 0;
-  }
+  pid_t child = process_child(parent, 0, 20);
+  assert_true(child > 0);
+  return child;
 }
 
 static long long post(int seed, long long *simulation) {
@@ -102,8 +79,8 @@ static void expect_drained(const family *all, long long job, long long simulatio
   char path[400];
   program_wait(&server, 20);
   assert_int_equal(server.code, 0);
-  assert_true(gone(all->worker, 1));
-  assert_true(gone(all->job, 1));
+  assert_true(process_ends(all->worker, 1));
+  assert_true(process_ends(all->job, 1));
   assert_null(strstr(server.err, "ending at once"));
   assert_non_null(strstr(server.err, "was handed back"));
   assert_string_equal(fixture_text(&f, "SELECT format('%%s %%s %%s', state, failures, (SELECT string_agg(outcome, ' ') FROM job_attempts WHERE job_id = j.id)) FROM jobs j WHERE id = %lld", job),
@@ -137,15 +114,15 @@ static void test_a_second_ctrl_c(void **state) {
   (void)state;
   long long job = post(3, NULL);
   family all = start_family("--drain 60", job);
-  kill(all.job, SIGSTOP); /* so that nothing is drained in between */
+  process_stop(all.job); /* so that nothing is drained in between */
   kill(-all.server, SIGINT);
-  usleep(150000);
+  program_await(&server, "err", "draining", 5);
   double from = program_now();
   kill(-all.server, SIGINT);
   program_wait(&server, 5);
   assert_int_equal(server.code, 1);
-  assert_true(gone(all.worker, 3));
-  assert_true(gone(all.job, 3));
+  assert_true(process_ends(all.worker, 3));
+  assert_true(process_ends(all.job, 3));
   assert_true(program_now() - from < 3);
 }
 
@@ -158,7 +135,7 @@ static void test_a_worker_that_is_killed(void **state) {
   kill(all.worker, SIGKILL);
   fixture_await(&f, 20, "t", "SELECT state = 'running' AND attempt = 2 FROM jobs WHERE id = %lld", job);
   print_message("claimed again after %.2f s\n", program_now() - from);
-  assert_true(gone(all.job, 3));
+  assert_true(process_ends(all.job, 3));
   /* The next worker may have found it gone before its server told how it ended. */
   fixture_await(&f, 5, "lost: the worker was ended by signal 9 (Killed)",
                 "SELECT format('%%s: %%s', outcome, error) FROM job_attempts WHERE job_id = %lld AND attempt = 1", job);
@@ -173,8 +150,8 @@ static void test_a_server_alone(void **state) {
   start(&worker, "work --jobs 1 --checkpoint 0.3 --lease 1");
   fixture_await(&f, 60, "t", "SELECT checkpoint_step > 0 FROM jobs WHERE id = %lld", job);
   pid_t process = child_of(worker.pid);
-  kill(worker.pid, SIGSTOP);
-  kill(process, SIGSTOP);
+  process_stop(worker.pid);
+  process_stop(process);
   qn_error error;
   qn_job_row row;
   assert_status(QN_OK, qn_store_cancel_job(f.store, job, NULL, &fixture_principal, &row, &error), error);
@@ -216,13 +193,7 @@ static void test_an_open_address_waits_for_the_database(void **state) {
   fixture_server("ALTER DATABASE %s ALLOW_CONNECTIONS true", name);
   setenv("DATABASE_URL", f.url, 1);
   assert_true(alive);
-  for (int i = 0; i < 300; i++, usleep(20000)) {
-    out = program_read(server.folder, "out");
-    alive = strstr(out, "serves http://0.0.0.0:") == NULL;
-    free(out);
-    if (!alive) break;
-  }
-  assert_false(alive);
+  program_await(&server, "out", "serves http://0.0.0.0:", 6);
   kill(server.pid, SIGTERM);
   program_wait(&server, 10);
   assert_int_equal(server.code, 0);

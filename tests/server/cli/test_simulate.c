@@ -131,15 +131,7 @@ static void test_interrupted(void **state) {
   char line[256];
   snprintf(line, sizeof line, "simulate %s/long.json --out %s/halved --threads 1", folder, folder);
   program_start(&at, line);
-  double end = program_now() + 30; /* until it says how far it is */
-  for (char *err = NULL; program_now() < end; usleep(5000)) {
-    free(err);
-    err = program_read(at.folder, "err");
-    if (strstr(err, "%") != NULL) {
-      free(err);
-      break;
-    }
-  }
+  program_await(&at, "err", "%", 30); /* it says how far it is */
   kill(at.pid, SIGTERM);
   program_wait(&at, 30);
   assert_int_equal(at.code, 1);
