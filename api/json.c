@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/text.h"
+#include "engine/base/utf8.h"
 
 typedef struct writer {
   qn_text text;
@@ -127,45 +128,16 @@ char *qn_json_write(const json_t *value, bool sorted) {
 
 json_t *qn_json_number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
-/* Length of the UTF-8 sequence at `text`, or 0 when it is not one (Unicode 15, table 3-7). */
-static size_t utf8_length(const unsigned char *text) {
-  unsigned char first = text[0], low = 0x80, high = 0xbf;
-  if (first < 0x80) return 1;
-  size_t length = first >= 0xf0 && first <= 0xf4   ? 4
-                  : first >= 0xe0 && first <= 0xef ? 3
-                  : first >= 0xc2 && first <= 0xdf ? 2
-                                                   : 0;
-  if (first == 0xe0) low = 0xa0;
-  if (first == 0xed) high = 0x9f;
-  if (first == 0xf0) low = 0x90;
-  if (first == 0xf4) high = 0x8f;
-  for (size_t i = 1; i < length; i++, low = 0x80, high = 0xbf)
-    if (text[i] < low || text[i] > high) return 0;
-  return length;
-}
-
 json_t *qn_json_text(const char *text) {
   if (text == NULL) return json_string("");
   json_t *string = json_string(text);
   if (string != NULL) return string;
   char *copy = strdup(text);
   if (copy == NULL) return NULL;
-  for (char *at = copy; *at != '\0';) {
-    size_t length = utf8_length((const unsigned char *)at);
-    if (length == 0) *at = '?', length = 1;
-    at += length;
-  }
+  qn_utf8_repair(copy);
   string = json_string(copy);
   free(copy);
   return string;
-}
-
-void qn_json_trim(char *text, size_t size) {
-  size_t length = strlen(text);
-  if (length + 1 < size) return;
-  size_t start = length;
-  while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80) start--;
-  if (start > 0 && utf8_length((const unsigned char *)text + start - 1) == 0) text[start - 1] = '\0';
 }
 
 json_t *qn_json_parse(const char *text, size_t size, qn_faults *faults) {

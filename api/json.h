@@ -15,13 +15,10 @@ char *qn_json_write(const json_t *value, bool sorted);
 /* A number; null when it is not finite. */
 json_t *qn_json_number(double value);
 
-/* A string; bytes that are not UTF-8 become '?'. NULL counts as "". */
+/* A string, made UTF-8 (qn_utf8_repair). NULL counts as "". */
 json_t *qn_json_text(const char *text);
 
 /* Parse a body. NULL with a fault (and faults->syntax) when it is not JSON, repeats a key, or nests too deeply. */
 json_t *qn_json_parse(const char *text, size_t size, qn_faults *faults);
-
-/* Cut a text so that it stays valid UTF-8 when its `size` bytes were filled to the brim. */
-void qn_json_trim(char *text, size_t size);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/json.h"
+#include "engine/base/utf8.h"
 
 void qn_faults_fini(qn_faults *faults) {
   free(faults->items);
@@ -26,12 +27,12 @@ void qn_faults_add(qn_faults *faults, const char *pointer, const char *detail, .
   }
   qn_fault *fault = &faults->items[faults->count++];
   snprintf(fault->pointer, sizeof fault->pointer, "%s", pointer);
-  qn_json_trim(fault->pointer, sizeof fault->pointer);
+  qn_utf8_repair(fault->pointer);
   va_list arguments;
   va_start(arguments, detail);
   vsnprintf(fault->detail, sizeof fault->detail, detail, arguments);
   va_end(arguments);
-  qn_json_trim(fault->detail, sizeof fault->detail);
+  qn_utf8_repair(fault->detail);
 }
 
 static const char *title_of(int status) {
@@ -105,7 +106,7 @@ void qn_problem_render(qn_response *response, const qn_request *request, int sta
   va_start(arguments, detail);
   vsnprintf(text, sizeof text, detail, arguments);
   va_end(arguments);
-  qn_json_trim(text, sizeof text);
+  qn_utf8_repair(text);
 
   json_t *problem = json_object();
   json_object_set_new(problem, "type", json_sprintf("urn:quenchd:problem:%s", code));

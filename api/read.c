@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/json.h"
+#include "engine/base/utf8.h"
 
 void qn_reader_pointer(const qn_reader *reader, const char *key, char pointer[QN_POINTER_SIZE]) {
   size_t used = (size_t)snprintf(pointer, QN_POINTER_SIZE, "%s%s", reader->pointer, key != NULL ? "/" : "");
@@ -20,7 +21,7 @@ void qn_reader_pointer(const qn_reader *reader, const char *key, char pointer[QN
   }
   if (used > QN_POINTER_SIZE - 1) used = QN_POINTER_SIZE - 1;
   pointer[used] = '\0';
-  qn_json_trim(pointer, used + 1);
+  qn_utf8_repair(pointer);
 }
 
 static void fault_at(const qn_reader *reader, const char *key, const char *detail, va_list arguments) {

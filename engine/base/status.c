@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/utf8.h"
+
 qn_status qn_error_set(qn_error *error, qn_status status, const char *format, ...) {
   if (error != NULL) {
     va_list arguments;
@@ -13,6 +15,7 @@ qn_status qn_error_set(qn_error *error, qn_status status, const char *format, ..
     error->status = status;
     vsnprintf(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
+    qn_utf8_repair(error->message);
   }
   return status;
 }
@@ -41,6 +44,7 @@ qn_status qn_error_prefix(qn_error *error, const char *format, ...) {
   memmove(error->message + shift, error->message, length);
   memcpy(error->message, prefix, shift);
   error->message[shift + length] = '\0';
+  qn_utf8_repair(error->message);
   return error->status;
 }
 

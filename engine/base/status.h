@@ -1,7 +1,8 @@
 /* Status codes and errors: how a failure travels from where it happens to whoever asked.
  *
  * Every fallible function returns a qn_status and, when that is not QN_OK, has filled the qn_error
- * that its caller owns. The message is for a person: it names the place and what would be accepted. */
+ * that its caller owns. The message is for a person: it names the place and what would be
+ * accepted, and is UTF-8 whatever it quotes. */
 #ifndef QN_BASE_STATUS_H
 #define QN_BASE_STATUS_H
 

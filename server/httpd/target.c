@@ -6,25 +6,18 @@
 #include <string.h>
 #include <strings.h>
 
+#include "engine/base/utf8.h"
+
 static int digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Well-formed UTF-8 without control characters (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
-static bool is_text(const unsigned char *at) {
-  while (*at != '\0') {
-    unsigned int value = *at, more = value < 0x80 ? 0 : value >= 0xF0 ? 3 : value >= 0xE0 ? 2 : 1;
-    if (value < 0x20 || value == 0x7F || (value >= 0x80 && value < 0xC2) || value > 0xF4) return false;
-    if (more > 0) value &= 0x3FU >> more;
-    for (unsigned int i = 1; i <= more; i++) {
-      if ((at[i] & 0xC0) != 0x80) return false;
-      value = value << 6 | (at[i] & 0x3FU);
-    }
-    if ((more == 2 && (value < 0x800 || (value >= 0xD800 && value < 0xE000))) || (more == 3 && (value < 0x10000 || value > 0x10FFFF)))
-      return false;
-    at += more + 1;
+static bool is_text(const char *at) {
+  for (size_t length = 0; *at != '\0'; at += length) {
+    length = qn_utf8_length(at);
+    if (length == 0 || (unsigned char)*at < 0x20 || *at == 0x7f) return false; /* control characters */
   }
   return true;
 }
@@ -48,7 +41,7 @@ static const char *decode(char *text, bool query) {
     }
   }
   *out = '\0';
-  return is_text((const unsigned char *)text) ? NULL : "control characters, or bytes that are not UTF-8";
+  return is_text(text) ? NULL : "control characters, or bytes that are not UTF-8";
 }
 
 /* A client that speaks as to a proxy sends "http://host/path": what counts begins at the path. */

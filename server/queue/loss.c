@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 
-/* `which` rows, with what kind of `lock`; `why` in words; `step` of the furthest checkpoint; whether it `counts` as a failure. Decided on the rows
+/* `which` rows, with what kind of `lock`; `why` in words; `step` of the furthest checkpoint; whether it `counts` as a failure; the least `pause`, s. Decided on the rows
  * as they were locked, so that a cancel that came a moment before is not overlooked. */
-#define LOSE(which, lock, why, step, counts)                                                                                      \
+#define LOSE(which, lock, why, step, counts, pause)                                                                               \
   "WITH gone AS (SELECT id, attempt, kind, failures, losses, max_attempts, worker, cancel_requested_at IS NOT NULL AS cancelled," \
   " progress, progress_peak, claimed_checkpoint_step, greatest(checkpoint_step, " step ") AS step, " counts " AS counts"          \
   " FROM jobs WHERE state = 'running' AND " which " ORDER BY id FOR NO KEY UPDATE " lock "),"                                     \
@@ -22,15 +22,23 @@
   " the last one, on %s: %s', r.lost, r.worker, " why ") ELSE '' END,"                                                            \
   " hold_reason = CASE WHEN r.cancelled OR r.given_up THEN '' ELSE format('attempt %s was lost: %s', r.attempt, " why ") END,"    \
   " worker = CASE WHEN r.cancelled OR r.given_up THEN r.worker ELSE '' END,"                                                      \
-  " run_after = now() + CASE WHEN r.failed < 2 THEN 0 ELSE least(60, power(2, r.failed - 2)) * (0.75 + 0.25 * random()) END * interval '1 s'"                            \
+  " run_after = now() + greatest(" pause ", CASE WHEN r.failed < 2 THEN 0 ELSE least(60, power(2, r.failed - 2)) * (0.75 + 0.25 * random()) END)" \
+  " * interval '1 s'"                                                                                                             \
   " FROM ruled r WHERE j.id = r.id RETURNING j.id"
 
 static const qn_statement lose_attempt = {
-    "loss_attempt", LOSE("id = $1::bigint AND attempt = $2::integer AND lease_token = $3::uuid", "", "$4::text", "$5::bigint", "true")};
-static const qn_statement lose_worker = {"loss_worker", LOSE("worker = $1::text", "", "$2::text", "0", "true")};
+    "loss_attempt", LOSE("id = $1::bigint AND attempt = $2::integer AND lease_token = $3::uuid", "", "$4::text", "$5::bigint", "true",
+                         "$6::float8")};
+static const qn_statement lose_worker = {"loss_worker", LOSE("worker = $1::text", "", "$2::text", "0", "true", "0")};
+/* Not what one of the same name that came after it runs. */
+static const qn_statement lose_process = {
+    "loss_process", LOSE("worker = $1::text AND EXISTS (SELECT 1 FROM workers w WHERE w.name = $1::text AND w.pid = $3::integer AND w.birth = $4::bigint)",
+                         "", "$2::text", "0", "true", "0")};
 static const qn_statement explain = {"loss_explain", "UPDATE job_attempts SET error = $2::text"
                                                      " WHERE worker = $1::text AND outcome = 'lost' AND error = '" QN_LOSS_GONE "'"};
 static const qn_statement forget_worker = {"loss_forget_worker", "DELETE FROM workers WHERE name = $1"};
+static const qn_statement forget_process = {"loss_forget_process",
+                                            "DELETE FROM workers WHERE name = $1 AND pid = $2::integer AND birth = $3::bigint"};
 
 /* The time of the answer is that of the question in the next statement. `now()` there is when PostgreSQL read it: one that was on its way, or held
  * up, while the database stood still, tells by it. */
@@ -40,10 +48,16 @@ static const qn_statement lose_expired = {
     LOSE("lease_expires_at < now() AND lease_s <= $1::float8 AND extract(epoch FROM now() - $2::timestamptz) < lease_s / 2"
          " AND extract(epoch FROM now() - pg_postmaster_start_time()) > lease_s",
          "SKIP LOCKED", "'the worker fell silent'", "0",
-         "(extract(epoch FROM now() - heartbeat_at) < $1::float8 AND heartbeat_at > pg_postmaster_start_time())")};
+         "(extract(epoch FROM now() - heartbeat_at) < $1::float8 AND heartbeat_at > pg_postmaster_start_time())", "0")};
 
 static const qn_statement forget_workers = {"loss_forget_workers", "DELETE FROM workers WHERE seen_at < now() - interval '1 day'"};
 static const qn_statement forget_keys = {"loss_forget_keys", "DELETE FROM idempotency_keys WHERE created_at < now() - interval '7 days'"};
+
+/* Counts are kept as sums of changes (migration 005). As many as a moment allows; others may do the same at once. */
+static const qn_statement add_up = {
+    "loss_add_up",
+    "WITH gone AS (DELETE FROM tallies WHERE ctid = ANY(ARRAY(SELECT ctid FROM tallies LIMIT 50000)) RETURNING name, n)"
+    " INSERT INTO tallies SELECT name, sum(n) FROM gone GROUP BY name"};
 
 static qn_status lose(qn_connection *connection, const qn_statement *statement, const qn_params *params, int *lost, qn_error *error) {
   *lost = 0;
@@ -55,13 +69,15 @@ static qn_status lose(qn_connection *connection, const qn_statement *statement, 
   return QN_OK;
 }
 
-qn_status qn_loss_attempt(qn_connection *connection, const qn_lease *lease, const char *why, int64_t checkpoint_step, bool *lost, qn_error *error) {
+qn_status qn_loss_attempt(qn_connection *connection, const qn_lease *lease, const char *why, int64_t checkpoint_step, double pause_s, bool *lost,
+                          qn_error *error) {
   qn_params params = {0};
   qn_params_int(&params, lease->job);
   qn_params_int(&params, lease->attempt);
   qn_params_text(&params, lease->token);
   qn_params_text(&params, why);
   qn_params_int(&params, checkpoint_step);
+  qn_params_real(&params, pause_s);
   int count;
   qn_status status = lose(connection, &lose_attempt, &params, &count, error);
   *lost = count > 0;
@@ -75,6 +91,20 @@ qn_status qn_loss_worker(qn_connection *connection, const char *worker, const ch
   qn_params_text(&name, worker);
   qn_status status = lose(connection, &lose_worker, &params, lost, error);
   return status == QN_OK ? qn_connection_run(connection, &forget_worker, &name, NULL, error) : status;
+}
+
+qn_status qn_loss_process(qn_connection *connection, const char *worker, const qn_peer *process, int *lost, qn_error *error) {
+  qn_params params = {0}, which = {0};
+  qn_params_text(&params, worker);
+  qn_params_text(&params, QN_LOSS_GONE);
+  qn_params_text(&which, worker);
+  qn_params *both[] = {&params, &which};
+  for (int i = 0; i < 2; i++) {
+    qn_params_int(both[i], process->pid);
+    qn_params_int(both[i], process->birth);
+  }
+  qn_status status = lose(connection, &lose_process, &params, lost, error);
+  return status == QN_OK ? qn_connection_run(connection, &forget_process, &which, NULL, error) : status;
 }
 
 qn_status qn_loss_explain(qn_connection *connection, const char *worker, const char *why, qn_error *error) {
@@ -99,5 +129,6 @@ qn_status qn_loss_expired(qn_connection *connection, double up_s, int *lost, qn_
 
 qn_status qn_loss_forget(qn_connection *connection, qn_error *error) {
   qn_status status = qn_connection_run(connection, &forget_workers, NULL, NULL, error);
-  return status == QN_OK ? qn_connection_run(connection, &forget_keys, NULL, NULL, error) : status;
+  if (status == QN_OK) status = qn_connection_run(connection, &forget_keys, NULL, NULL, error);
+  return status == QN_OK ? qn_connection_run(connection, &add_up, NULL, NULL, error) : status;
 }

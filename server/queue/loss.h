@@ -7,16 +7,22 @@
 #ifndef QN_SERVER_QUEUE_LOSS_H
 #define QN_SERVER_QUEUE_LOSS_H
 
+#include "server/peer.h"
 #include "server/queue/queue.h"
 
-/* The process of one attempt is gone. `checkpoint_step` as in a heartbeat. *lost is false when the lease was no longer held. */
-qn_status qn_loss_attempt(qn_connection *connection, const qn_lease *lease, const char *why, int64_t checkpoint_step, bool *lost, qn_error *error);
+/* The process of one attempt is gone, or could not do its work. `checkpoint_step` as in a heartbeat. It is not tried again within `pause_s`. *lost is
+ * false when the lease was no longer held. */
+qn_status qn_loss_attempt(qn_connection *connection, const qn_lease *lease, const char *why, int64_t checkpoint_step, double pause_s, bool *lost,
+                          qn_error *error);
 
 /* A worker is known to be gone, with all that it ran. */
 qn_status qn_loss_worker(qn_connection *connection, const char *worker, const char *why, int *lost, qn_error *error);
 
 /* Why attempts were lost that nothing more is known about. */
 #define QN_LOSS_GONE "the process of its worker is gone"
+
+/* The same of the worker that was this process, unless another one has its name by now. */
+qn_status qn_loss_process(qn_connection *connection, const char *worker, const qn_peer *process, int *lost, qn_error *error);
 
 /* Whoever waited for the worker knows how it ended, and may come after one who only found it gone: says so in those attempts. */
 qn_status qn_loss_explain(qn_connection *connection, const char *worker, const char *why, qn_error *error);
@@ -26,7 +32,7 @@ qn_status qn_loss_explain(qn_connection *connection, const char *worker, const c
  * first; so are all when the database stood still between question and answer. */
 qn_status qn_loss_expired(qn_connection *connection, double up_s, int *lost, qn_error *error);
 
-/* Forget workers that were silent for a day, and Idempotency-Keys older than a week. */
+/* Housekeeping, once a minute or so: forget workers that were silent for a day, and Idempotency-Keys older than a week; add up the changes of counts. */
 qn_status qn_loss_forget(qn_connection *connection, qn_error *error);
 
 #endif

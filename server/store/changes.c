@@ -23,10 +23,11 @@ static const qn_statement lock_parents = {
 /* What the job reads of its parent, when retention has removed it. */
 static const qn_statement find_removed = {
     "job_find_removed",
-    "WITH needed (simulation_id, kind, stage) AS (SELECT simulation_id, 'trajectory', (spec ->> 'stage')::integer FROM analyses"
+    "WITH needed (simulation_id, kind, stage) AS (SELECT simulation_id, analysis_reads(type), (spec ->> 'stage')::integer FROM analyses"
     " WHERE job_id = $1::bigint UNION ALL SELECT parent_id, 'snapshot', (spec -> 'initial' ->> 'stage')::integer FROM simulations"
     " WHERE job_id = $1::bigint AND parent_id IS NOT NULL)"
-    " SELECT f.kind, f.simulation_id FROM needed n JOIN artifacts f USING (simulation_id, kind, stage)"
+    " SELECT f.kind, f.simulation_id FROM needed n JOIN artifacts f ON f.simulation_id = n.simulation_id AND f.kind = n.kind"
+    " AND (f.stage = n.stage OR f.kind = 'thermo')"
     " GROUP BY f.kind, f.simulation_id HAVING bool_and(f.removed_at IS NOT NULL) UNION ALL SELECT f.kind, f.simulation_id"
     " FROM simulations s JOIN artifacts f ON f.id = s.structure_id WHERE s.job_id = $1::bigint AND f.removed_at IS NOT NULL"};
 static const qn_statement requeue = {

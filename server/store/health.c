@@ -6,17 +6,13 @@
 #include "server/store/pool.h"
 
 /* Counts are kept as sums of changes (migration 005): reading them costs the same for ten jobs and for a million. */
-static const qn_statement count = {"health_count", "SELECT name, sum(n), sum(count(*)) OVER () FROM tallies GROUP BY name"};
-static const qn_statement add_up = {
-    "health_add_up",
-    "WITH gone AS (DELETE FROM tallies RETURNING name, n) INSERT INTO tallies SELECT name, sum(n) FROM gone GROUP BY name"};
+static const qn_statement count = {"health_count", "SELECT name, sum(n) FROM tallies GROUP BY name"};
 static const qn_statement measure = {
     "health_measure",
     "SELECT (SELECT extract(epoch FROM now() - run_after) FROM jobs WHERE state = 'queued' AND run_after <= now() ORDER BY run_after LIMIT 1),"
     " (SELECT count(*) FROM workers WHERE seen_at > now() - interval '15 s'),"
     " (SELECT coalesce(sum(jobs), 0) FROM workers WHERE seen_at > now() - interval '15 s'),"
     " (SELECT count(*) FROM removals)"};
-enum { MANY_CHANGES = 1000 };
 
 qn_status qn_store_ready(qn_store *store, qn_error *error) { return qn_migrate_check(store, error); }
 
@@ -66,9 +62,7 @@ qn_status qn_store_metrics(qn_store *store, char **text, qn_error *error) {
   status = qn_pool_run(store, &measure, NULL, &rest, error);
   if (status == QN_OK) *text = render(store, counts, rest);
   if (status == QN_OK && *text == NULL) status = qn_error_set(error, QN_NO_MEMORY, "no memory for the metrics");
-  bool many = PQntuples(counts) > 0 && qn_field_int(counts, 0, 2) > MANY_CHANGES;
   PQclear(counts);
   PQclear(rest);
-  if (many && status == QN_OK) qn_pool_run(store, &add_up, NULL, NULL, NULL); /* if not now, then the next time */
   return status;
 }

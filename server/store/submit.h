@@ -25,6 +25,9 @@ typedef struct qn_submit_parent {
   char kind[16], state[16], error[512];
 } qn_submit_parent;
 
+/* From a row of job, kind, state and error; `resource` stays. */
+void qn_submit_fill_parent(const PGresult *result, int row, qn_submit_parent *out);
+
 /* Lock the job of a resource: `statement` gives job, kind, state and error, FOR SHARE, by the id. The lock makes this transaction and the one that ends the
  * job see each other: whichever is second acts on what the first did. QN_NOT_FOUND: there is no such `what`. */
 qn_status qn_submit_lock(qn_connection *connection, const qn_statement *statement, int64_t resource, const char *what, qn_submit_parent *out,

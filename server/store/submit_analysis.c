@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/analysis/analysis.h"
 #include "server/store/submit.h"
 
 static const qn_statement lock_trajectory = {
@@ -58,14 +59,15 @@ static qn_status lock_needed(qn_connection *connection, int64_t resource, bool t
   qn_status status = qn_connection_run(connection, trajectory ? &lock_needed_on : &lock_needed_of, &params, &result, error);
   if (status != QN_OK) return status;
   if (PQntuples(result) != *count) status = qn_error_set(error, QN_NOT_FOUND, "an analysis that gives a parameter is not there");
-  for (int i = 0; status == QN_OK && i < *count; i++) {
-    on[i].job = qn_field_int(result, i, 0);
-    snprintf(on[i].kind, sizeof on[i].kind, "%s", qn_field(result, i, 1));
-    snprintf(on[i].state, sizeof on[i].state, "%s", qn_field(result, i, 2));
-    snprintf(on[i].error, sizeof on[i].error, "%s", qn_field(result, i, 3));
-  }
+  for (int i = 0; status == QN_OK && i < *count; i++) qn_submit_fill_parent(result, i, &on[i]);
   PQclear(result);
   return status;
+}
+
+/* The kind of files that an analysis reads, as analysis_reads of the database has it. */
+static const char *read_by(const char *name) {
+  const qn_analysis_type *type = qn_analysis_find(name);
+  return type != NULL && type->summarise != NULL ? "thermo" : "trajectory";
 }
 
 qn_status qn_submit_add_analysis(qn_connection *connection, const qn_submit *submit, const qn_submit_parent *of, bool trajectory,
@@ -78,7 +80,7 @@ qn_status qn_submit_add_analysis(qn_connection *connection, const qn_submit *sub
   qn_params_text(&insert, analysis->sha256);
   qn_params_text(&insert, analysis->spec);
   qn_status status = qn_submit_make_known(connection, trajectory ? &insert_on : &insert_of, &insert, trajectory ? &find_on : &find_of, &look, out, error);
-  if (status == QN_OK && out->created && !trajectory) status = qn_submit_check_kept(connection, of, "trajectory", analysis->spec, error);
+  if (status == QN_OK && out->created && !trajectory) status = qn_submit_check_kept(connection, of, read_by(analysis->type), analysis->spec, error);
   if (status != QN_OK || !out->created) return status;
   qn_submit_parent on[1 + MOST_NEEDS] = {*of};
   int count = 0;

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/utf8.h"
 #include "server/store/rows.h"
 #include "server/store/submit.h"
 
@@ -10,8 +11,8 @@ static const qn_statement lock_simulation = {
 /* NULL when the stage left no such files at all; what a spec without a stage needs is not known here. */
 static const qn_statement find_removed = {
     "submit_removed",
-    "SELECT bool_and(removed_at IS NOT NULL) FROM artifacts WHERE simulation_id = $1::bigint AND kind = $2 AND stage ="
-    " (CASE $2 WHEN 'snapshot' THEN $3::text::jsonb -> 'initial' ->> 'stage' ELSE $3::text::jsonb ->> 'stage' END)::integer"};
+    "SELECT bool_and(removed_at IS NOT NULL) FROM artifacts WHERE simulation_id = $1::bigint AND kind = $2 AND (kind = 'thermo' OR stage ="
+    " (CASE $2 WHEN 'snapshot' THEN $3::text::jsonb -> 'initial' ->> 'stage' ELSE $3::text::jsonb ->> 'stage' END)::integer)"};
 static const qn_statement insert_dependency = {
     "submit_dependency", "INSERT INTO job_dependencies (job_id, parent_id) VALUES ($1::bigint, $2::bigint) ON CONFLICT DO NOTHING"};
 static const qn_statement insert_job = {
@@ -19,6 +20,14 @@ static const qn_statement insert_job = {
     "INSERT INTO jobs (id, kind, state, priority, submitted_by, error, failed_by, finished_at)"
     " VALUES ($1::bigint, $2::job_kind, $3::job_state, $4::integer, $5, $6, $7::bigint,"
     " CASE WHEN $3::job_state = 'failed' THEN now() END)"};
+
+void qn_submit_fill_parent(const PGresult *result, int row, qn_submit_parent *out) {
+  out->job = qn_field_int(result, row, 0);
+  snprintf(out->kind, sizeof out->kind, "%s", qn_field(result, row, 1));
+  snprintf(out->state, sizeof out->state, "%s", qn_field(result, row, 2));
+  snprintf(out->error, sizeof out->error, "%s", qn_field(result, row, 3));
+  qn_utf8_repair(out->error); /* which was cut */
+}
 
 qn_status qn_submit_lock(qn_connection *connection, const qn_statement *statement, int64_t resource, const char *what, qn_submit_parent *out,
                          qn_error *error) {
@@ -30,10 +39,7 @@ qn_status qn_submit_lock(qn_connection *connection, const qn_statement *statemen
   if (PQntuples(result) == 0) status = qn_error_set(error, QN_NOT_FOUND, "there is no %s %lld", what, (long long)resource);
   else {
     out->resource = resource;
-    out->job = qn_field_int(result, 0, 0);
-    snprintf(out->kind, sizeof out->kind, "%s", qn_field(result, 0, 1));
-    snprintf(out->state, sizeof out->state, "%s", qn_field(result, 0, 2));
-    snprintf(out->error, sizeof out->error, "%s", qn_field(result, 0, 3));
+    qn_submit_fill_parent(result, 0, out);
   }
   PQclear(result);
   return status;

@@ -31,7 +31,7 @@ typedef struct side {
   bool away;                 /* the log has been told */
   bool settled;              /* the schema is ours, the data directory's id known */
   qn_directory directory;
-  char trouble[512];         /* why no job is claimed; "" */
+  char trouble[1024];        /* why no job is claimed; "" */
   qn_peer self;
   bool greeted;              /* this process, before it claims anything */
   double retry_at, beat_at, claim_at, greet_at;
@@ -102,7 +102,7 @@ static qn_status tell_endings(side *l, qn_error *error) {
     bool lost = false;
     qn_status status;
     switch (ended.tell) {
-      case TELL_LOSS: status = qn_loss_attempt(&l->connection, &ended.claim.lease, ended.why, ended.checkpoint_step, &lost, error); break;
+      case TELL_LOSS: status = qn_loss_attempt(&l->connection, &ended.claim.lease, ended.why, ended.checkpoint_step, 0, &lost, error); break;
       case TELL_CANCELLED: status = qn_queue_end(&l->connection, &ended.claim.lease, QN_ENDING_CANCELLED, NULL, NULL, NULL, error); break;
       default: status = qn_queue_release(&l->connection, &ended.claim.lease, ended.pause_s, ended.why, error); break;
     }
@@ -159,7 +159,7 @@ static qn_status recall(side *l, qn_error *error) {
 
 static void set_trouble(side *l, const char *trouble) {
   if (strcmp(l->trouble, trouble) == 0) return;
-  snprintf(l->trouble, sizeof l->trouble, "%.511s", trouble);
+  snprintf(l->trouble, sizeof l->trouble, "%s", trouble);
   l->greet_at = 0;
   if (trouble[0] != '\0') qn_log("error", "no jobs are claimed: %s", trouble);
   else qn_log("info", "jobs are claimed again");

@@ -11,6 +11,7 @@
 
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/queue/loss.h"
 #include "server/storage/directory.h"
 #include "server/worker/board.h"
 #include "server/worker/courtesy.h"
@@ -85,6 +86,7 @@ typedef struct farewell {
   qn_board *board;
   qn_ending ending;
   double pause_s;            /* of a release */
+  bool counts;               /* as a failure: it may be the job's own fault */
   const char *why;
   qn_work_result *result;
 } farewell;
@@ -92,24 +94,32 @@ typedef struct farewell {
 static qn_status bid_farewell(qn_connection *connection, void *context, qn_error *error) {
   const farewell *f = context;
   const qn_lease *lease = &f->board->claim.lease;
+  if (f->counts) {
+    bool lost;
+    qn_status status = qn_loss_attempt(connection, lease, f->why, atomic_load(&f->board->checkpoint), f->pause_s, &lost, error);
+    return status == QN_OK && !lost ? qn_error_set(error, QN_CONFLICT, "the lease was lost") : status;
+  }
   if (f->ending == QN_ENDING_RELEASED) return qn_queue_release(connection, lease, f->pause_s, f->why, error);
   return qn_queue_end(connection, lease, f->ending, f->why, f->ending == QN_ENDING_SUCCEEDED ? qn_work_write : NULL, f->result, error);
 }
 
 /* ---- the job ---- */
 
-/* A failure with files may be one of the file system: then another machine, or this one later, can do the job. */
-static qn_status find_blame(const qn_board *board, qn_status status, qn_error *why) {
-  if (status != QN_IO && status != QN_NOT_FOUND && status != QN_CORRUPT && status != QN_PARSE) return status;
+/* A failure with files may be one of the file system: then another machine, or this one later, can do the job. Is the data directory `sound`? */
+static qn_status find_blame(const qn_board *board, qn_status status, qn_error *why, bool *sound) {
+  *sound = true;
+  if (status != QN_IO && status != QN_NO_STORAGE && status != QN_NOT_FOUND && status != QN_CORRUPT && status != QN_PARSE) return status;
   qn_error storage;
-  qn_status sound = qn_directory_check(board->data_directory, board->data_id, &storage);
-  if (sound == QN_OK && status == QN_IO) sound = qn_directory_probe(board->data_directory, &storage);
-  if (sound != QN_NO_STORAGE) return status;
+  qn_status found = qn_directory_check(board->data_directory, board->data_id, &storage);
+  if (found == QN_OK && (status == QN_IO || status == QN_NO_STORAGE)) found = qn_directory_probe(board->data_directory, &storage);
+  *sound = found != QN_NO_STORAGE;
+  if (*sound || status == QN_NO_STORAGE) return status;
   *why = storage;
   return QN_NO_STORAGE;
 }
 
-static farewell decide(qn_board *board, qn_status status, qn_work_result *result, const qn_error *why) {
+/* What the machine had no room for may be too much for any, and one file may be broken on a disk that is `sound`: such a job is not tried for ever. */
+static farewell decide(qn_board *board, qn_status status, bool sound, qn_work_result *result, const qn_error *why) {
   farewell f = {.board = board, .result = result, .why = why->message};
   switch (status) {
     case QN_OK: f.ending = QN_ENDING_SUCCEEDED; break;
@@ -122,6 +132,7 @@ static farewell decide(qn_board *board, qn_status status, qn_work_result *result
     case QN_NO_MEMORY:
       f.ending = QN_ENDING_RELEASED;
       f.pause_s = hold_s;
+      f.counts = sound;
       break;
     default: f.ending = QN_ENDING_FAILED; break;
   }
@@ -144,17 +155,18 @@ static void report(const qn_board *board, const farewell *f, qn_status stored, c
 
 static bool conclude(qn_board *board, const qn_work *work, qn_status status, qn_work_result *result, qn_error *why, double took) {
   qn_error error = {0};
-  status = find_blame(board, status, why);
-  farewell f = decide(board, status, result, why);
+  bool sound;
+  status = find_blame(board, status, why, &sound);
+  farewell f = decide(board, status, sound, result, why);
   qn_status stored = QN_CONFLICT;
   if (status != QN_CONFLICT) stored = insist(board, bid_farewell, &f, until_lost, &error);
   if (f.ending == QN_ENDING_SUCCEEDED && stored != QN_OK && stored != QN_CONFLICT && stored != QN_UNAVAILABLE) {
     /* The results cannot be stored: a fault, but the job must not run for ever because of it. */
     *why = error;
-    f = decide(board, QN_INTERNAL, NULL, why);
+    f = decide(board, QN_INTERNAL, true, NULL, why);
     stored = insist(board, bid_farewell, &f, until_lost, &error);
   }
-  if (stored == QN_OK && status == QN_NO_STORAGE) {
+  if (stored == QN_OK && !sound) {
     snprintf(board->why, sizeof board->why, "%.500s", why->message);
     atomic_store(&board->doubt, 1);
   }

@@ -357,18 +357,18 @@ static void test_a_process_that_died(void **state) {
   qn_claim got, next;
   bool lost;
   assert_true(claim(5, &got));
-  assert_status(QN_OK, qn_loss_attempt(&f.sql, &got.lease, "ended by SIGSEGV at step 17", 0, &lost, &error), error);
+  assert_status(QN_OK, qn_loss_attempt(&f.sql, &got.lease, "ended by SIGSEGV at step 17", 0, 0, &lost, &error), error);
   assert_true(lost);
   assert_string_equal(fixture_text(&f, "SELECT format('%%s %%s %%s', state, failures, hold_reason) FROM jobs WHERE id = %lld", job),
                       "queued 1 attempt 1 was lost: ended by SIGSEGV at step 17");
   assert_string_equal(fixture_text(&f, "SELECT outcome || ': ' || error FROM job_attempts WHERE job_id = %lld", job),
                       "lost: ended by SIGSEGV at step 17");
-  assert_status(QN_OK, qn_loss_attempt(&f.sql, &got.lease, "again", 0, &lost, &error), error);
+  assert_status(QN_OK, qn_loss_attempt(&f.sql, &got.lease, "again", 0, 0, &lost, &error), error);
   assert_false(lost);
   /* A checkpoint that no heartbeat has told of yet counts as well. */
   fixture_text(&f, "UPDATE jobs SET run_after = now() WHERE id = %lld", job);
   assert_true(claim(5, &next));
-  assert_status(QN_OK, qn_loss_attempt(&f.sql, &next.lease, "x", 100, &lost, &error), error);
+  assert_status(QN_OK, qn_loss_attempt(&f.sql, &next.lease, "x", 100, 0, &lost, &error), error);
   assert_int_equal(fixture_number(&f, "SELECT failures FROM jobs WHERE id = %lld", job), 0);
 }
 
@@ -387,6 +387,25 @@ static void test_a_worker_that_died(void **state) {
   assert_status(QN_OK, qn_loss_worker(&f.sql, "tester", "its worker was ended by SIGKILL", &lost, &error), error);
   assert_int_equal(lost, 2);
   assert_string_equal(fixture_text(&f, "SELECT string_agg(state::text, ' ' ORDER BY id) FROM jobs WHERE id IN (%lld, %lld, %lld)", a, b, c), "queued queued running");
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM workers"), 0);
+}
+
+/* Whoever saw that a process is gone may say so late: what one of the same name runs since is left alone. */
+static void test_a_worker_that_came_again(void **state) {
+  (void)state;
+  empty();
+  qn_error error;
+  qn_claim got;
+  int lost;
+  submit(1);
+  const qn_peer before = {.host = "h", .pid = 7, .birth = 100}, now = {.host = "h", .pid = 7, .birth = 200};
+  assert_status(QN_OK, qn_queue_greet(&f.sql, &(qn_greeting){.worker = "tester", .jobs = 1, .threads = 1, .process = now}, &error), error);
+  assert_true(claim(60, &got));
+  assert_status(QN_OK, qn_loss_process(&f.sql, "tester", &before, &lost, &error), error);
+  assert_int_equal(lost, 0);
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM workers"), 1);
+  assert_status(QN_OK, qn_loss_process(&f.sql, "tester", &now, &lost, &error), error);
+  assert_int_equal(lost, 1);
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM workers"), 0);
 }
 
@@ -691,7 +710,7 @@ static void test_cancel_against_a_loss(void **state) {
   snprintf(sql, sizeof sql, "BEGIN; UPDATE jobs SET cancel_requested_at = now() WHERE id = %lld", job);
   assert_status(QN_OK, qn_connection_script(&holder, sql, &error), error);
   assert_int_equal(pthread_create(&thread, NULL, cancel_slowly, &holder), 0);
-  assert_status(QN_OK, qn_loss_attempt(&f.sql, &got.lease, "x", 0, &lost, &error), error);
+  assert_status(QN_OK, qn_loss_attempt(&f.sql, &got.lease, "x", 0, 0, &lost, &error), error);
   pthread_join(thread, &failed);
   assert_null(failed);
   qn_connection_close(&holder);
@@ -958,6 +977,7 @@ int main(void) {
       cmocka_unit_test(test_failed_write_ends_nothing), cmocka_unit_test(test_lease_expires_and_heartbeats_keep_it),
       cmocka_unit_test(test_attempts_are_limited), cmocka_unit_test(test_checkpoints_forgive), cmocka_unit_test(test_progress_forgives_analyses),
       cmocka_unit_test(test_nobody_is_robbed_after_an_outage), cmocka_unit_test(test_a_process_that_died), cmocka_unit_test(test_a_worker_that_died), cmocka_unit_test(test_peers),
+      cmocka_unit_test(test_a_worker_that_came_again),
       cmocka_unit_test(test_beats_together), cmocka_unit_test(test_recall), cmocka_unit_test(test_backoff_is_waited_for),
       cmocka_unit_test(test_release_is_no_failure), cmocka_unit_test(test_cancel_in_each_state), cmocka_unit_test(test_retry), cmocka_unit_test(test_cancel_against_a_loss), cmocka_unit_test(test_leftovers),
       cmocka_unit_test(test_two_parents), cmocka_unit_test(test_two_parents_at_once), cmocka_unit_test(test_submission_against_the_end),

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/queue/loss.h"
+
 static fixture f;
 
 /* 40 simulations at 10 temperatures and two compositions, 2 analyses each, 6 results each. */
@@ -348,6 +350,8 @@ static void test_metrics(void **state) {
   fixture_text(&f, "ROLLBACK");
   fixture_text(&f, "INSERT INTO jobs (kind, state) SELECT 'simulation', 'queued' FROM generate_series(1, 1500)");
   expect_metric("quenchd_jobs{state=\"queued\"} 1500\n");
+  qn_error error;
+  assert_status(QN_OK, qn_loss_forget(&f.sql, &error), error);
   assert_true(fixture_number(&f, "SELECT count(*) FROM tallies") < 20);
   expect_metric("quenchd_jobs{state=\"queued\"} 1500\n");
   fixture_text(&f, "UPDATE jobs SET state = 'cancelled', finished_at = now() WHERE state = 'queued' AND id %% 3 = 0");

@@ -187,6 +187,7 @@ static void test_refused_imports(void **state) {
       {"/v1/trajectories?species=Cu,Zr&timestep_fs=1", one, one_size, "1 frame is no trajectory"},
       {"/v1/trajectories?species=Cu,Zr&timestep_fs=1", good, size - 9, "line"}, /* cut off within the last frame */
       {"/v1/trajectories?species=Cu,Zr&timestep_fs=1", "no trajectory at all", 20, ""},
+      {"/v1/trajectories?species=Cu,Zr&timestep_fs=1", "\xe9t\xe9\nLattice\n", 12, "line 1: "}, /* not UTF-8 */
   };
   enum { CASES = sizeof cases / sizeof cases[0] };
   int64_t id[CASES];
