@@ -61,40 +61,47 @@ qn_status qn_series_create(qn_series_writer **writer, const char *path, const ch
   return QN_OK;
 }
 
-/* The offset after the header and `keep` rows, or -1 when there are fewer whole lines. */
-static off_t offset_of(FILE *file, int64_t keep) {
-  int64_t lines = 0;
-  off_t offset = 0;
-  for (int c; lines <= keep && (c = getc_unlocked(file)) != EOF; offset++)
-    if (c == '\n') lines++;
-  return lines == keep + 1 ? offset : -1;
+/* Behind the header: does it name these columns? */
+static bool has_columns(FILE *file, const char *const *names, int columns) {
+  for (int c = 0; c < columns; c++) {
+    for (const char *letter = names[c]; *letter != '\0'; letter++)
+      if (getc_unlocked(file) != *letter) return false;
+    if (getc_unlocked(file) != (c + 1 < columns ? ',' : '\n')) return false;
+  }
+  return true;
 }
 
+/* The offset behind `keep` more lines; *found, of how many there are, is less when the file ends before. */
+static off_t skip_lines(FILE *file, int64_t keep, int64_t *found) {
+  off_t offset = ftello(file);
+  *found = 0;
+  for (int c; *found < keep && (c = getc_unlocked(file)) != EOF; offset++)
+    if (c == '\n') ++*found;
+  return offset;
+}
+
+static qn_status cut(qn_series_writer *writer, int64_t keep, const char *const *names, qn_error *error) {
+  if (!has_columns(writer->file, names, writer->columns))
+    return ferror(writer->file) ? fail(writer->path, error) : qn_error_set(error, QN_INVALID, "%s: has other columns", writer->path);
+  off_t end = skip_lines(writer->file, keep, &writer->rows);
+  if (ferror(writer->file)) return fail(writer->path, error);
+  if (keep < 0 || writer->rows < keep)
+    return qn_error_set(error, QN_CORRUPT, "%s: %lld rows are to be kept, %lld are there", writer->path, (long long)keep, (long long)writer->rows);
+  if (ftruncate(fileno(writer->file), end) != 0 || fseeko(writer->file, end, SEEK_SET) != 0) return fail(writer->path, error);
+  return QN_OK;
+}
+
+/* What lies behind the rows to be kept is not looked at: after a full disk or a loss of power it may be anything. */
 qn_status qn_series_append(qn_series_writer **writer, const char *path, int64_t keep, const char *const *names, int columns, qn_error *error) {
   *writer = NULL;
-  qn_series series;
   qn_status status = check_names(names, columns, error);
-  if (status == QN_OK) status = qn_series_read(&series, path, error);
-  if (status != QN_OK) return status;
-  bool same = series.columns == columns;
-  for (int c = 0; same && c < columns; c++) same = strcmp(series.name[c], names[c]) == 0;
-  int64_t rows = series.rows;
-  qn_series_fini(&series);
-  if (!same) return qn_error_set(error, QN_INVALID, "%s: has other columns", path);
-  if (keep < 0 || keep > rows)
-    return qn_error_set(error, QN_CORRUPT, "%s: %lld rows are to be kept, %lld are there", path, (long long)keep, (long long)rows);
-  status = open_writer(writer, path, "r+", columns, error);
-  if (status != QN_OK) return status;
-  off_t end = offset_of((*writer)->file, keep);
-  if (end < 0 || ftruncate(fileno((*writer)->file), end) != 0 || fseeko((*writer)->file, end, SEEK_SET) != 0) {
-    status = fail(path, error);
-    qn_error ignored;
-    qn_series_close(*writer, &ignored);
-    *writer = NULL;
-    return status;
-  }
-  (*writer)->rows = keep;
-  return QN_OK;
+  if (status == QN_OK) status = open_writer(writer, path, "r+", columns, error);
+  if (status == QN_OK) status = cut(*writer, keep, names, error);
+  if (status == QN_OK || *writer == NULL) return status;
+  qn_error ignored;
+  qn_series_close(*writer, &ignored);
+  *writer = NULL;
+  return status;
 }
 
 qn_status qn_series_write(qn_series_writer *writer, const double *row, qn_error *error) {
