@@ -187,8 +187,10 @@ static void feed(qn_events *events, double every) {
     pthread_mutex_lock(&events->lock);
     for (stream *at = events->streams; at != NULL; at = at->next) {
       if (!at->parked || at->final || at->job != job || at->after != after) continue;
-      at->looked = time;
-      at->due = false;
+      if (status != QN_UNAVAILABLE) { /* else soon again */
+        at->looked = time;
+        at->due = false;
+      }
       if (text != NULL) {
         put_page(at, &page, text, size);
       } else if (status == QN_NOT_FOUND) {

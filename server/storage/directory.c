@@ -123,6 +123,13 @@ qn_status qn_directory_enter(const char *path, const qn_directory *directory, qn
   return status;
 }
 
+qn_status qn_directory_use(qn_connection *connection, const char *path, qn_error *error) {
+  qn_directory directory;
+  qn_status status = qn_directory_read(connection, &directory, error);
+  if (status == QN_OK) status = qn_directory_enter(path, &directory, error);
+  return status == QN_OK && !directory.marked ? qn_directory_confirm(connection, error) : status;
+}
+
 qn_status qn_directory_probe(const char *path, qn_error *error) {
   char name[PATH_MAX];
   if ((size_t)snprintf(name, sizeof name, "%s/.probe.%d", path, (int)getpid()) >= sizeof name) return fail(ENAMETOOLONG, path, error);

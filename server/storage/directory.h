@@ -23,6 +23,9 @@ qn_status qn_directory_enter(const char *path, const qn_directory *directory, qn
 /* Afterwards: tell the database that a directory carries its id. */
 qn_status qn_directory_confirm(qn_connection *connection, qn_error *error);
 
+/* All three, for whoever has the time: is `path` the directory of this database? QN_NO_STORAGE: it is not. */
+qn_status qn_directory_use(qn_connection *connection, const char *path, qn_error *error);
+
 /* Does the directory open as `descriptor`, or at `path`, carry this id? */
 qn_status qn_directory_check(const char *path, const char *id, qn_error *error);
 qn_status qn_directory_check_at(int descriptor, const char *path, const char *id, qn_error *error);

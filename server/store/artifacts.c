@@ -188,7 +188,8 @@ static qn_status add(qn_connection *connection, void *context, qn_error *error) 
 qn_status qn_store_add_structure(qn_store *store, const qn_artifact_row *row, const char *spec, const char *work, const char *path,
                                  qn_idempotency *idempotency, const qn_principal *principal, qn_added_structure *added, qn_error *error) {
   addition a = {.store = store, .row = row, .spec = spec, .work = work, .path = path, .idempotency = idempotency, .principal = principal};
-  qn_status status = qn_pool_transact(store, add, &a, true, error);
+  qn_status status = qn_upload_prepare(store, path, error);
+  if (status == QN_OK) status = qn_pool_transact(store, add, &a, true, error);
   if (status != QN_OK) {
     qn_upload_forget(store, QN_UPLOAD_STRUCTURES, a.placed);
     qn_artifact_row_fini(&a.out.row);

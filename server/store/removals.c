@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/job/durable.h"
 #include "server/log.h"
+#include "server/storage/directory.h"
 #include "server/store/pool.h"
 
 static const qn_statement take = {
@@ -19,18 +19,20 @@ static const qn_statement take = {
 static const qn_statement hold_job = {
     "removal_hold",
     "SELECT state IN ('succeeded', 'failed', 'cancelled') AND attempt = $2::integer FROM jobs WHERE id = $1::bigint FOR NO KEY UPDATE"};
+/* Files of a large folder go while the transaction waits, which must not be ended as one that was forgotten. */
+static const qn_statement take_time = {"removal_take_time", "SELECT set_config('idle_in_transaction_session_timeout', '10min', true)"};
 static const qn_statement finish = {"removal_finish", "DELETE FROM removals WHERE id = $1::bigint"};
 /* 10 s, 20 s, ... an hour. */
 static const qn_statement postpone = {
     "removal_postpone",
-    "UPDATE removals SET tries = tries + 1, error = $2, due_at = now() + least(3600, 10 * power(2, tries)) * interval '1 s' WHERE id = $1::bigint"};
+    "UPDATE removals SET tries = tries + 1, error = $2, due_at = now() + least(3600, 10 * power(2, least(tries, 10))) * interval '1 s' WHERE id = $1::bigint"};
 
 typedef struct removal {
   const char *data;
   bool found, gone;
 } removal;
 
-/* Of the folder of a simulation the attempts up to `most`, and itself when nothing is left. */
+/* Of the folder of a simulation or an import the attempts up to `most`, and itself when nothing is left. */
 static qn_status remove_attempts(const char *folder, int64_t most, qn_error *error) {
   DIR *directory = opendir(folder);
   if (directory == NULL) return errno == ENOENT ? QN_OK : qn_error_set(error, QN_IO, "cannot read %s: %s", folder, strerror(errno));
@@ -47,9 +49,13 @@ static qn_status remove_attempts(const char *folder, int64_t most, qn_error *err
   return status;
 }
 
+static qn_status cannot_remove(const char *path, qn_error *error) {
+  return qn_error_set(error, QN_IO, "cannot remove %s: %s", path, strerror(errno));
+}
+
 /* The file, and the folders above it, as far as "simulations", once they are empty. */
 static qn_status remove_file(char *path, size_t root, qn_error *error) {
-  if (unlink(path) != 0 && errno != ENOENT) return qn_error_set(error, QN_IO, "cannot remove %s: %s", path, strerror(errno));
+  if (unlink(path) != 0 && errno != ENOENT) return cannot_remove(path, error);
   for (char *slash = strrchr(path, '/'); slash > path + root; slash = strrchr(path, '/')) {
     *slash = '\0';
     if (rmdir(path) != 0 && errno != ENOENT) break;
@@ -80,20 +86,23 @@ static qn_status remove_one(qn_connection *connection, const char *data, const P
   bool rests = PQntuples(job) == 1 && qn_field_bool(job, 0, 0);
   PQclear(job);
   if (!rests) return QN_OK;
-  return is_import(relative) ? qn_durable_remove(path, error) : remove_attempts(path, attempt, error);
+  char upload[QN_PATH_SIZE];
+  if (is_import(relative)) {
+    status = qn_durable_join(upload, path, "upload", error);
+    if (status != QN_OK) return status;
+    if (unlink(upload) != 0 && errno != ENOENT) return cannot_remove(upload, error);
+  }
+  return remove_attempts(path, attempt, error);
 }
 
-/* An empty mount point is not a data directory from which everything was removed. */
-static qn_status check_directory(const char *data, qn_error *error) {
-  char path[QN_PATH_SIZE];
-  struct stat what;
-  static const char *const folders[] = {"imports", "simulations"};
-  for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-    qn_status status = qn_durable_join(path, data, folders[i], error);
-    if (status != QN_OK) return status;
-    if (stat(path, &what) == 0 && S_ISDIR(what.st_mode)) return QN_OK;
-  }
-  return qn_error_set(error, QN_IO, "%s is not there: nothing is removed", path);
+/* An empty mount point is not a directory from which everything was removed, and that of another database has the same names. */
+static qn_status check_directory(qn_connection *connection, const char *data, const char *relative, qn_error *error) {
+  char top[32], path[QN_PATH_SIZE];
+  qn_status status = qn_directory_use(connection, data, error);
+  snprintf(top, sizeof top, "%.*s", (int)strcspn(relative, "/"), relative);
+  if (status == QN_OK) status = qn_durable_join(path, data, top, error);
+  if (status == QN_OK && access(path, F_OK) != 0) return qn_error_set(error, QN_NO_STORAGE, "%s is not there: nothing is removed", path);
+  return status;
 }
 
 static qn_status work(qn_connection *connection, void *context, qn_error *error) {
@@ -103,7 +112,8 @@ static qn_status work(qn_connection *connection, void *context, qn_error *error)
   qn_status status = qn_connection_run(connection, &take, NULL, &row, error);
   if (status != QN_OK) return status;
   r->found = PQntuples(row) == 1;
-  if (r->found) status = check_directory(r->data, error);
+  if (r->found) status = check_directory(connection, r->data, qn_field(row, 0, 1), error);
+  if (r->found && status == QN_OK) status = qn_connection_run(connection, &take_time, NULL, NULL, error);
   if (r->found && status == QN_OK) {
     qn_error why;
     qn_status removed = remove_one(connection, r->data, row, &why);

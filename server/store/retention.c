@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "api/operations.h"
+#include "server/job/durable.h"
 #include "server/store/audit.h"
 #include "server/store/rows.h"
 
@@ -62,11 +63,15 @@ static const qn_statement drop_histories = {
     " marked AS (UPDATE jobs SET history_kept = false WHERE id IN (SELECT id FROM held))"
     " SELECT " HISTORY " FROM held h JOIN jobs j ON j.id = h.id ORDER BY j.finished_at, j.id"};
 
+typedef struct measure { int64_t job, bytes; } measure; /* -1: there is no folder */
+
 typedef struct context {
   const qn_retention *wanted;
   const qn_principal *principal;
   const char *data;
   char states[64], kinds[64]; /* arrays in PostgreSQL's spelling */
+  measure *measured;
+  int measured_count;
   qn_retention_report report;
   int capacity;
 } context;
@@ -176,16 +181,31 @@ static int64_t size_of(const char *path) {
   return total;
 }
 
-/* Sizes of the folders among the items from `first` on; those that are gone already are left out. */
-static void measure_folders(context *c, int first) {
-  int kept = first;
+/* Folders are measured before the transaction, which should not last for as long as a file system takes. */
+static qn_status measure_folders(context *c, qn_error *error) {
+  c->measured = calloc((size_t)c->report.count + 1, sizeof *c->measured);
+  if (c->measured == NULL) return qn_error_set(error, QN_NO_MEMORY, "no memory for the sizes of %d folders", c->report.count);
+  for (int i = 0; i < c->report.count; i++) {
+    char path[QN_PATH_SIZE];
+    struct stat what;
+    const qn_retention_item *item = &c->report.rows[i];
+    qn_status status = qn_durable_join(path, c->data, item->path, error);
+    if (status != QN_OK) return status;
+    c->measured[i] = (measure){.job = item->job, .bytes = stat(path, &what) == 0 ? size_of(path) : -1};
+  }
+  c->measured_count = c->report.count;
+  return QN_OK;
+}
+
+/* Sizes of the folders among the items from `first` on; those that are gone already are left out. Both lists are in one order. */
+static void fill_sizes(context *c, int first) {
+  int kept = first, at = 0;
   for (int i = first; i < c->report.count; i++) {
     qn_retention_item *item = &c->report.rows[i];
-    char path[4096];
-    struct stat what;
-    snprintf(path, sizeof path, "%s/%s", c->data, item->path);
-    if (stat(path, &what) == 0) {
-      item->bytes = size_of(path);
+    int same = at;
+    while (same < c->measured_count && c->measured[same].job != item->job) same++;
+    if (same < c->measured_count) item->bytes = c->measured[same].bytes, at = same + 1;
+    if (item->bytes >= 0) {
       c->report.rows[kept++] = *item;
     } else {
       free(item->path);
@@ -212,19 +232,29 @@ static qn_status note(qn_connection *connection, const context *c, qn_error *err
   return qn_audit_note(connection, c->principal, "retention", "data", 0, detail, error);
 }
 
-static qn_status retain(qn_connection *connection, void *opaque, qn_error *error) {
-  context *c = opaque;
-  const qn_retention *w = c->wanted;
+static void begin_report(context *c) {
   qn_retention_report_fini(&c->report); /* of a call that was repeated */
   c->capacity = 0;
   c->report.complete = true;
+}
+
+static qn_status find_folders(qn_connection *connection, void *opaque, qn_error *error) {
+  context *c = opaque;
+  begin_report(c);
+  return collect(connection, c, &list_folders, NULL, error);
+}
+
+static qn_status retain(qn_connection *connection, void *opaque, qn_error *error) {
+  context *c = opaque;
+  const qn_retention *w = c->wanted;
+  begin_report(c);
   qn_status status = QN_OK;
   if (c->kinds[1] != '}')
     status = w->dry_run ? collect(connection, c, &list_artifacts, c->kinds, error) : remove_artifacts(connection, c, error);
   int first = c->report.count;
   if (status == QN_OK && w->kinds[QN_RETAINED_FOLDER])
     status = w->dry_run ? collect(connection, c, &list_folders, NULL, error) : collect(connection, c, &mark_folders, c->principal->name, error);
-  if (status == QN_OK) measure_folders(c, first);
+  fill_sizes(c, first);
   if (status == QN_OK && w->kinds[QN_RETAINED_HISTORY])
     status = collect(connection, c, w->dry_run ? &list_histories : &drop_histories, NULL, error);
   return status == QN_OK && !w->dry_run ? note(connection, c, error) : status;
@@ -247,7 +277,10 @@ qn_status qn_store_retain(qn_store *store, const qn_retention *wanted, const qn_
   for (int s = 0; s <= QN_JOB_CANCELLED; s++) final[s] = wanted->states[s] && qn_job_state_final((qn_job_state)s);
   spell(c.states, sizeof c.states, state_name, final, QN_JOB_CANCELLED + 1);
   spell(c.kinds, sizeof c.kinds, kind_name, wanted->kinds, QN_RETAINED_FOLDER); /* the artifacts come first */
-  qn_status status = qn_pool_transact(store, retain, &c, true, error);
+  qn_status status = wanted->kinds[QN_RETAINED_FOLDER] ? qn_pool_transact(store, find_folders, &c, true, error) : QN_OK;
+  if (status == QN_OK) status = measure_folders(&c, error);
+  if (status == QN_OK) status = qn_pool_transact(store, retain, &c, true, error);
+  free(c.measured);
   if (status != QN_OK) qn_retention_report_fini(&c.report);
   *report = c.report;
   return status;

@@ -134,7 +134,9 @@ qn_status qn_store_submit(qn_store *store, const qn_submission *submission, qn_i
                           const qn_principal *principal, qn_submitted *submitted, qn_error *error) {
   qn_submit c = {.store = store, .submission = submission, .idempotency = idempotency, .principal = principal};
   /* Repeating is safe: what was committed unseen is found again by its hash or key. */
-  qn_status status = qn_pool_transact(store, submit, &c, true, error);
+  qn_status status = submission->upload != NULL ? qn_upload_prepare(store, submission->upload, error) : QN_OK;
+  if (status != QN_OK) return status;
+  status = qn_pool_transact(store, submit, &c, true, error);
   if (status == QN_OK) *submitted = c.out;
   else qn_upload_forget(store, QN_UPLOAD_IMPORTS, c.placed);
   return status;

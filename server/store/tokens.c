@@ -37,7 +37,8 @@ static const qn_statement authenticate = {
     "token_authenticate",
     "SELECT id, name, scope, coalesce(last_used_at < now() - interval '1 min', true) FROM tokens WHERE sha256 = $1::bytea AND " LIVE};
 static const qn_statement touch = {"token_touch", "UPDATE tokens SET last_used_at = now() WHERE id = $1::bigint"};
-static const qn_statement count_live = {"token_count", "SELECT count(*) FROM tokens WHERE " LIVE};
+/* Also those that have expired: a server does not become open to all because nobody renewed a token in time. */
+static const qn_statement count_known = {"token_count", "SELECT count(*) FROM tokens WHERE revoked_at IS NULL"};
 
 static bool fill(const PGresult *result, int row, void *out) {
   qn_token_row *t = out;
@@ -222,7 +223,7 @@ qn_status qn_token_authenticate(qn_store *store, const char *secret, qn_principa
 
 qn_status qn_token_count(qn_store *store, int64_t *count, qn_error *error) {
   PGresult *result;
-  qn_status status = qn_pool_run(store, &count_live, NULL, &result, error);
+  qn_status status = qn_pool_run(store, &count_known, NULL, &result, error);
   if (status != QN_OK) return status;
   *count = qn_field_int(result, 0, 0);
   PQclear(result);

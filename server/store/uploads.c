@@ -8,6 +8,7 @@
 
 #include "server/job/durable.h"
 #include "server/log.h"
+#include "server/storage/directory.h"
 #include "server/store/pool.h"
 
 static const qn_statement exists = {"upload_exists", "SELECT 1 FROM uploads WHERE id = $1::bigint"};
@@ -19,6 +20,13 @@ static qn_status flush_file(const char *path, qn_error *error) {
   qn_status status = fsync(file) == 0 ? QN_OK : qn_error_set(error, QN_IO, "cannot flush %s: %s", path, strerror(errno));
   close(file);
   return status;
+}
+
+static qn_status use_directory(qn_connection *connection, void *context, qn_error *error) { return qn_directory_use(connection, context, error); }
+
+qn_status qn_upload_prepare(qn_store *store, const char *from, qn_error *error) {
+  qn_status status = flush_file(from, error);
+  return status == QN_OK ? qn_pool_transact(store, use_directory, (void *)(uintptr_t)qn_store_data_directory(store), true, error) : status;
 }
 
 qn_status qn_upload_place(const qn_store *store, const char *kind, int64_t id, const char *from, const char *name, char path[128], qn_error *error) {

@@ -18,6 +18,12 @@ static const qn_statement insert_artifact = {
     " SELECT u.id, u.id, 'trajectory', -1, (u.spec->>'temperature_k')::float8, $2, $3::bigint, $4::bigint, $5::float8, $6 FROM uploads u"
     " WHERE u.id = $1::bigint"};
 
+/* What came is of no more use. It goes by this row, also when the process that should remove it does not live to do so. */
+static const qn_statement give_up_upload = {
+    "rows_upload_given_up",
+    "INSERT INTO removals (path, job_id, requested_by) SELECT 'imports/' || u.id || '/upload', j.id, j.submitted_by FROM uploads u"
+    " JOIN jobs j ON j.id = u.job_id WHERE u.id = $1::bigint"};
+
 static void base_of(const qn_work *work, char base[QN_PATH_SIZE]) {
   snprintf(base, QN_PATH_SIZE, "%s/imports/%lld", work->data_directory, (long long)work->claim->resource);
 }
@@ -44,14 +50,19 @@ static qn_status run_it(const qn_work *work, qn_work_result *result, qn_error *e
   if (access(upload, R_OK) != 0)
     return qn_error_set(error, QN_NOT_FOUND, "the file that was uploaded is gone: post it again, then retry this job");
   const qn_job_import job = {.path = upload, .spec = &work->input->upload, .directory = folder};
-  return qn_job_import_run(&job, work->control, &result->imported, error);
+  qn_status status = qn_job_import_run(&job, work->control, &result->imported, error);
+  if (status != QN_OK) return status;
+  status = qn_durable_sync(base, error);
+  if (status != QN_OK) qn_job_imported_fini(&result->imported);
+  return status;
 }
 
 static qn_status write_rows(qn_connection *connection, const qn_work_result *result, qn_error *error) {
   const qn_job_imported *found = &result->imported;
   char path[256];
   snprintf(path, sizeof path, "%s/%s", result->folder, found->path);
-  qn_params about = {0}, artifact = {0};
+  qn_params about = {0}, artifact = {0}, upload = {0};
+  qn_params_int(&upload, result->claim->resource);
   qn_params_int(&about, result->claim->resource);
   qn_params_int(&about, found->atoms);
   qn_params_text(&about, found->composition);
@@ -64,7 +75,8 @@ static qn_status write_rows(qn_connection *connection, const qn_work_result *res
   qn_params_real(&artifact, found->interval_ps);
   qn_params_text(&artifact, found->sha256);
   qn_status status = qn_connection_run(connection, &describe, &about, NULL, error);
-  return status == QN_OK ? qn_connection_run(connection, &insert_artifact, &artifact, NULL, error) : status;
+  if (status == QN_OK) status = qn_connection_run(connection, &insert_artifact, &artifact, NULL, error);
+  return status == QN_OK ? qn_connection_run(connection, &give_up_upload, &upload, NULL, error) : status;
 }
 
 /* What came is kept for some time after a failure, for a retry: the database sees to its end. */

@@ -200,13 +200,15 @@ static void test_removal(void **state) {
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM jobs"), 4);
 }
 
-static long long need(const char *kind, made of, const char *state, int stage) {
-  long long job = fixture_number(&f, "INSERT INTO jobs (kind, state) VALUES ('%s', '%s') RETURNING id", kind, state);
+/* Work that needs a simulation: another "simulation", or an analysis of this type. */
+static long long need(const char *what, made of, const char *state, int stage) {
+  bool analysis = strcmp(what, "simulation") != 0;
+  long long job = fixture_number(&f, "INSERT INTO jobs (kind, state) VALUES ('%s', '%s') RETURNING id", analysis ? "analysis" : what, state);
   char hash[QN_HASH_SIZE];
   qn_hash_hex(&job, sizeof job, hash);
-  if (strcmp(kind, "analysis") == 0)
-    fixture_text(&f, "INSERT INTO analyses (job_id, simulation_id, type, sha256, spec, spec_text) VALUES (%lld, %lld, 'diffusion', '%s', '{\"stage\": %d}', '')",
-                 job, of.id, hash, stage);
+  if (analysis)
+    fixture_text(&f, "INSERT INTO analyses (job_id, simulation_id, type, sha256, spec, spec_text) VALUES (%lld, %lld, '%s', '%s', '{\"stage\": %d}', '')",
+                 job, of.id, what, hash, stage);
   else
     fixture_text(&f, "INSERT INTO simulations (job_id, parent_id, sha256, spec, spec_text, potential_id)"
                      " SELECT %lld, %lld, '%s', '{\"initial\": {\"stage\": %d}}', '', id FROM potentials", job, of.id, hash, stage);
@@ -219,8 +221,8 @@ static void test_unfinished_work_holds_back(void **state) {
   for (int i = 0; i < 2; i++) {
     empty();
     made sim = make("succeeded", 40);
-    long long analysis = need("analysis", sim, unfinished[i], 1), child = need("simulation", sim, unfinished[i], 0);
-    need("analysis", sim, unfinished[i], 5); /* of a stage that is not here */
+    long long analysis = need("diffusion", sim, unfinished[i], 1), child = need("simulation", sim, unfinished[i], 0);
+    need("diffusion", sim, unfinished[i], 5); /* of a stage that is not here */
     qn_retention wanted = all(30, false);
     wanted.kinds[QN_RETAINED_HISTORY] = false;
     qn_error error;
@@ -268,11 +270,34 @@ static void test_retry_without_its_input(void **state) {
   made sim = make("succeeded", 40);
   qn_error error;
   qn_job_row row;
-  long long job = need("analysis", sim, "queued", 1);
+  long long job = need("diffusion", sim, "queued", 1);
   fixture_text(&f, "UPDATE jobs SET state = 'failed', finished_at = now() WHERE id = %lld", job);
   assert_int_equal(retain(only(30, false, QN_RETAINED_TRAJECTORY)).count, 1);
   assert_status(QN_CONFLICT, qn_store_retry_job(f.store, job, NULL, &fixture_principal, &row, &error), error);
   assert_non_null(strstr(error.message, "removed by retention"));
+}
+
+/* The thermo series is one for all stages, and what analyses of it need. */
+static void test_the_thermo_series_is_needed_too(void **state) {
+  (void)state;
+  empty();
+  made sim = make("succeeded", 40);
+  qn_error error;
+  qn_job_row row;
+  qn_submitted out;
+  long long job = need("thermodynamics", sim, "queued", 1);
+  sums held = retain(only(30, false, QN_RETAINED_THERMO));
+  assert_int_equal(held.held, 1);
+  assert_string_equal(fixture_text(&f, "SELECT count(*) FROM artifacts WHERE removed_at IS NOT NULL"), "0");
+  assert_int_equal(retain(only(30, false, QN_RETAINED_TRAJECTORY)).held, 0); /* which it does not read */
+  fixture_text(&f, "UPDATE jobs SET state = 'failed', finished_at = now() WHERE id = %lld", job);
+  assert_int_equal(retain(only(30, false, QN_RETAINED_THERMO)).held, 0);
+  assert_string_equal(fixture_text(&f, "SELECT string_agg(kind, ',' ORDER BY kind) FROM artifacts WHERE removed_at IS NOT NULL"), "thermo,trajectory");
+  assert_status(QN_CONFLICT, qn_store_retry_job(f.store, job, NULL, &fixture_principal, &row, &error), error);
+  assert_non_null(strstr(error.message, "the thermo of simulation"));
+  const qn_submission analysis = {.kind = "analysis", .name = "", .spec = "{\"stage\": 0}", .type = "thermodynamics", .parent = sim.id,
+                                  .sha256 = "00000000000000000000000000000000000000000000000000000000000000ac"};
+  assert_status(QN_CONFLICT, qn_store_submit(f.store, &analysis, NULL, &fixture_principal, &out, &error), error);
 }
 
 /* A failed simulation whose folder was given up, and that is retried before the folder goes: it keeps what it works with. */
@@ -322,7 +347,7 @@ static void test_batches(void **state) {
 static void test_what_is_held_does_not_block(void **state) {
   (void)state;
   empty();
-  for (int i = 0; i < 4; i++) need("analysis", make("succeeded", 50), "queued", 1);
+  for (int i = 0; i < 4; i++) need("diffusion", make("succeeded", 50), "queued", 1);
   for (int i = 0; i < 3; i++) make("succeeded", 40);
   qn_retention wanted = only(30, false, QN_RETAINED_TRAJECTORY);
   wanted.most = 3;
@@ -367,11 +392,30 @@ static void test_files_that_cannot_go(void **state) {
   path_of(from, "simulations");
   path_of(to, "elsewhere");
   assert_int_equal(rename(from, to), 0);
-  assert_status(QN_IO, qn_removals_work(&f.sql, f.data, 10, &done, &error), error);
+  assert_status(QN_NO_STORAGE, qn_removals_work(&f.sql, f.data, 10, &done, &error), error);
   assert_int_equal(done, 0);
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM removals"), 1);
   assert_int_equal(rename(to, from), 0);
+
+  /* Nor in the directory of another database, where the same names are. */
+  char mark[512], kept[512];
+  path_of(mark, ".quenchd");
+  path_of(kept, ".kept");
+  assert_int_equal(rename(mark, kept), 0);
+  FILE *file = fopen(mark, "w");
+  fputs("e0000000-0000-4000-8000-000000000000\n", file);
+  fclose(file);
+  assert_status(QN_NO_STORAGE, qn_removals_work(&f.sql, f.data, 10, &done, &error), error);
+  assert_int_equal(done, 0);
+  snprintf(name, sizeof name, "simulations/%lld/2/thermo.csv", sim.id);
+  assert_true(exists(name));
+  assert_int_equal(rename(kept, mark), 0);
+
+  /* One that has been refused for months is tried on, and holds nobody up. */
+  fixture_text(&f, "INSERT INTO removals (path, job_id, requested_by, tries, due_at) VALUES ('../precious', %lld, 'x', 2000, now() - interval '1 day')",
+               sim.job);
   assert_int_equal(sweep(), 1);
+  assert_string_equal(fixture_text(&f, "SELECT tries || ' ' || (due_at > now() + interval '50 min') FROM removals"), "2001 true");
 }
 
 /* Events are gone; the stream of the job's events still ends as it should. */
@@ -402,6 +446,7 @@ int main(void) {
       cmocka_unit_test(test_retry_without_its_input),    cmocka_unit_test(test_a_retried_simulation_keeps_its_folder),
       cmocka_unit_test(test_batches),                    cmocka_unit_test(test_what_is_held_does_not_block),
       cmocka_unit_test(test_files_that_cannot_go),       cmocka_unit_test(test_a_forgotten_history),
+      cmocka_unit_test(test_the_thermo_series_is_needed_too),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

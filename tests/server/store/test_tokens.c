@@ -134,6 +134,21 @@ static void test_expiry(void **state) {
   assert_status(QN_OK, create("brief", QN_SCOPE_ADMIN, 60, secret, &id, &error), error);
 }
 
+/* A server whose last token has run out does not become open to all. */
+static void test_an_expired_token_is_one(void **state) {
+  (void)state;
+  qn_error error;
+  char secret[QN_SECRET_SIZE];
+  int64_t id = 0, count;
+  fixture_text(&f, "UPDATE tokens SET revoked_at = now()");
+  assert_status(QN_OK, qn_token_count(f.store, &count, &error), error);
+  assert_int_equal(count, 0);
+  assert_status(QN_OK, create("last", QN_SCOPE_ADMIN, 60, secret, &id, &error), error);
+  fixture_text(&f, "UPDATE tokens SET expires_at = now() - interval '1 s' WHERE id = %lld", (long long)id);
+  assert_status(QN_OK, qn_token_count(f.store, &count, &error), error);
+  assert_int_equal(count, 1);
+}
+
 static void test_refused(void **state) {
   (void)state;
   qn_error error;
@@ -153,6 +168,6 @@ static void test_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_life_of_a_token), cmocka_unit_test(test_expiry), cmocka_unit_test(test_refused),
-                                     cmocka_unit_test(test_an_administrator_remains)};
+                                     cmocka_unit_test(test_an_administrator_remains), cmocka_unit_test(test_an_expired_token_is_one)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

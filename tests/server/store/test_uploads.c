@@ -130,6 +130,23 @@ static void test_given_up(void **state) {
   assert_string_equal(fixture_text(&f, DUE, (long long)first.job), "");
 }
 
+/* A mount point whose file system is away: nothing is put there, and nothing promised. */
+static void test_not_in_another_directory(void **state) {
+  (void)state;
+  qn_error error;
+  qn_submitted out;
+  char mark[400], kept[400];
+  int64_t uploads = fixture_number(&f, "SELECT count(*) FROM uploads");
+  came("four");
+  snprintf(mark, sizeof mark, "%s/.quenchd", f.data);
+  snprintf(kept, sizeof kept, "%s/.kept", f.data);
+  assert_int_equal(rename(mark, kept), 0);
+  assert_status(QN_NO_STORAGE, import("00000000000000000000000000000000000000000000000000000000000000ad", NULL, &out, &error), error);
+  assert_non_null(strstr(error.message, "is it mounted?"));
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM uploads"), uploads);
+  assert_int_equal(rename(kept, mark), 0);
+}
+
 /* A transaction that fails after the file was put down leaves no folder. */
 static void test_nothing_stays(void **state) {
   (void)state;
@@ -257,6 +274,7 @@ static void test_analysis_waits_for_the_import(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_import),    cmocka_unit_test(test_given_up), cmocka_unit_test(test_nothing_stays),
+      cmocka_unit_test(test_not_in_another_directory),
       cmocka_unit_test(test_structure), cmocka_unit_test(test_structure_leaves_nothing),
       cmocka_unit_test(test_analysis_waits_for_the_import),
   };
