@@ -34,6 +34,7 @@ void qn_job_output_fini(qn_job_output *output);
 typedef struct qn_job_control {
   void *context;
   qn_status (*check)(void *context, double progress, qn_error *error);
+  void (*began)(void *context, int64_t step);               /* told where a simulation begins: 0, or what its checkpoint holds; may be NULL */
   void (*reached)(void *context, int64_t step, bool saved); /* told how far the run is, and what each checkpoint (`saved`) holds; may be NULL */
   double checkpoint_s;    /* wall time between checkpoints, the first of which come sooner; 0: one at the end of each stage only */
 } qn_job_control;

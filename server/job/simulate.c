@@ -261,6 +261,7 @@ qn_status qn_job_simulate(const qn_job_simulation *job, const qn_job_control *co
   free(canonical);
   if (status == QN_OK) status = prepare(&p, &s, output, error);
   if (status == QN_OK) status = resume(&p, &s, output, error);
+  if (status == QN_OK && control != NULL && control->began != NULL) control->began(control->context, qn_run_step(p.run));
   if (status == QN_OK) status = advance(&p, error);
   p.fraction = 1;
   if (status == QN_OK) status = qn_record_finish(p.record, error);

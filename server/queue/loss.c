@@ -2,11 +2,11 @@
 
 #include <stdio.h>
 
-/* `which` rows, with what kind of `lock`; `why` in words; `step` of the furthest checkpoint; whether it `counts` as a failure; the least `pause`, s. Decided on the rows
- * as they were locked, so that a cancel that came a moment before is not overlooked. */
+/* `which` rows, with what kind of `lock`; `why` in words; `step` of the newest checkpoint; whether it `counts` as a failure; the least `pause`, s.
+ * Decided on the rows as they were locked, so that a cancel that came a moment before is not overlooked. */
 #define LOSE(which, lock, why, step, counts, pause)                                                                               \
   "WITH gone AS (SELECT id, attempt, kind, failures, losses, max_attempts, worker, cancel_requested_at IS NOT NULL AS cancelled," \
-  " progress, progress_peak, claimed_checkpoint_step, greatest(checkpoint_step, " step ") AS step, " counts " AS counts"          \
+  " progress, progress_peak, claimed_checkpoint_step, " step " AS step, " counts " AS counts"                                     \
   " FROM jobs WHERE state = 'running' AND " which " ORDER BY id FOR NO KEY UPDATE " lock "),"                                     \
   " further AS (SELECT id, step > claimed_checkpoint_step OR kind = 'analysis' AND progress > progress_peak + 0.01 AS further FROM gone)," \
   " counted AS (SELECT g.*, CASE WHEN f.further THEN 0 ELSE g.failures + g.counts::integer END AS failed,"                        \
@@ -27,13 +27,13 @@
   " FROM ruled r WHERE j.id = r.id RETURNING j.id"
 
 static const qn_statement lose_attempt = {
-    "loss_attempt", LOSE("id = $1::bigint AND attempt = $2::integer AND lease_token = $3::uuid", "", "$4::text", "$5::bigint", "true",
-                         "$6::float8")};
-static const qn_statement lose_worker = {"loss_worker", LOSE("worker = $1::text", "", "$2::text", "0", "true", "0")};
+    "loss_attempt", LOSE("id = $1::bigint AND attempt = $2::integer AND lease_token = $3::uuid", "", "$4::text",
+                         "CASE WHEN $5::bigint < 0 THEN checkpoint_step ELSE $5::bigint END", "$6::float8 = 0", "$6::float8")};
+static const qn_statement lose_worker = {"loss_worker", LOSE("worker = $1::text", "", "$2::text", "checkpoint_step", "true", "0")};
 /* Not what one of the same name that came after it runs. */
 static const qn_statement lose_process = {
     "loss_process", LOSE("worker = $1::text AND EXISTS (SELECT 1 FROM workers w WHERE w.name = $1::text AND w.pid = $3::integer AND w.birth = $4::bigint)",
-                         "", "$2::text", "0", "true", "0")};
+                         "", "$2::text", "checkpoint_step", "true", "0")};
 static const qn_statement explain = {"loss_explain", "UPDATE job_attempts SET error = $2::text"
                                                      " WHERE worker = $1::text AND outcome = 'lost' AND error = '" QN_LOSS_GONE "'"};
 static const qn_statement forget_worker = {"loss_forget_worker", "DELETE FROM workers WHERE name = $1"};
@@ -47,7 +47,7 @@ static const qn_statement lose_expired = {
     "loss_expired",
     LOSE("lease_expires_at < now() AND lease_s <= $1::float8 AND extract(epoch FROM now() - $2::timestamptz) < lease_s / 2"
          " AND extract(epoch FROM now() - pg_postmaster_start_time()) > lease_s",
-         "SKIP LOCKED", "'the worker fell silent'", "0",
+         "SKIP LOCKED", "'the worker fell silent'", "checkpoint_step",
          "(extract(epoch FROM now() - heartbeat_at) < $1::float8 AND heartbeat_at > pg_postmaster_start_time())", "0")};
 
 static const qn_statement forget_workers = {"loss_forget_workers", "DELETE FROM workers WHERE seen_at < now() - interval '1 day'"};

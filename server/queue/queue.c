@@ -31,7 +31,8 @@ static const qn_statement recall = {
     " LEFT JOIN fits f ON f.job_id = j.id LEFT JOIN uploads u ON u.job_id = j.id"
     " WHERE j.state = 'running' AND j.lease_token = $1::uuid"};
 
-/* A resumed attempt begins where its checkpoint was, behind what the lost one had reported: from there the time still needed is counted.
+/* A resumed attempt begins where its checkpoint was, behind what the lost one had reported: from there the time still needed is counted. It may
+ * begin at an older checkpoint than the newest, which was of no use: then what the next one is to get beyond is less, too.
  * A row that is locked is looked up without a lock: as long as it shows our lease, nothing is lost yet. */
 static const qn_statement beat = {
     "queue_beat",
@@ -42,7 +43,7 @@ static const qn_statement beat = {
     " beaten AS (UPDATE jobs j SET lease_expires_at = clock_timestamp() + $6::float8 * interval '1 s', lease_s = $6::float8,"
     " heartbeat_at = clock_timestamp(), progress = coalesce(least(greatest(m.progress, 0), 1), j.progress),"
     " claimed_progress = least(j.claimed_progress, coalesce(m.progress, j.claimed_progress)),"
-    " checkpoint_step = greatest(j.checkpoint_step, m.step)"
+    " checkpoint_step = CASE WHEN m.step < 0 THEN j.checkpoint_step ELSE m.step END"
     " FROM held h JOIN mine m ON m.id = h.id WHERE j.id = h.id RETURNING j.id, j.cancel_requested_at IS NOT NULL AS cancelled)"
     " SELECT CASE WHEN b.id IS NOT NULL THEN CASE WHEN b.cancelled THEN 'cancel' ELSE 'kept' END"
     " WHEN EXISTS (SELECT 1 FROM jobs j WHERE j.id = m.id AND j.attempt = m.attempt AND j.lease_token = m.token AND j.state = 'running')"

@@ -39,7 +39,7 @@ typedef enum qn_heartbeat {
 typedef struct qn_beat {
   qn_lease lease;
   double progress;          /* 0 to 1; NAN: not known yet */
-  int64_t checkpoint_step;  /* of the newest checkpoint of this attempt; 0: none yet */
+  int64_t checkpoint_step;  /* of the newest checkpoint of this attempt, before that where it began; -1: not known yet */
   qn_heartbeat heartbeat;   /* the answer */
 } qn_beat;
 

@@ -27,6 +27,7 @@ qn_board *qn_board_alloc(int *descriptor) {
     return NULL;
   }
   atomic_store(&board->progress, (double)NAN);
+  atomic_store(&board->checkpoint, -1);
   snprintf(board->program, sizeof board->program, "%s", qn_version());
   return board;
 }

@@ -34,7 +34,7 @@ typedef struct qn_board {
   /* By the process. */
   _Atomic double progress;  /* NAN: not known yet */
   atomic_llong step;        /* reached */
-  atomic_llong checkpoint;  /* step of the newest checkpoint of this attempt; 0: none */
+  atomic_llong checkpoint;  /* step of the newest checkpoint of this attempt, before that where it began; -1: not known yet */
   atomic_int told;          /* the database knows how the attempt ended, or that its lease is lost */
   atomic_int doubt;         /* `why` tells why the data directory cannot be used */
   char why[512];

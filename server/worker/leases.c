@@ -49,7 +49,7 @@ static int collect(side *l) {
   for (int i = 0; i < w->options.jobs; i++) {
     const slot *s = &w->slots[i];
     if (!qn_worker_holds(s)) continue;
-    l->beats[count] = (qn_beat){.lease = s->claim.lease, .progress = (double)NAN};
+    l->beats[count] = (qn_beat){.lease = s->claim.lease, .progress = (double)NAN, .checkpoint_step = -1};
     if (s->state == SLOT_RUNNING) {
       l->beats[count].progress = atomic_load(&s->process.board->progress);
       l->beats[count].checkpoint_step = atomic_load(&s->process.board->checkpoint);

@@ -36,6 +36,9 @@ static qn_status on_check(void *context, double progress, qn_error *error) {
   return QN_OK;
 }
 
+/* The one before it may have been of no use: what the database knows of it is no longer so. */
+static void on_beginning(void *context, int64_t step) { atomic_store(&((qn_board *)context)->checkpoint, step); }
+
 static void on_reached(void *context, int64_t step, bool saved) {
   qn_board *board = context;
   atomic_store(&board->step, step);
@@ -86,7 +89,7 @@ typedef struct farewell {
   qn_board *board;
   qn_ending ending;
   double pause_s;            /* of a release */
-  bool counts;               /* as a failure: it may be the job's own fault */
+  bool loss;                 /* of which there are not to be many: it may be the job's own fault */
   const char *why;
   qn_work_result *result;
 } farewell;
@@ -94,7 +97,7 @@ typedef struct farewell {
 static qn_status bid_farewell(qn_connection *connection, void *context, qn_error *error) {
   const farewell *f = context;
   const qn_lease *lease = &f->board->claim.lease;
-  if (f->counts) {
+  if (f->loss) {
     bool lost;
     qn_status status = qn_loss_attempt(connection, lease, f->why, atomic_load(&f->board->checkpoint), f->pause_s, &lost, error);
     return status == QN_OK && !lost ? qn_error_set(error, QN_CONFLICT, "the lease was lost") : status;
@@ -132,7 +135,7 @@ static farewell decide(qn_board *board, qn_status status, bool sound, qn_work_re
     case QN_NO_MEMORY:
       f.ending = QN_ENDING_RELEASED;
       f.pause_s = hold_s;
-      f.counts = sound;
+      f.loss = sound;
       break;
     default: f.ending = QN_ENDING_FAILED; break;
   }
@@ -176,7 +179,7 @@ static bool conclude(qn_board *board, const qn_work *work, qn_status status, qn_
 }
 
 static void run(qn_board *board) {
-  const qn_job_control control = {.context = board, .check = on_check, .reached = on_reached, .checkpoint_s = board->checkpoint_s};
+  const qn_job_control control = {.context = board, .check = on_check, .began = on_beginning, .reached = on_reached, .checkpoint_s = board->checkpoint_s};
   qn_work work = {.claim = &board->claim, .data_directory = board->data_directory, .data_id = board->data_id, .threads = board->threads, .control = &control};
   qn_work_input *input = NULL;
   qn_work_result *result = NULL;

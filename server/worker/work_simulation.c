@@ -77,6 +77,11 @@ static qn_status on_check(void *context, double progress, qn_error *error) {
   return inner->check(inner->context, progress, error);
 }
 
+static void on_beginning(void *context, int64_t step) {
+  const qn_job_control *inner = ((simulation_run *)context)->inner;
+  if (inner->began != NULL) inner->began(inner->context, step);
+}
+
 /* With a checkpoint of its own the attempt needs those before it no more. */
 static void on_reached(void *context, int64_t step, bool saved) {
   simulation_run *run = context;
@@ -100,7 +105,7 @@ static qn_status run_it(const qn_work *work, qn_work_result *result, qn_error *e
   if (status != QN_OK) return status;
   snprintf(result->folder, sizeof result->folder, "simulations/%lld/%d", (long long)work->claim->resource, work->claim->lease.attempt);
   simulation_run run = {.inner = work->control, .folder = &folder};
-  const qn_job_control control = {.context = &run, .check = on_check, .reached = on_reached, .checkpoint_s = work->control->checkpoint_s};
+  const qn_job_control control = {.context = &run, .check = on_check, .began = on_beginning, .reached = on_reached, .checkpoint_s = work->control->checkpoint_s};
   job.directory = folder.path;
   job.earlier = (const char *const *)folder.earlier;
   status = qn_job_simulate(&job, &control, &result->output, error);

@@ -66,7 +66,7 @@ static qn_heartbeat beat_at(const qn_lease *lease, double progress, int64_t chec
   return one.heartbeat;
 }
 
-static qn_heartbeat beat(const qn_lease *lease, double progress) { return beat_at(lease, progress, 0); }
+static qn_heartbeat beat(const qn_lease *lease, double progress) { return beat_at(lease, progress, -1); }
 
 static int reap_after(double up_s) {
   qn_error error;
@@ -273,15 +273,19 @@ static void test_attempts_are_limited(void **state) {
   assert_int_equal(got.lease.job, other);
 }
 
-static void lose_at(long long job, int64_t checkpoint_step) {
+/* An attempt that begins at one step, writes a checkpoint at another, and is lost. */
+static void lose_from(long long job, int64_t begun, int64_t checkpoint_step) {
   qn_claim got;
   fixture_text(&f, "UPDATE jobs SET run_after = now() WHERE id = %lld", job);
   assert_true(claim(5, &got));
   assert_int_equal(got.lease.job, job);
+  beat_at(&got.lease, 0.3, begun);
   beat_at(&got.lease, 0.3, checkpoint_step);
   expire(job);
   assert_int_equal(reap(), 1);
 }
+
+static void lose_at(long long job, int64_t checkpoint_step) { lose_from(job, checkpoint_step, checkpoint_step); }
 
 /* A healthy job of days, on a machine that dies every few minutes: each attempt writes a checkpoint, within the same per cent of progress. */
 static void test_checkpoints_forgive(void **state) {
@@ -297,6 +301,23 @@ static void test_checkpoints_forgive(void **state) {
   lose_at(job, 1013);
   assert_int_equal(fixture_number(&f, "SELECT failures FROM jobs WHERE id = %lld", job), 0);
   for (int i = 0; i < 5; i++) lose_at(job, 0);
+  assert_string_equal(fixture_text(&f, STATE, job), "failed");
+}
+
+/* A checkpoint that turns out to be of no use: whoever begins anew because of it is a failure, those who go on from what that one wrote are not. */
+static void test_a_useless_checkpoint(void **state) {
+  (void)state;
+  empty();
+  long long job = submit(1);
+  lose_from(job, 0, 11585);
+  lose_from(job, 0, 3944);
+  assert_int_equal(fixture_number(&f, "SELECT failures FROM jobs WHERE id = %lld", job), 1);
+  for (int i = 1; i <= 6; i++) {
+    lose_from(job, 3943 + i, 3944 + i);
+    assert_int_equal(fixture_number(&f, "SELECT failures FROM jobs WHERE id = %lld", job), 0);
+  }
+  /* Each time the same one, though: that has an end. */
+  for (int i = 1; i <= 5; i++) lose_from(job, 300, 600);
   assert_string_equal(fixture_text(&f, STATE, job), "failed");
 }
 
@@ -975,7 +996,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_job_has_one_owner), cmocka_unit_test(test_order), cmocka_unit_test(test_stale_lease_writes_nothing),
       cmocka_unit_test(test_failed_write_ends_nothing), cmocka_unit_test(test_lease_expires_and_heartbeats_keep_it),
-      cmocka_unit_test(test_attempts_are_limited), cmocka_unit_test(test_checkpoints_forgive), cmocka_unit_test(test_progress_forgives_analyses),
+      cmocka_unit_test(test_attempts_are_limited), cmocka_unit_test(test_checkpoints_forgive), cmocka_unit_test(test_a_useless_checkpoint),
+      cmocka_unit_test(test_progress_forgives_analyses),
       cmocka_unit_test(test_nobody_is_robbed_after_an_outage), cmocka_unit_test(test_a_process_that_died), cmocka_unit_test(test_a_worker_that_died), cmocka_unit_test(test_peers),
       cmocka_unit_test(test_a_worker_that_came_again),
       cmocka_unit_test(test_beats_together), cmocka_unit_test(test_recall), cmocka_unit_test(test_backoff_is_waited_for),

@@ -17,7 +17,7 @@ static int teardown(void **state) {
   return 0;
 }
 
-enum { ATTEMPTS = 5 };
+enum { ATTEMPTS = 4 }; /* four times max_attempts */
 
 /* The thermo series of each attempt is a file that takes nothing, as on a bad block, while the directory takes its megabyte. */
 static void plant_full_files(int64_t simulation) {
@@ -41,9 +41,10 @@ static void test_one_file_that_takes_nothing(void **state) {
   free(spec);
   long long job = job_of(&f, id);
   plant_full_files(id);
+  fixture_text(&f, "UPDATE jobs SET max_attempts = 1 WHERE id = %lld", job);
   worker_start(&f, 0, (qn_worker_options){.jobs = 1, .lease_s = 4, .checkpoint_s = 0.1});
   for (int attempt = 1; attempt < ATTEMPTS; attempt++) {
-    fixture_await(&f, 60, "t", "SELECT state = 'queued' AND failures = %d FROM jobs WHERE id = %lld", attempt, job);
+    fixture_await(&f, 60, "t", "SELECT state = 'queued' AND failures = 0 AND losses = %d FROM jobs WHERE id = %lld", attempt, job);
     assert_true(fixture_number(&f, "SELECT extract(epoch FROM run_after - now()) FROM jobs WHERE id = %lld", job) > 20);
     assert_non_null(strstr(fixture_text(&f, "SELECT hold_reason FROM jobs WHERE id = %lld", job), "No space left on device"));
     assert_string_equal(fixture_text(&f, "SELECT trouble FROM workers"), ""); /* others are claimed meanwhile */
@@ -52,7 +53,7 @@ static void test_one_file_that_takes_nothing(void **state) {
   fixture_await(&f, 60, "failed", "SELECT state FROM jobs WHERE id = %lld", job);
   worker_stop(0);
   const char *why = fixture_text(&f, "SELECT error FROM jobs WHERE id = %lld", job);
-  assert_non_null(strstr(why, "given up after 5 attempts"));
+  assert_non_null(strstr(why, "given up after 4 attempts"));
   assert_non_null(strstr(why, "No space left on device"));
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM job_attempts WHERE job_id = %lld AND outcome = 'lost'", job), ATTEMPTS);
 }

@@ -286,7 +286,7 @@ static void test_a_full_disk(void **state) {
   snprintf(path, sizeof path, "%s/thermo.csv.part", folder);
   assert_int_equal(symlink("/dev/full", path), 0);
   worker_start(&f, 0, (qn_worker_options){.jobs = 1});
-  fixture_await(&f, 30, "released", "SELECT coalesce(outcome, '') FROM job_attempts WHERE job_id = %lld AND attempt = 1", job);
+  fixture_await(&f, 30, "lost", "SELECT coalesce(outcome, '') FROM job_attempts WHERE job_id = %lld AND attempt = 1", job);
   assert_non_null(strstr(fixture_text(&f, "SELECT hold_reason FROM jobs WHERE id = %lld", job), "No space left on device"));
   assert_int_equal(fixture_number(&f, "SELECT failures FROM jobs WHERE id = %lld", job), 0);
   drop_backoff(job);
