@@ -226,6 +226,23 @@ qn_run_callbacks qn_record_callbacks(qn_record *record) {
 
 static json_t *real_or_null(double value) { return isnan(value) ? json_null() : json_real(value); }
 
+/* Of each open stream the frames, -1: not begun; and the bytes that hold them. */
+static qn_status list_streams(const qn_record *record, json_t *frames, json_t *bytes, qn_error *error) {
+  for (int k = 0; k < QN_MAX_SAMPLINGS; k++) {
+    int64_t size = 0;
+    if (record->trajectory[k] != NULL) {
+      char name[64], path[QN_PATH_SIZE];
+      name_stream(record, name, record->stage, k);
+      qn_status status = part_path(path, record->directory, name, error);
+      if (status == QN_OK) status = size_of(path, &size, error);
+      if (status != QN_OK) return status;
+    }
+    json_array_append_new(frames, json_integer(record->trajectory[k] != NULL ? qn_netcdf_written(record->trajectory[k]) : -1));
+    json_array_append_new(bytes, json_integer(size));
+  }
+  return QN_OK;
+}
+
 qn_status qn_record_save(qn_record *record, char **text, qn_error *error) {
   *text = NULL;
   qn_status status = QN_OK;
@@ -233,9 +250,15 @@ qn_status qn_record_save(qn_record *record, char **text, qn_error *error) {
   for (int k = 0; k < QN_MAX_SAMPLINGS && status == QN_OK; k++)
     if (record->trajectory[k] != NULL) status = qn_netcdf_sync(record->trajectory[k], error);
   if (status == QN_OK) status = qn_durable_sync(record->directory, error);
-  if (status != QN_OK) return status;
+  json_t *frames = json_array(), *bytes = json_array();
+  if (status == QN_OK) status = list_streams(record, frames, bytes, error);
+  if (status != QN_OK) {
+    json_decref(frames);
+    json_decref(bytes);
+    return status;
+  }
 
-  json_t *files = json_array(), *heat = json_array(), *frames = json_array();
+  json_t *files = json_array(), *heat = json_array();
   for (int i = 0; i < record->output->count; i++) {
     const qn_job_artifact *a = &record->output->artifacts[i];
     json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:i, s:i, s:o, s:I, s:I, s:o}", "kind", a->kind, "path", a->path, "sha256", a->sha256,
@@ -244,10 +267,8 @@ qn_status qn_record_save(qn_record *record, char **text, qn_error *error) {
   }
   for (int i = 0; i < record->spec->protocol.stage_count; i++)
     json_array_append_new(heat, json_pack("[f, I]", record->heat[i], (json_int_t)record->rows[i]));
-  for (int k = 0; k < QN_MAX_SAMPLINGS; k++) /* of the open streams; -1: not begun */
-    json_array_append_new(frames, json_integer(record->trajectory[k] != NULL ? qn_netcdf_written(record->trajectory[k]) : -1));
-  json_t *root = json_pack("{s:o, s:o, s:i, s:o, s:I, s:i}", "files", files, "heat", heat, "stage", record->stage, "frames", frames, "thermo_rows",
-                           (json_int_t)(record->thermo != NULL ? qn_series_written(record->thermo) : -1), "snapshots", record->snapshots);
+  json_t *root = json_pack("{s:o, s:o, s:i, s:o, s:o, s:I, s:i}", "files", files, "heat", heat, "stage", record->stage, "frames", frames, "bytes", bytes,
+                           "thermo_rows", (json_int_t)(record->thermo != NULL ? qn_series_written(record->thermo) : -1), "snapshots", record->snapshots);
   *text = root != NULL ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
   json_decref(root);
   return *text != NULL ? QN_OK : qn_error_set(error, QN_NO_MEMORY, "no memory for a checkpoint");
@@ -308,8 +329,18 @@ static qn_status read_files(qn_record *record, const json_t *files, const char *
   return QN_OK;
 }
 
+/* As long as it was: the header of a trajectory may tell of frames that never reached the disk, and readers would take zeros for them. */
+static qn_status cut(const char *path, int64_t size, qn_error *error) {
+  int64_t there;
+  qn_status status = size_of(path, &there, error);
+  if (status != QN_OK) return status;
+  if (there < size)
+    return qn_error_set(error, QN_CORRUPT, "%s has %lld bytes, and had %lld at the checkpoint", path, (long long)there, (long long)size);
+  return there == size || truncate(path, size) == 0 ? QN_OK : qn_error_system(error, errno, "cannot cut %s", path);
+}
+
 /* Go on with the streams of a stage after as many frames as each had. */
-static qn_status resume_streams(qn_record *record, int stage, const json_t *frames, const char *from, qn_error *error) {
+static qn_status resume_streams(qn_record *record, int stage, const json_t *frames, const json_t *bytes, const char *from, qn_error *error) {
   qn_status status = QN_OK;
   for (int k = 0; k < record->spec->protocol.stages[stage].sampling_count && status == QN_OK; k++) {
     /* A checkpoint from before there were streams holds one number. */
@@ -320,6 +351,8 @@ static qn_status resume_streams(qn_record *record, int stage, const json_t *fram
     name_stream(record, name, stage, k);
     status = fetch(record, from, name, false, error);
     if (status == QN_OK) status = part_path(path, record->directory, name, error);
+    const json_t *size = json_array_get(bytes, (size_t)k); /* there is none in an older checkpoint */
+    if (status == QN_OK && json_is_integer(size)) status = cut(path, json_integer_value(size), error);
     if (status == QN_OK) status = qn_netcdf_append(&record->trajectory[k], path, json_integer_value(count), &record->template, error);
   }
   if (status == QN_OK) record->stage = stage;
@@ -327,11 +360,11 @@ static qn_status resume_streams(qn_record *record, int stage, const json_t *fram
 }
 
 static qn_status resume(qn_record *record, const json_t *root, const char *from, qn_error *error) {
-  json_t *files, *heat, *frames;
+  json_t *files, *heat, *frames, *bytes = NULL;
   json_int_t rows;
   int stage, snapshots;
-  if (json_unpack((json_t *)root, "{s:o, s:o, s:i, s:o, s:I, s:i}", "files", &files, "heat", &heat, "stage", &stage, "frames", &frames,
-                  "thermo_rows", &rows, "snapshots", &snapshots) != 0 ||
+  if (json_unpack((json_t *)root, "{s:o, s:o, s:i, s:o, s?o, s:I, s:i}", "files", &files, "heat", &heat, "stage", &stage, "frames", &frames,
+                  "bytes", &bytes, "thermo_rows", &rows, "snapshots", &snapshots) != 0 ||
       stage < -1 || stage >= record->spec->protocol.stage_count || json_array_size(heat) != (size_t)record->spec->protocol.stage_count)
     return qn_error_set(error, QN_CORRUPT, "the checkpoint's record of files cannot be read");
   for (int i = 0; i < record->spec->protocol.stage_count; i++) {
@@ -343,7 +376,7 @@ static qn_status resume(qn_record *record, const json_t *root, const char *from,
   qn_status status = read_files(record, files, from, error);
 
   char path[QN_PATH_SIZE];
-  if (status == QN_OK && stage >= 0) status = resume_streams(record, stage, frames, from, error);
+  if (status == QN_OK && stage >= 0) status = resume_streams(record, stage, frames, bytes, from, error);
   if (status == QN_OK && rows >= 0) {
     status = fetch(record, from, qn_record_thermo_name, false, error);
     if (status == QN_OK) status = part_path(path, record->directory, qn_record_thermo_name, error);

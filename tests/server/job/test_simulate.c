@@ -304,6 +304,10 @@ static void test_damaged_checkpoints(void **state) {
   stop_at(folder("short"), 6, 1e-6, QN_UNAVAILABLE);
   spoil(folder("short"), "thermo.csv.part", true); /* both checkpoints say that there are more rows */
   finish_and_compare(folder("short"), NULL, false);
+
+  stop_at(folder("zeros"), 6, 1e-6, QN_UNAVAILABLE);
+  spoil(folder("zeros"), "trajectory-0.nc.part", true); /* its header tells of frames that are not there */
+  finish_and_compare(folder("zeros"), NULL, false);
 }
 
 static int64_t frames_of(const char *path, int64_t change) {
