@@ -14,6 +14,7 @@
 #include "server/store/audit.h"
 #include "server/store/news.h"
 #include "server/store/tokens.h"
+#include "server/store/uploads.h"
 #include "server/supervise/supervise.h"
 
 /* What a request may spend on the database, s: whoever asks is told 503 rather than kept waiting. */
@@ -42,6 +43,8 @@ static qn_status events(void *context, int64_t job, int64_t after, int limit, qn
 static qn_status listen_for_news(void *context, double seconds, int wake, int64_t *job, qn_error *error) {
   return qn_news_wait(((service *)context)->news, seconds, wake, job, error);
 }
+
+static qn_status may_spool(void *context, qn_error *error) { return qn_upload_check(((service *)context)->store, error); }
 
 /* A socket for each connection, and a few dozen descriptors for everything else. */
 static void allow_descriptors(int connections) {
@@ -99,7 +102,8 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
                               .count_tokens = count_tokens,
                               .failed = failed,
                               .events = events,
-                              .listen = listen_for_news};
+                              .listen = listen_for_news,
+                              .may_spool = may_spool};
   qn_httpd_options options = {.listen = config->listen,
                               .event_threads = config->event_threads,
                               .handlers = config->handlers,

@@ -101,7 +101,7 @@ qn_status qn_httpd_start(qn_httpd **out, const qn_httpd_options *options, const 
 
   qn_status status = qn_listen_open(&httpd->listening, options->listen, error);
   if (status == QN_OK) status = check_exposure(httpd, error);
-  if (status == QN_OK && options->spool != NULL) status = qn_spool_prepare(options->spool, error);
+  if (status == QN_OK && options->spool != NULL) qn_spool_clean(options->spool);
   if (status == QN_OK) status = start_parts(httpd, error);
   if (status == QN_OK) {
     MHD_set_panic_func(on_panic, NULL);

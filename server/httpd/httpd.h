@@ -31,6 +31,8 @@ typedef struct qn_httpd_backend {
   /* Wait at most `seconds` for news of any job: its id in *job; 0: nothing came; -1: look at all of them. Returns at once when `wake` becomes
    * readable. An error means that no news can be had for now; the server then looks by itself. May be NULL: it always looks by itself. */
   qn_status (*listen)(void *context, double seconds, int wake, int64_t *job, qn_error *error);
+  /* Before a body is put into the folder for them: is it the right one? May be NULL: it is. */
+  qn_status (*may_spool)(void *context, qn_error *error);
 } qn_httpd_backend;
 
 typedef struct qn_httpd_options {
@@ -44,7 +46,7 @@ typedef struct qn_httpd_options {
   double request_timeout_s;    /* for a request with its body to arrive */
   double event_heartbeat_s;
   size_t body_memory;          /* bytes of request bodies held at once */
-  const char *spool;           /* folder for the bodies of routes that want a file (QN_ROUTE_SPOOL), made when absent; NULL: there are none. Their requests
+  const char *spool;           /* folder for the bodies of routes that want a file (QN_ROUTE_SPOOL), made with the first of them; NULL: there are none. Their requests
                                 * have no time-out as long as they go on: 16 KiB within the idle time-out */
   bool access_log;             /* a line in the log for each request */
 } qn_httpd_options;

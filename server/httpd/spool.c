@@ -48,11 +48,12 @@ static bool is_held(const char *path) {
   return held;
 }
 
-qn_status qn_spool_prepare(const char *folder, qn_error *error) {
-  qn_status status = qn_durable_make(folder, error);
-  if (status != QN_OK) return status;
+void qn_spool_clean(const char *folder) {
   DIR *directory = opendir(folder);
-  if (directory == NULL) return qn_error_set(error, QN_IO, "cannot read %s: %s", folder, strerror(errno));
+  if (directory == NULL) {
+    if (errno != ENOENT) qn_log("warning", "cannot read %s: %s", folder, strerror(errno));
+    return;
+  }
   for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
     char path[QN_PATH_SIZE], owner[QN_PATH_SIZE];
@@ -65,7 +66,6 @@ qn_status qn_spool_prepare(const char *folder, qn_error *error) {
     if (!is_held(owner) && unlink(path) == 0) qn_log("info", "removed %s, which a request of another time left", path);
   }
   closedir(directory);
-  return QN_OK;
 }
 
 /* ---- one body ---- */
@@ -136,17 +136,34 @@ static bool has_room(const char *folder, uint64_t declared) {
   return statvfs(folder, &disk) != 0 || (double)disk.f_bavail * (double)disk.f_frsize >= (double)declared + spare_bytes;
 }
 
+/* A file of no name yet in the folder, which is made when it is not there; -1 with errno. */
+static int make_file(char path[QN_PATH_SIZE], const char *folder) {
+  char blank[QN_PATH_SIZE];
+  strcpy(blank, path);
+  int file = mkostemp(path, O_CLOEXEC);
+  if (file >= 0 || errno != ENOENT || (mkdir(folder, 0777) != 0 && errno != EEXIST)) return file;
+  strcpy(path, blank);
+  return mkostemp(path, O_CLOEXEC);
+}
+
+static bool may_spool(qn_spool *spool) {
+  const qn_httpd_backend *backend = &spool->httpd->backend;
+  return backend->may_spool == NULL || backend->may_spool(backend->context, &spool->error) == QN_OK;
+}
+
 void qn_spool_open(qn_spool *spool, uint64_t declared) {
   const char *folder = spool->httpd->options.spool;
   if (folder == NULL) {
     qn_error_set(&spool->error, QN_INTERNAL, "the server has no folder for bodies");
   } else if (!take_memory(spool)) {
     qn_error_set(&spool->error, QN_UNAVAILABLE, "there are too many request bodies at once");
+  } else if (!may_spool(spool)) {
+    return; /* which says why */
   } else if (!has_room(folder, declared)) {
     qn_error_set(&spool->error, QN_UNAVAILABLE, "the disk of the server has no room for a body of %llu bytes", (unsigned long long)declared);
   } else if (qn_durable_join(spool->path, folder, "XXXXXX", &spool->error) == QN_OK) {
     spool->error.status = QN_OK;
-    spool->file = mkostemp(spool->path, O_CLOEXEC);
+    spool->file = make_file(spool->path, folder);
     spool->hash = EVP_MD_CTX_new();
     if (spool->file < 0 || flock(spool->file, LOCK_EX | LOCK_NB) != 0) fail(spool, "make", errno);
     else if (spool->hash == NULL || EVP_DigestInit_ex(spool->hash, EVP_sha256(), NULL) != 1)

@@ -8,8 +8,8 @@
 
 typedef struct qn_spool qn_spool;
 
-/* Make the folder when it is absent, and remove what servers that are gone have left in it. */
-qn_status qn_spool_prepare(const char *folder, qn_error *error);
+/* Remove what servers that are gone have left in the folder, if it is there. */
+void qn_spool_clean(const char *folder);
 
 /* NULL without memory. */
 qn_spool *qn_spool_alloc(qn_httpd *httpd);

@@ -74,6 +74,8 @@ static qn_status make_simulation(qn_connection *connection, qn_submit *c, qn_err
   for (int i = 0; status == QN_OK && i < s->child_count; i++) {
     qn_submitted child;
     status = qn_submit_add_analysis(connection, c, &self, false, &s->children[i], qn_submit_priority_of_children(s), &child, error);
+    /* Of a simulation that is new they are part; one more of somebody else's is an act of its own. */
+    if (status == QN_OK && child.created && !c->out.created) status = qn_audit_note(connection, c->principal, "submit", "analysis", child.id, NULL, error);
   }
   return status;
 }

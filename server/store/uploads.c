@@ -24,9 +24,13 @@ static qn_status flush_file(const char *path, qn_error *error) {
 
 static qn_status use_directory(qn_connection *connection, void *context, qn_error *error) { return qn_directory_use(connection, context, error); }
 
+qn_status qn_upload_check(qn_store *store, qn_error *error) {
+  return qn_pool_transact(store, use_directory, (void *)(uintptr_t)qn_store_data_directory(store), true, error);
+}
+
 qn_status qn_upload_prepare(qn_store *store, const char *from, qn_error *error) {
   qn_status status = flush_file(from, error);
-  return status == QN_OK ? qn_pool_transact(store, use_directory, (void *)(uintptr_t)qn_store_data_directory(store), true, error) : status;
+  return status == QN_OK ? qn_upload_check(store, error) : status;
 }
 
 qn_status qn_upload_place(const qn_store *store, const char *kind, int64_t id, const char *from, const char *name, char path[128], qn_error *error) {

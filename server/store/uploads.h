@@ -7,8 +7,10 @@
 #define QN_UPLOAD_IMPORTS "imports"
 #define QN_UPLOAD_STRUCTURES "structures"
 
-/* Before a transaction that places the file at `from`: its bytes are on the disk, which takes as long as it takes, and the data directory is that of the
- * database (else QN_NO_STORAGE). */
+/* Is the data directory that of the database? Its first use marks it. QN_NO_STORAGE: it is not, and nothing may be put there. */
+qn_status qn_upload_check(qn_store *store, qn_error *error);
+
+/* Before a transaction that places the file at `from`: its bytes are on the disk, which takes as long as it takes, and qn_upload_check holds. */
 qn_status qn_upload_prepare(qn_store *store, const char *from, qn_error *error);
 
 /* The file at `from` under its name in the folder of upload `id`, on the disk; it keeps its old name too. `path`: where it is, relative to the data

@@ -34,6 +34,30 @@ static void test_drain(void **state) {
   program_fini(&at);
 }
 
+/* Bodies have a folder of their own in the data directory, made with the first of them: a server whose data directory is read-only, or not mounted
+ * yet, serves all else. */
+static void test_no_folder_for_bodies(void **state) {
+  (void)state;
+  program at;
+  char path[64];
+  snprintf(path, sizeof path, "%s/uploads", folder);
+  start_server(&at, "--no-worker");
+  assert_int_not_equal(access(path, F_OK), 0);
+  kill(at.pid, SIGTERM);
+  program_wait(&at, 20);
+  program_fini(&at);
+  FILE *file = fopen(path, "w"); /* there can be none */
+  assert_non_null(file);
+  fclose(file);
+  start_server(&at, "--no-worker");
+  kill(at.pid, SIGTERM);
+  program_wait(&at, 20);
+  assert_int_equal(at.code, 0);
+  assert_non_null(strstr(at.err, "uploads: Not a directory"));
+  program_fini(&at);
+  assert_int_equal(unlink(path), 0);
+}
+
 static void test_without_a_worker(void **state) {
   (void)state;
   program at;
@@ -141,6 +165,7 @@ static int remove_folder(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_drain),           cmocka_unit_test(test_without_a_worker),
+    cmocka_unit_test(test_no_folder_for_bodies),
     cmocka_unit_test(test_the_worker_is_started_again), cmocka_unit_test(test_no_orphans),
     cmocka_unit_test(test_a_second_signal), cmocka_unit_test(test_drain_has_an_end),
     cmocka_unit_test(test_work_alone),
