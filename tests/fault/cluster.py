@@ -76,11 +76,15 @@ class Cluster:
         with self.changing:
             if self.downs:
                 return False
-            # The postmaster first, so that it forks no more; what it has forked lives in its folder, and the last of it may wait for a lock of the dead.
-            send(self.postmaster(), signal.SIGKILL)
-            while members := living_in(self.folder / "data"):
-                for pid in members:
-                    send(pid, signal.SIGKILL)
+            # The postmaster stands first, so that it forks no more; the last of its children may wait for a lock of the dead.
+            postmaster = self.postmaster()
+            send(postmaster, signal.SIGSTOP)
+            while state(postmaster) not in "TZX":
+                time.sleep(0.001)
+            members = {postmaster, *children(postmaster)}
+            for pid in members:
+                send(pid, signal.SIGKILL)
+            while members & processes().keys():
                 time.sleep(0.01)
             self.start()
             return True
@@ -133,6 +137,14 @@ def send(pid, number):
         return False
 
 
+def state(pid):
+    """The letter of /proc: "T" for a process that stands; "X" when there is none."""
+    try:
+        return pathlib.Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
+
+
 def processes():
     """{process: its parent} of every live process; one that has ended and was not waited for is not alive."""
     found = {}
@@ -147,16 +159,6 @@ def processes():
 
 def children(pid):
     return sorted(child for child, parent in processes().items() if parent == pid)
-
-
-def living_in(folder):
-    """Live processes whose working directory is `folder`."""
-    found = []
-    for pid in processes():
-        with contextlib.suppress(OSError):
-            if os.path.samefile(f"/proc/{pid}/cwd", folder):
-                found.append(pid)
-    return found
 
 
 def marked(mark):
