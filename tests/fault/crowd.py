@@ -30,7 +30,14 @@ def all_at_once(body, key=None):
     def post():
         client = Client((URL.hostname, URL.port, None), 0)
         start.wait()
-        answers.append(client.once("POST", "/v1/simulations", body, key, seconds=60) or (0, None))
+        # A machine that stands for a moment makes a queue that is refused; whoever is told "not now" comes again.
+        end = time.monotonic() + 60
+        while True:
+            answer = client.once("POST", "/v1/simulations", body, key, seconds=60) or (0, None)
+            if answer[0] != 503 or time.monotonic() > end:
+                break
+            time.sleep(0.2)
+        answers.append(answer)
 
     threads = [threading.Thread(target=post) for _ in range(CLIENTS)]
     for thread in threads:
