@@ -19,6 +19,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "server/process.h"
+
 extern char **environ;
 
 typedef struct program {
@@ -72,72 +74,26 @@ static inline void program_spawn(program *at, const char *command, const char *l
 
 static inline void program_start(program *at, const char *line) { program_spawn(at, "quenchd", line, 0); }
 
-static inline double program_now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-/* Wait until it has written `text` to "out" or "err". */
-static inline void program_await(const program *at, const char *name, const char *text, double seconds) {
-  for (double end = program_now() + seconds;; usleep(10000)) {
+/* Whether it has written `text` to "out" or "err", or does within so many seconds. */
+static inline bool program_says(const program *at, const char *name, const char *text, double seconds) {
+  for (double end = qn_clock_now() + seconds;; usleep(10000)) {
     char *all = program_read(at->folder, name);
     bool found = strstr(all, text) != NULL;
     free(all);
-    if (found) return;
-    if (program_now() > end) fail_msg("it did not say '%s' within %g s", text, seconds);
+    if (found || qn_clock_now() >= end) return found;
   }
 }
 
-/* The state of a process: 'R', 'S', 'T' (it stands), 'Z' (it has ended, which nobody asked for yet); 0 when it is gone. */
-static inline char process_state(pid_t pid) {
-  char path[64], text[256];
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-  FILE *file = fopen(path, "re");
-  if (file == NULL) return 0;
-  text[fread(text, 1, sizeof text - 1, file)] = '\0';
-  fclose(file);
-  const char *name_end = strrchr(text, ')');
-  return name_end != NULL && name_end[1] == ' ' ? name_end[2] : 0;
-}
-
-/* Whether it ends within so many seconds; an orphan in a container may find nobody who reaps it. */
-static inline bool process_ends(pid_t pid, double seconds) {
-  double end = program_now() + seconds;
-  char state;
-  while ((state = process_state(pid)) != 0 && state != 'Z' && program_now() < end) usleep(10000);
-  return state == 0 || state == 'Z';
-}
-
-/* Stop it, and wait until it stands: signals that come before that find it as it was. */
-static inline void process_stop(pid_t pid) {
-  assert_int_equal(kill(pid, SIGSTOP), 0);
-  double end = program_now() + 10;
-  while (process_state(pid) != 'T' && program_now() < end) usleep(2000);
-  assert_int_equal(process_state(pid), 'T');
-}
-
-/* The child of `parent`, 0 without one, after at most so many seconds; one that is not `before`. */
-static inline pid_t process_child(pid_t parent, pid_t before, double seconds) {
-  char path[64], text[64];
-  snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
-  for (double end = program_now() + seconds;; usleep(10000)) {
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-      pid_t child = fgets(text, sizeof text, file) != NULL ? (pid_t)atoi(text) : 0;
-      fclose(file);
-      if (child > 0 && child != before) return child;
-    }
-    if (program_now() > end) return 0;
-  }
+static inline void program_await(const program *at, const char *name, const char *text, double seconds) {
+  if (!program_says(at, name, text, seconds)) fail_msg("it did not say '%s' within %g s", text, seconds);
 }
 
 /* Wait for its end, at most so many seconds; then it is killed and the test fails. */
 static inline void program_wait(program *at, double seconds) {
-  double end = program_now() + seconds;
+  double end = qn_clock_now() + seconds;
   int status = 0;
   pid_t ended;
-  while ((ended = waitpid(at->pid, &status, WNOHANG)) == 0 && program_now() < end) usleep(5000);
+  while ((ended = waitpid(at->pid, &status, WNOHANG)) == 0 && qn_clock_now() < end) usleep(5000);
   if (ended == 0) {
     kill(at->pid, SIGKILL);
     waitpid(at->pid, &status, 0);

@@ -3,6 +3,7 @@
 #define QN_TESTS_SERVER_WORKER_WORKERS_H
 
 #include "server/fixture.h"
+#include "server/process.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -120,6 +121,29 @@ static inline long long post(fixture *f, int seed, double ps, int64_t *simulatio
   free(spec);
   if (simulation != NULL) *simulation = id;
   return job_of(f, id);
+}
+
+/* Post a simulation to one worker that has nothing else, and stop its process half way, when the database knows of a checkpoint. One that ended before
+ * that, since the machine or the test was late, is posted again, twice as long. SIGCONT lets it go on: it still has a good part of its way to go. */
+static inline pid_t post_and_stop(fixture *f, int seed, double *ps, int64_t *simulation) {
+  for (int tries = 0; tries < 8; tries++, *ps *= 2) {
+    long long job = post(f, seed, *ps, simulation);
+    fixture_await(f, 60, "t", "SELECT state = 'succeeded' OR progress > 0.1 AND checkpoint_step > 0 FROM jobs WHERE id = %lld", job);
+    pid_t pids[16];
+    if (job_processes(pids, 16) == 1 && process_stands(pids[0])) {
+      /* How far it was is in the database with the second heartbeat from now on: the first may have been on its way. */
+      for (int i = 0; i < 2; i++) {
+        char before[64];
+        snprintf(before, sizeof before, "%s", fixture_text(f, "SELECT heartbeat_at FROM jobs WHERE id = %lld", job));
+        fixture_await(f, 30, "t", "SELECT state = 'succeeded' OR heartbeat_at > '%s' FROM jobs WHERE id = %lld", before, job);
+      }
+      if (strcmp(fixture_text(f, "SELECT state = 'running' AND progress < 0.8 FROM jobs WHERE id = %lld", job), "t") == 0) return pids[0];
+      kill(pids[0], SIGCONT);
+    }
+    fixture_await(f, 60, "succeeded", "SELECT state FROM jobs WHERE id = %lld", job);
+  }
+  fail_msg("no simulation is stopped before its end");
+  return 0;
 }
 
 #endif
