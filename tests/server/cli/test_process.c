@@ -10,27 +10,27 @@ static void start_server(program *at, const char *flags) {
   program_await(at, "out", " serves http://127.0.0.1:", 20);
 }
 
-/* Its worker, which runs our program: one that was stopped before it does would hold its parent in posix_spawn. */
+/* Its worker, which runs our program and minds its signals: one that was stopped before that would hold its parent in posix_spawn. */
 static pid_t worker_of(const program *at) {
   char text[64];
-  pid_t worker = process_child(at->pid, 0, 10);
+  pid_t worker = process_child(at->pid, 0, 20);
   snprintf(text, sizeof text, "the worker runs as process %d", (int)worker);
-  program_await(at, "err", text, 10);
+  program_await(at, "err", text, 20);
+  program_await(at, "err", "job(s) at once", 20); /* it has begun its work */
   return worker;
 }
 
 static void test_drain(void **state) {
   (void)state;
   program at;
-  start_server(&at, "--drain 5");
+  start_server(&at, "--drain 60");
   pid_t worker = worker_of(&at);
-  usleep(300000); /* it has begun its work */
-  double from = program_now();
+  double from = qn_clock_now();
   kill(at.pid, SIGTERM);
-  program_wait(&at, 15);
+  program_wait(&at, 90);
   assert_int_equal(at.code, 0);
-  assert_true(program_now() - from < 5);
-  assert_true(process_ends(worker, 0.1));
+  assert_true(qn_clock_now() - from < 30); /* nothing is waited for */
+  assert_true(process_has_ended(worker));
   program_fini(&at);
 }
 
@@ -64,7 +64,7 @@ static void test_without_a_worker(void **state) {
   start_server(&at, "--no-worker");
   assert_int_equal(process_child(at.pid, 0, 0.5), 0);
   kill(at.pid, SIGINT);
-  program_wait(&at, 10);
+  program_wait(&at, 20);
   assert_int_equal(at.code, 0);
   program_fini(&at);
 }
@@ -73,15 +73,15 @@ static void test_the_worker_is_started_again(void **state) {
   (void)state;
   program at;
   start_server(&at, "");
-  pid_t worker = process_child(at.pid, 0, 10);
+  pid_t worker = process_child(at.pid, 0, 20);
   for (int i = 0; i < 3; i++) {
     assert_true(worker > 0);
     kill(worker, i == 1 ? SIGSEGV : SIGKILL);
-    worker = process_child(at.pid, worker, 5);
+    worker = process_child(at.pid, worker, 20);
   }
   assert_true(worker > 0);
   kill(at.pid, SIGTERM);
-  program_wait(&at, 15);
+  program_wait(&at, 40);
   assert_int_equal(at.code, 0);
   assert_non_null(strstr(at.err, "signal 9"));
   program_fini(&at);
@@ -92,32 +92,41 @@ static void test_no_orphans(void **state) {
   program at;
   start_server(&at, "");
   pid_t worker = worker_of(&at);
-  usleep(300000); /* it has begun its work */
   kill(at.pid, SIGKILL);
-  program_wait(&at, 5);
+  program_wait(&at, 20);
   assert_int_equal(at.code, -SIGKILL);
-  assert_true(process_ends(worker, 10));
+  assert_true(process_ends(worker, 20));
   program_fini(&at);
 }
 
 static void test_a_second_signal(void **state) {
   (void)state;
   program at;
-  start_server(&at, "--drain 60");
-  pid_t worker = worker_of(&at);
-  process_stop(worker); /* a worker that does not drain */
+  pid_t worker = 0;
+  /* Two that come within a second are the same wish, from two sides. Where the machine stood for that second they are not: once more then. */
+  bool lives = false;
+  for (int tries = 0; tries < 5 && !lives; tries++) {
+    start_server(&at, "--drain 60");
+    worker = worker_of(&at);
+    process_stop(worker); /* a worker that does not drain */
+    kill(at.pid, SIGTERM);
+    program_await(&at, "err", "draining", 20);
+    kill(at.pid, SIGTERM);
+    usleep(1300000);
+    lives = !process_has_ended(at.pid);
+    if (lives) break;
+    program_wait(&at, 20);
+    program_fini(&at);
+    kill(worker, SIGCONT);
+  }
+  assert_true(lives);
+  double from = qn_clock_now();
   kill(at.pid, SIGTERM);
-  program_await(&at, "err", "draining", 5);
-  kill(at.pid, SIGTERM); /* the same wish, from another side */
-  usleep(1300000);
-  assert_int_equal(kill(at.pid, 0), 0);
-  double from = program_now();
-  kill(at.pid, SIGTERM);
-  program_wait(&at, 5);
+  program_wait(&at, 40);
   assert_int_equal(at.code, 1);
-  assert_true(program_now() - from < 1);
+  assert_true(qn_clock_now() - from < 20); /* not the minute that draining may take */
   kill(worker, SIGCONT);
-  assert_true(process_ends(worker, 10));
+  assert_true(process_ends(worker, 20));
   program_fini(&at);
 }
 
@@ -128,12 +137,12 @@ static void test_drain_has_an_end(void **state) {
   start_server(&at, "--drain 1");
   pid_t worker = worker_of(&at);
   process_stop(worker);
-  double from = program_now();
+  double from = qn_clock_now();
   kill(at.pid, SIGTERM);
-  program_wait(&at, 15);
+  program_wait(&at, 30);
   assert_int_equal(at.code, 0);
-  assert_true(program_now() - from < 5);
-  assert_true(process_ends(worker, 1));
+  assert_true(qn_clock_now() - from < 20);
+  assert_true(process_ends(worker, 20));
   program_fini(&at);
 }
 
@@ -143,9 +152,9 @@ static void test_work_alone(void **state) {
   char line[256];
   snprintf(line, sizeof line, "work --database-url host=/nonexistent --data-dir %s", folder);
   program_start(&at, line);
-  usleep(500000);
+  program_await(&at, "err", "job(s) at once", 20);
   kill(at.pid, SIGTERM);
-  program_wait(&at, 10);
+  program_wait(&at, 40);
   assert_int_equal(at.code, 0);
   program_fini(&at);
 }

@@ -77,10 +77,10 @@ static family start_family(const char *flags, long long job) {
 
 static void expect_drained(const family *all, long long job, long long simulation) {
   char path[400];
-  program_wait(&server, 20);
+  program_wait(&server, 40);
   assert_int_equal(server.code, 0);
-  assert_true(process_ends(all->worker, 1));
-  assert_true(process_ends(all->job, 1));
+  assert_true(process_ends(all->worker, 20));
+  assert_true(process_ends(all->job, 20));
   assert_null(strstr(server.err, "ending at once"));
   assert_non_null(strstr(server.err, "was handed back"));
   assert_string_equal(fixture_text(&f, "SELECT format('%%s %%s %%s', state, failures, (SELECT string_agg(outcome, ' ') FROM job_attempts WHERE job_id = j.id)) FROM jobs j WHERE id = %lld", job),
@@ -116,14 +116,15 @@ static void test_a_second_ctrl_c(void **state) {
   family all = start_family("--drain 60", job);
   process_stop(all.job); /* so that nothing is drained in between */
   kill(-all.server, SIGINT);
-  program_await(&server, "err", "draining", 5);
-  double from = program_now();
+  program_await(&server, "err", "draining for", 20);
+  program_await(&server, "err", " drains", 20); /* its worker as well */
+  double from = qn_clock_now();
   kill(-all.server, SIGINT);
-  program_wait(&server, 5);
+  program_wait(&server, 40);
   assert_int_equal(server.code, 1);
-  assert_true(process_ends(all.worker, 3));
-  assert_true(process_ends(all.job, 3));
-  assert_true(program_now() - from < 3);
+  assert_true(process_ends(all.worker, 20));
+  assert_true(process_ends(all.job, 20));
+  assert_true(qn_clock_now() - from < 20); /* not the minute that draining may take */
 }
 
 /* The worker dies: its server knows, and nobody waits for leases to expire. */
@@ -131,16 +132,16 @@ static void test_a_worker_that_is_killed(void **state) {
   (void)state;
   long long job = post(4, NULL);
   family all = start_family("--lease 60", job);
-  double from = program_now();
+  double from = qn_clock_now();
   kill(all.worker, SIGKILL);
   fixture_await(&f, 20, "t", "SELECT state = 'running' AND attempt = 2 FROM jobs WHERE id = %lld", job);
-  print_message("claimed again after %.2f s\n", program_now() - from);
-  assert_true(process_ends(all.job, 3));
+  print_message("claimed again after %.2f s\n", qn_clock_now() - from);
+  assert_true(process_ends(all.job, 20));
   /* The next worker may have found it gone before its server told how it ended. */
-  fixture_await(&f, 5, "lost: the worker was ended by signal 9 (Killed)",
+  fixture_await(&f, 20, "lost: the worker was ended by signal 9 (Killed)",
                 "SELECT format('%%s: %%s', outcome, error) FROM job_attempts WHERE job_id = %lld AND attempt = 1", job);
   fixture_await(&f, 20, "t", "SELECT progress > 0 AND checkpoint_step > claimed_checkpoint_step FROM jobs WHERE id = %lld", job);
-  assert_true(program_now() - from < 30);
+  assert_true(qn_clock_now() - from < 50); /* before its lease ran out */
 }
 
 /* A server without a worker of its own looks after the queue all the same: here a worker elsewhere stands still. */
@@ -157,7 +158,7 @@ static void test_a_server_alone(void **state) {
   assert_status(QN_OK, qn_store_cancel_job(f.store, job, NULL, &fixture_principal, &row, &error), error);
   qn_job_row_fini(&row);
   start(&server, "serve --listen 127.0.0.1:0 --no-worker --lease 1");
-  fixture_await(&f, 20, "cancelled", STATE, job);
+  fixture_await(&f, 30, "cancelled", STATE, job);
   /* Its files wait for whoever may still write into them. */
   char path[400];
   snprintf(path, sizeof path, "%s/simulations/%lld/1", f.data, simulation);
@@ -165,7 +166,8 @@ static void test_a_server_alone(void **state) {
   assert_int_equal(access(path, F_OK), 0);
   kill(worker.pid, SIGKILL);
   kill(process, SIGKILL);
-  for (int i = 0; i < 600 && access(path, F_OK) == 0; i++) usleep(20000);
+  for (double end = qn_clock_now() + 30; access(path, F_OK) == 0 && qn_clock_now() < end; usleep(100000))
+    fixture_text(&f, "UPDATE leftovers SET due_at = now()"); /* they were put off while somebody held them */
   assert_int_not_equal(access(path, F_OK), 0);
 }
 
@@ -184,18 +186,16 @@ static void test_an_open_address_waits_for_the_database(void **state) {
   setenv("DATABASE_URL", f.url, 1);
   memset(&server, 0, sizeof server);
   program_spawn(&server, "unshare", "-n " QN_PROGRAM " serve --listen 0.0.0.0:0 --no-worker", 1);
-  usleep(1500000);
-  char *out = program_read(server.folder, "out"), *err = program_read(server.folder, "err");
-  int alive = kill(server.pid, 0) == 0 && strstr(out, "serves") == NULL && strstr(err, "waiting for it") != NULL;
-  free(out);
-  free(err);
+  bool waits = program_says(&server, "err", "waiting for it", 20);
+  usleep(500000);
+  bool alive = waits && !process_has_ended(server.pid) && !program_says(&server, "out", "serves", 0);
   setenv("DATABASE_URL", getenv("QN_TEST_URL"), 1);
   fixture_server("ALTER DATABASE %s ALLOW_CONNECTIONS true", name);
   setenv("DATABASE_URL", f.url, 1);
   assert_true(alive);
-  program_await(&server, "out", "serves http://0.0.0.0:", 6);
+  program_await(&server, "out", "serves http://0.0.0.0:", 20);
   kill(server.pid, SIGTERM);
-  program_wait(&server, 10);
+  program_wait(&server, 20);
   assert_int_equal(server.code, 0);
 }
 
