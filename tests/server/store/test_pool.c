@@ -135,11 +135,11 @@ static void test_full_connection_table(void **state) {
     double from = qn_clock_now();
     assert_status(QN_UNAVAILABLE, qn_store_list_jobs(guest, NULL, (qn_page_query){0, 10}, &page, &error), error);
     assert_non_null(strstr(error.message, "too many connections"));
-    assert_true(qn_clock_now() - from < 2);
+    assert_true(qn_clock_now() - from < 4.5); /* the pool waits for 5 s where it waits at all */
   }
   qn_connection_close(&other);
   for (double from = qn_clock_now(); qn_store_list_jobs(guest, NULL, (qn_page_query){0, 10}, &page, &error) != QN_OK; usleep(20000))
-    assert_true(qn_clock_now() - from < 5);
+    assert_true(qn_clock_now() - from < 20);
   qn_job_page_fini(&page);
   qn_store_close(guest);
   fixture_text(&f, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM %s", role);
