@@ -164,7 +164,10 @@ static void test_written_elsewhere(void **state) {
   open_ok(&folder, 3, 3);
   assert_int_equal(folder.count, 1);
   qn_folder_close(&folder);
-  if (machine[0] == '\0') return;
+  if (machine[0] == '\0') {
+    print_message("skipped: no /etc/machine-id here\n");
+    skip();
+  }
   /* This machine, before it was started again. */
   char text[128];
   snprintf(text, sizeof text, "another-boot\n%s\n\n0\n0\n", machine[0] != '\0' ? strtok(machine, "\n") : "");
