@@ -258,9 +258,11 @@ void fixture_start(fixture *at) {
   at->port = atoi(strrchr(qn_httpd_url(at->httpd), ':') + 1);
 }
 
-void fixture_stop(fixture *at) {
+void fixture_stop(fixture *at) { fixture_stop_within(at, 2); }
+
+void fixture_stop_within(fixture *at, double seconds) {
   fixture_release(at);
-  qn_httpd_stop(at->httpd, 2);
+  qn_httpd_stop(at->httpd, seconds);
   pthread_cond_destroy(&at->changed);
   pthread_mutex_destroy(&at->lock);
 }

@@ -48,6 +48,7 @@ void fixture_defaults(fixture *at);          /* options for a test; change them 
 void fixture_backend(fixture *at, qn_httpd_backend *backend);
 void fixture_start(fixture *at);
 void fixture_stop(fixture *at);              /* within 2 s */
+void fixture_stop_within(fixture *at, double seconds);
 void fixture_release(fixture *at);           /* let /slow answer */
 void fixture_add_event(fixture *at, bool final);
 

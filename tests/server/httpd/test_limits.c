@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/httpd/server.h"
+
 static int count_entries(const char *folder) {
   int count = 0;
   DIR *open = opendir(folder);
@@ -22,8 +24,20 @@ static void expect_alive(const fixture *at) {
   double from = seconds_now();
   client_ask(at, &got, "GET /livez HTTP/1.1");
   assert_int_equal(got.status, 200);
-  assert_true(seconds_now() - from < 2);
+  assert_true(seconds_now() - from < 8); /* before those that wait for a handler are refused */
   reply_fini(&got);
+}
+
+/* As soon as the server has noticed that others are gone. */
+static void expect_alive_soon(const fixture *at) {
+  int status = 0;
+  for (double end = seconds_now() + 20; status != 200 && seconds_now() < end; usleep(20000)) {
+    reply got;
+    client_ask(at, &got, "GET /livez HTTP/1.1");
+    status = got.status;
+    reply_fini(&got);
+  }
+  assert_int_equal(status, 200);
 }
 
 static void test_connections_from_one_address(void **state) {
@@ -44,8 +58,7 @@ static void test_connections_from_one_address(void **state) {
   }
   assert_int_equal(served, 5);
   for (int i = 0; i < 12; i++) close(sockets[i]);
-  usleep(200000);
-  expect_alive(&at);
+  expect_alive_soon(&at);
   fixture_stop(&at);
 }
 
@@ -61,16 +74,18 @@ static void test_connections_in_all(void **state) {
     sockets[i] = client_connect(&at);
     client_send(sockets[i], "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
-  usleep(300000);
   int answered = 0;
-  for (int i = 0; i < 20; i++) {
-    char seen[4096];
-    answered += client_wait_for(sockets[i], "public", seen, sizeof seen, 0.02);
+  bool done[20] = {false};
+  for (double from = seconds_now(), enough = 0; seconds_now() - from < 20 && (enough == 0 || seconds_now() - enough < 0.5);) {
+    for (int i = 0; i < 20; i++) {
+      char seen[4096];
+      if (!done[i]) answered += done[i] = client_wait_for(sockets[i], "public", seen, sizeof seen, 0.01);
+    }
+    if (answered >= 4 && enough == 0) enough = seconds_now(); /* and a moment for those that must not be answered */
   }
   assert_true(answered >= 4 && answered <= 8);
   for (int i = 0; i < 20; i++) close(sockets[i]);
-  usleep(300000);
-  expect_alive(&at);
+  expect_alive_soon(&at);
   fixture_stop(&at);
 }
 
@@ -78,45 +93,62 @@ static void test_slow_clients(void **state) {
   (void)state;
   fixture at;
   fixture_defaults(&at);
-  at.options.idle_timeout_s = 1;
-  at.options.request_timeout_s = 2;
+  at.options.idle_timeout_s = 2;
+  at.options.request_timeout_s = 3;
   fixture_start(&at);
 
-  int silent = client_connect(&at), head = client_connect(&at), body = client_connect(&at);
-  client_send(body, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n");
-  double from = seconds_now();
-  bool open = true;
-  client_send(head, "GET /public HTTP/1.1\r\nX: ");
-  /* Each byte comes well within the idle timeout, the whole does not. */
-  for (int i = 0; i < 40 && open; i++) {
-    usleep(100000);
-    client_send(body, "b");
-    open = client_send_bytes(head, "h", 1);
+  /* Each byte comes well within the idle timeout, the whole does not. A client that was late itself begins again. */
+  double longest = 2;
+  for (int tries = 0; tries < 10 && longest > 1.5; tries++) {
+    int silent = client_connect(&at), head = client_connect(&at), body = client_connect(&at);
+    double from = seconds_now(), last = from;
+    bool open = true;
+    longest = 0;
+    client_send(body, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n");
+    client_send(head, "GET /public HTTP/1.1\r\nX: ");
+    while (open && seconds_now() - from < 20) {
+      usleep(100000);
+      client_send(body, "b");
+      open = client_send_bytes(head, "h", 1);
+      double gap = seconds_now() - last;
+      if (gap > longest) longest = gap;
+      last = seconds_now();
+    }
+    assert_false(open);
+    assert_true(client_closed(silent, 20));
+    char seen[1024];
+    if (longest <= 1.5) {
+      assert_true(client_wait_for(body, "408 Request Timeout", seen, sizeof seen, 20));
+      assert_true(strstr(seen, "\"detail\":\"The request did not arrive in time") != NULL ||
+                  client_wait_for(body, "\"detail\":\"The request did not arrive in time", seen, sizeof seen, 20));
+    }
+    assert_true(client_closed(body, 20));
+    close(silent);
+    close(head);
+    close(body);
   }
-  assert_false(open);
-  assert_true(seconds_now() - from < 3);
-  assert_true(client_closed(silent, 3));
-  char seen[1024];
-  assert_true(client_wait_for(body, "408 Request Timeout", seen, sizeof seen, 3));
-  assert_true(strstr(seen, "\"detail\":\"The request did not arrive in time") != NULL ||
-              client_wait_for(body, "\"detail\":\"The request did not arrive in time", seen, sizeof seen, 3));
-  assert_true(client_closed(body, 3));
-  close(silent);
-  close(head);
-  close(body);
+  assert_true(longest <= 1.5);
 
   /* A connection that is kept alive between requests may rest for the idle timeout, not longer. */
-  reply got;
-  int socket = client_connect(&at);
-  for (int i = 0; i < 3; i++) {
-    client_send(socket, "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    client_read(socket, &got, false);
-    assert_int_equal(got.status, 200);
-    reply_fini(&got);
-    usleep(600000);
+  longest = 2;
+  for (int tries = 0; tries < 10 && longest > 1.7; tries++) {
+    int socket = client_connect(&at);
+    double last = seconds_now();
+    longest = 0;
+    for (int i = 0; i < 3 && longest <= 1.7; i++) {
+      reply got;
+      client_send(socket, "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      if (seconds_now() - last > longest) longest = seconds_now() - last;
+      client_read(socket, &got, false);
+      if (longest <= 1.7) assert_int_equal(got.status, 200);
+      last = seconds_now();
+      reply_fini(&got);
+      usleep(900000);
+    }
+    assert_true(client_closed(socket, 20));
+    close(socket);
   }
-  assert_true(client_closed(socket, 3));
-  close(socket);
+  assert_true(longest <= 1.7);
   fixture_stop(&at);
 }
 
@@ -125,9 +157,9 @@ static void test_slow_handlers(void **state) {
   (void)state;
   fixture at;
   fixture_defaults(&at);
-  at.options.idle_timeout_s = 1;
-  at.options.request_timeout_s = 1;
-  at.options.wait_s = 10;
+  at.options.idle_timeout_s = 2;
+  at.options.request_timeout_s = 2;
+  at.options.wait_s = 60;
   fixture_start(&at);
   int sockets[9];
   for (int i = 0; i < 9; i++) {
@@ -135,14 +167,14 @@ static void test_slow_handlers(void **state) {
     client_send(sockets[i], "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
   double from = seconds_now();
-  while (atomic_load(&at.waiting) < 4 && seconds_now() - from < 5) usleep(10000);
+  while (atomic_load(&at.waiting) < 4 && seconds_now() - from < 20) usleep(10000);
   assert_int_equal(atomic_load(&at.waiting), 4); /* every handler is stuck */
   for (int i = 0; i < 5; i++) expect_alive(&at);
   reply got;
   client_ask(&at, &got, "GET /nowhere HTTP/1.1");
   assert_int_equal(got.status, 404);
   reply_fini(&got);
-  usleep(1500000);
+  usleep(3000000);
   fixture_release(&at);
   for (int i = 0; i < 9; i++) {
     client_read(sockets[i], &got, false);
@@ -168,6 +200,9 @@ static void test_memory_for_bodies(void **state) {
     client_send(sockets[i], "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", ECHO_LIMIT);
     client_send_bytes(sockets[i], body, ECHO_LIMIT - 1);
   }
+  /* All of them have begun when the first comes to its end: as many as there is memory for hold it. */
+  assert_true(fixture_settles(&at, "quenchd_http_requests_in_flight", 9, 20)); /* with the question itself */
+  for (double end = seconds_now() + 20; atomic_load(&at.httpd->body_memory) < 2 * ECHO_LIMIT && seconds_now() < end;) usleep(10000);
   usleep(300000);
   for (int i = 0; i < 8; i++) {
     reply got;
@@ -207,8 +242,10 @@ static void test_clients_that_vanish(void **state) {
   at.options.event_heartbeat_s = 0.2; /* a dead event stream is found out by the next write */
   fixture_start(&at);
   expect_alive(&at);
-  usleep(200000);
+  assert_true(fixture_settles(&at, "quenchd_http_connections", 1, 20));
   int descriptors = count_entries("/proc/self/fd"), threads = count_entries("/proc/self/task");
+  for (int i = 0; i < 20; i++, usleep(10000)) /* without that of the question itself */
+    if (count_entries("/proc/self/fd") < descriptors) descriptors = count_entries("/proc/self/fd");
   static const char *begun[] = {
     "GET /pub",
     "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n\r\nhalf a body",
@@ -228,10 +265,10 @@ static void test_clients_that_vanish(void **state) {
     vanish(socket, i % 2 == 0);
   }
   fixture_release(&at);
-  assert_true(fixture_settles(&at, "quenchd_http_requests_in_flight", 1, 5));
-  assert_true(fixture_settles(&at, "quenchd_http_event_streams", 0, 5));
-  assert_true(fixture_settles(&at, "quenchd_http_connections", 1, 5));
-  for (int i = 0; i < 50 && count_entries("/proc/self/fd") > descriptors; i++) usleep(50000);
+  assert_true(fixture_settles(&at, "quenchd_http_requests_in_flight", 1, 20));
+  assert_true(fixture_settles(&at, "quenchd_http_event_streams", 0, 20));
+  assert_true(fixture_settles(&at, "quenchd_http_connections", 1, 20));
+  for (int i = 0; i < 400 && count_entries("/proc/self/fd") > descriptors; i++) usleep(50000);
   assert_true(count_entries("/proc/self/fd") <= descriptors);
   assert_int_equal(count_entries("/proc/self/task"), threads);
   expect_alive(&at);
@@ -252,18 +289,23 @@ static void test_stopping(void **state) {
   client_send(half, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\nhalf");
   client_send(download, "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n"); /* and never reads on */
   while (atomic_load(&at.waiting) < 1) usleep(10000);
+  /* The download has begun, and may lie in the kernel as a whole; the other two, and the question itself, are under way. */
+  char seen[64];
+  assert_true(client_wait_for(download, "HTTP/1.1 200", seen, sizeof seen, 20));
+  for (double end = seconds_now() + 20; fixture_metric(&at, "quenchd_http_requests_in_flight") < 3 && seconds_now() < end;) usleep(10000);
+  assert_true(fixture_metric(&at, "quenchd_http_requests_in_flight") >= 3);
   fixture_release(&at);
   double from = seconds_now();
   fixture_stop(&at);
   double took = seconds_now() - from;
-  assert_true(took > 1.5 && took < 4); /* 2 s for the two that do not end by themselves */
+  assert_true(took > 1.5 && took < 20); /* 2 s for the two that do not end by themselves */
   client_read(slow, &got, false);
   assert_int_equal(got.status, 200);
   assert_string_equal(got.body, "slow");
   reply_fini(&got);
-  assert_true(client_closed(idle, 1));
-  assert_true(client_closed(half, 1));
-  assert_true(client_closed(download, 1));
+  assert_true(client_closed(idle, 10));
+  assert_true(client_closed(half, 10));
+  assert_true(client_closed(download, 10));
   close(idle);
   close(slow);
   close(half);
