@@ -64,9 +64,13 @@ table >"$work/second"
 check $? "and prints the same numbers"
 
 /usr/bin/python3 -c 'import socket, sys, time
-s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(8); time.sleep(30)' "$port" &
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(8); print("bound", flush=True); time.sleep(60)' "$port" >"$work/bound" &
 squatter=$!
-sleep 1
+tries=0
+until [ -s "$work/bound" ] || [ $tries -ge 300 ]; do
+  tries=$((tries + 1))
+  sleep 0.1
+done
 run sh server/quickstart.sh --once
 [ $? -ne 0 ] && grep -q "$QUENCHD_LISTEN" "$work/out" && grep -q QUENCHD_LISTEN= "$work/out"
 check $? "a port in use is said, with the way out"

@@ -223,16 +223,18 @@ class Trial:
     def _hammer(self, struck):
         """The process that runs the job without an end is killed as soon as the database has heard of a new checkpoint, again and again: the
         job's own where jobs have one, or its worker's."""
-        attempt = 0
+        attempt = blows = 0
         end = time.monotonic() + BLOW_S
         while attempt < BLOWS and (found := self._wait_for(lambda: self._running(True, attempt), end - time.monotonic())):
             attempt, role = found
-            self._wait_for(self._further, end - time.monotonic())
+            if not self._wait_for(self._further, end - time.monotonic()):
+                break  # a death without a new checkpoint would count against the job
             if not any([send(pid, signal.SIGKILL) for pid in self.stage.jobs_of(role)]):
                 self.stage.signal(role, signal.SIGKILL)
-            if attempt == 1:
+            blows += 1
+            if blows == 1:
                 struck()
-        return attempt > 0
+        return blows > 0
 
     def _backend(self, fault):
         return self.cluster.choose_backend(self.database, fault.luck)
