@@ -44,6 +44,9 @@ static qn_status listen_for_news(void *context, double seconds, int wake, int64_
   return qn_news_wait(((service *)context)->news, seconds, wake, job, error);
 }
 
+static qn_status token_holds(void *context, int64_t token, bool *holds, qn_error *error) {
+  return qn_token_holds(((service *)context)->store, token, holds, error);
+}
 static qn_status may_spool(void *context, qn_error *error) { return qn_upload_check(((service *)context)->store, error); }
 
 /* A socket for each connection, and a few dozen descriptors for everything else. */
@@ -103,6 +106,7 @@ static qn_status serve(const qn_config *config, service *parts, qn_error *error)
                               .failed = failed,
                               .events = events,
                               .listen = listen_for_news,
+                              .token_holds = token_holds,
                               .may_spool = may_spool};
   qn_httpd_options options = {.listen = config->listen,
                               .event_threads = config->event_threads,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "server/clock.h"
+#include "server/httpd/auth.h"
 
 enum { PAGE = 100 };
 static const double look_s = 0.5;      /* without news from the backend */
@@ -20,6 +21,7 @@ typedef struct stream {
   qn_events *events;
   struct MHD_Connection *connection;
   struct stream *previous, *next;
+  int64_t token;        /* it was opened with; 0: with none */
   int64_t job, after;
   char *text;           /* still to be sent: [sent, size) */
   size_t size, sent;
@@ -36,6 +38,7 @@ struct qn_events {
   int wake;             /* eventfd */
   stream *streams;
   bool ended, stopping;
+  double check_at;      /* the thread's own: when tokens are to be looked at again */
 };
 
 static void wake(qn_events *events) {
@@ -131,7 +134,7 @@ static void forget(void *context) {
   free(at);
 }
 
-struct MHD_Response *qn_events_respond(qn_events *events, struct MHD_Connection *connection, int64_t job, int64_t after,
+struct MHD_Response *qn_events_respond(qn_events *events, struct MHD_Connection *connection, int64_t token, int64_t job, int64_t after,
                                        const qn_event_page *first) {
   stream *at = calloc(1, sizeof *at);
   size_t size = 0;
@@ -143,7 +146,7 @@ struct MHD_Response *qn_events_respond(qn_events *events, struct MHD_Connection 
     free(at);
     return NULL;
   }
-  *at = (stream){.events = events, .connection = connection, .job = job, .after = after, .looked = qn_clock_now()};
+  *at = (stream){.events = events, .connection = connection, .token = token, .job = job, .after = after, .looked = qn_clock_now()};
   put(at, opening, sizeof opening - 1);
   put_page(at, first, text, size);
   free(text);
@@ -213,6 +216,39 @@ static void beat(qn_events *events) {
   pthread_mutex_unlock(&events->lock);
 }
 
+/* The least token above `above` of a stream that goes on; 0: there is none. */
+static int64_t next_token(qn_events *events, int64_t above) {
+  int64_t least = 0;
+  pthread_mutex_lock(&events->lock);
+  for (const stream *at = events->streams; at != NULL; at = at->next)
+    if (!at->final && at->token > above && (least == 0 || at->token < least)) least = at->token;
+  pthread_mutex_unlock(&events->lock);
+  return least;
+}
+
+static void end_streams_of(qn_events *events, int64_t token) {
+  pthread_mutex_lock(&events->lock);
+  for (stream *at = events->streams; at != NULL; at = at->next) {
+    if (at->token != token || at->final) continue;
+    at->final = true;
+    put(at, "", 0);
+  }
+  pthread_mutex_unlock(&events->lock);
+}
+
+/* A client whose token was revoked gets no more; when it comes back it is told why. */
+static void check_tokens(qn_events *events) {
+  const qn_httpd_backend *backend = events->backend;
+  if (backend->token_holds == NULL || qn_clock_now() < events->check_at) return;
+  events->check_at = qn_clock_now() + QN_AUTH_SECONDS;
+  bool holds;
+  qn_error error;
+  for (int64_t token = 0; (token = next_token(events, token)) != 0;) {
+    if (backend->token_holds(backend->context, token, &holds, &error) != QN_OK) return;
+    if (!holds) end_streams_of(events, token);
+  }
+}
+
 static void mark_due(qn_events *events, int64_t job) {
   pthread_mutex_lock(&events->lock);
   for (stream *at = events->streams; at != NULL; at = at->next)
@@ -242,6 +278,7 @@ static void *run(void *argument) {
     uint64_t count;
     if (read(events->wake, &count, sizeof count) < 0) count = 0;
     if (listening && job != 0) mark_due(events, job);
+    check_tokens(events);
     feed(events, listening ? relook_s : look_s);
     beat(events);
   }

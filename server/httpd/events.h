@@ -16,8 +16,9 @@ typedef struct qn_events qn_events;
 /* `backend` and `metrics` are borrowed. */
 qn_status qn_events_alloc(qn_events **events, const qn_httpd_backend *backend, qn_metrics *metrics, double heartbeat_s, qn_error *error);
 
-/* A body that streams the events of `job` after `after` over `connection`, beginning with `first`, a page that is at hand. NULL without memory. */
-struct MHD_Response *qn_events_respond(qn_events *events, struct MHD_Connection *connection, int64_t job, int64_t after,
+/* A body that streams the events of `job` after `after` over `connection`, beginning with `first`, a page that is at hand; it ends within
+ * QN_AUTH_SECONDS or so when `token` (0: none) holds no longer. NULL without memory. */
+struct MHD_Response *qn_events_respond(qn_events *events, struct MHD_Connection *connection, int64_t token, int64_t job, int64_t after,
                                        const qn_event_page *first);
 
 /* End every stream, and every later one at once, telling clients when to come back. */

@@ -31,6 +31,8 @@ typedef struct qn_httpd_backend {
   /* Wait at most `seconds` for news of any job: its id in *job; 0: nothing came; -1: look at all of them. Returns at once when `wake` becomes
    * readable. An error means that no news can be had for now; the server then looks by itself. May be NULL: it always looks by itself. */
   qn_status (*listen)(void *context, double seconds, int wake, int64_t *job, qn_error *error);
+  /* Does a token (qn_principal's) hold still? Asked while streams are open that were opened with it. May be NULL: it does. */
+  qn_status (*token_holds)(void *context, int64_t token, bool *holds, qn_error *error);
   /* Before a body is put into the folder for them: is it the right one? May be NULL: it is. */
   qn_status (*may_spool)(void *context, qn_error *error);
 } qn_httpd_backend;

@@ -74,7 +74,7 @@ static struct MHD_Response *respond_events(qn_httpd *httpd, struct MHD_Connectio
   } else if (head) {
     out = respond_bytes(response);
   } else {
-    out = qn_events_respond(httpd->events, connection, response->job, response->last_event, &page);
+    out = qn_events_respond(httpd->events, connection, request->principal.token, response->job, response->last_event, &page);
   }
   qn_event_page_fini(&page);
   return out;

@@ -36,6 +36,7 @@ static const qn_statement revoke = {"token_revoke",
 static const qn_statement authenticate = {
     "token_authenticate",
     "SELECT id, name, scope, coalesce(last_used_at < now() - interval '1 min', true) FROM tokens WHERE sha256 = $1::bytea AND " LIVE};
+static const qn_statement holds = {"token_holds", "SELECT 1 FROM tokens WHERE id = $1::bigint AND " LIVE};
 static const qn_statement touch = {"token_touch", "UPDATE tokens SET last_used_at = now() WHERE id = $1::bigint"};
 /* Also those that have expired: a server does not become open to all because nobody renewed a token in time. */
 static const qn_statement count_known = {"token_count", "SELECT count(*) FROM tokens WHERE revoked_at IS NULL"};
@@ -218,6 +219,17 @@ qn_status qn_token_authenticate(qn_store *store, const char *secret, qn_principa
     qn_params_int(&id, principal->token);
     qn_pool_run(store, &touch, &id, NULL, NULL);
   }
+  return QN_OK;
+}
+
+qn_status qn_token_holds(qn_store *store, int64_t id, bool *held, qn_error *error) {
+  qn_params params = {0};
+  qn_params_int(&params, id);
+  PGresult *result;
+  qn_status status = qn_pool_run(store, &holds, &params, &result, error);
+  if (status != QN_OK) return status;
+  *held = PQntuples(result) > 0;
+  PQclear(result);
   return QN_OK;
 }
 

@@ -7,6 +7,8 @@
 
 /* Who holds `secret`? QN_NOT_FOUND for one that is unknown, expired or revoked. */
 qn_status qn_token_authenticate(qn_store *store, const char *secret, qn_principal *principal, qn_error *error);
+/* Is the token of this row neither expired nor revoked? */
+qn_status qn_token_holds(qn_store *store, int64_t id, bool *holds, qn_error *error);
 /* Tokens that were not revoked: 0 means the server runs open, and so on loopback only. */
 qn_status qn_token_count(qn_store *store, int64_t *count, qn_error *error);
 

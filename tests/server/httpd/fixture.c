@@ -36,7 +36,7 @@ static const qn_route table[] = {
   {.method = "GET", .pattern = "/file", .operation = "file", .scope = QN_SCOPE_NONE},
   {.method = "GET", .pattern = "/stream", .operation = "stream", .scope = QN_SCOPE_NONE},
   {.method = "GET", .pattern = "/broken", .operation = "broken", .scope = QN_SCOPE_NONE},
-  {.method = "GET", .pattern = "/events", .operation = "events", .scope = QN_SCOPE_NONE, .traits = QN_ROUTE_EVENTS},
+  {.method = "GET", .pattern = "/events", .operation = "events", .scope = QN_SCOPE_READ, .traits = QN_ROUTE_EVENTS},
   {.method = "GET", .pattern = "/metrics", .operation = "metrics", .scope = QN_SCOPE_NONE},
 };
 enum { ROUTES = sizeof table / sizeof table[0] };
@@ -235,6 +235,15 @@ static qn_status events(void *context, int64_t job, int64_t after, int limit, qn
   return QN_OK;
 }
 
+static qn_status token_holds(void *context, int64_t token, bool *holds, qn_error *error) {
+  fixture *at = context;
+  pthread_mutex_lock(&at->lock);
+  bool away = at->away;
+  *holds = token != 2 || !at->revoked;
+  pthread_mutex_unlock(&at->lock);
+  return away ? qn_error_set(error, QN_UNAVAILABLE, "the fixture is away") : QN_OK;
+}
+
 void fixture_defaults(fixture *at) {
   memset(at, 0, sizeof *at);
   pthread_mutex_init(&at->lock, NULL);
@@ -246,7 +255,8 @@ void fixture_defaults(fixture *at) {
 
 void fixture_backend(fixture *at, qn_httpd_backend *backend) {
   *backend = (qn_httpd_backend){.context = at, .routes = routes, .find = find, .admit = admit, .answer = answer,
-                                .authenticate = authenticate, .count_tokens = count_tokens, .failed = failed, .events = events};
+                                .authenticate = authenticate, .count_tokens = count_tokens, .failed = failed, .events = events,
+                                .token_holds = token_holds};
 }
 
 void fixture_start(fixture *at) {

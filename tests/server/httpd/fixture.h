@@ -23,7 +23,7 @@
  *   GET /whoami                 read    the principal's name
  *   GET /slow                   none    waits until fixture.release, then "slow"
  *   GET /file, /stream, /broken none    FILE_SIZE bytes as a file, as a stream, as a stream that fails half way
- *   GET /events                 none    events of job 1; ?job=N
+ *   GET /events                 read    events of job 1; ?job=N
  *   GET /metrics                none    "stored 1\n" */
 enum { ECHO_LIMIT = 100000, SPOOL_LIMIT = 20000000, FILE_SIZE = 3000000, MOST_EVENTS = 2000 };
 

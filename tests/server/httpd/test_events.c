@@ -1,4 +1,5 @@
 /* Event streams: order, resuming, heartbeats, endings, and a thousand of them without a thousand threads. */
+#include "server/httpd/auth.h"
 #include "server/httpd/fixture.h"
 
 #include <dirent.h>
@@ -168,10 +169,45 @@ static void test_stopping_ends_streams(void **state) {
   }
 }
 
+static int open_stream_as(const fixture *at, const char *token) {
+  int socket = client_connect(at);
+  client_send(socket, "GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", token);
+  return socket;
+}
+
+/* Whose token was revoked gets no more events; others do, and so does everybody while nobody can tell. */
+static void test_a_stream_ends_with_its_token(void **state) {
+  (void)state;
+  fixture at;
+  char seen[8192];
+  fixture_defaults(&at);
+  at.tokens = 2;
+  at.options.idle_timeout_s = at.options.event_heartbeat_s = 60;
+  fixture_start(&at);
+  fixture_add_event(&at, false);
+  int reader = open_stream_as(&at, "reader-token"), writer = open_stream_as(&at, "writer-token");
+  assert_true(client_wait_for(reader, "{\"number\":1}", seen, sizeof seen, 20));
+  assert_true(client_wait_for(writer, "{\"number\":1}", seen, sizeof seen, 20));
+  pthread_mutex_lock(&at.lock);
+  at.revoked = at.away = true;
+  pthread_mutex_unlock(&at.lock);
+  assert_false(client_wait_for(writer, "\r\n0\r\n\r\n", seen, sizeof seen, 1.5 * QN_AUTH_SECONDS));
+  pthread_mutex_lock(&at.lock);
+  at.away = false;
+  pthread_mutex_unlock(&at.lock);
+  assert_true(client_wait_for(writer, "0\r\n\r\n", seen, sizeof seen, 20));
+  fixture_add_event(&at, false);
+  assert_true(client_wait_for(reader, "{\"number\":2}", seen, sizeof seen, 20));
+  close(reader);
+  close(writer);
+  fixture_stop(&at);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_events_in_order), cmocka_unit_test(test_many_events),           cmocka_unit_test(test_heartbeats),
     cmocka_unit_test(test_a_thousand_streams), cmocka_unit_test(test_stopping_ends_streams),
+    cmocka_unit_test(test_a_stream_ends_with_its_token),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
