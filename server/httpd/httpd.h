@@ -48,8 +48,8 @@ typedef struct qn_httpd_options {
   double request_timeout_s;    /* for a request with its body to arrive */
   double event_heartbeat_s;
   size_t body_memory;          /* bytes of request bodies held at once */
-  const char *spool;           /* folder for the bodies of routes that want a file (QN_ROUTE_SPOOL), made with the first of them; NULL: there are none. Their requests
-                                * have no time-out as long as they go on: 16 KiB within the idle time-out */
+  const char *spool;           /* folder for the bodies of routes that want a file (QN_ROUTE_SPOOL), made with the first of them; NULL: there are
+                                * none. Their requests have no time-out as long as they go on: 16 KiB within the idle time-out */
   bool access_log;             /* a line in the log for each request */
 } qn_httpd_options;
 

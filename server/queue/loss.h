@@ -10,8 +10,8 @@
 #include "server/peer.h"
 #include "server/queue/queue.h"
 
-/* The process of one attempt is gone. `checkpoint_step` as in a heartbeat. `pause_s` 0: nothing explains it. More: the machine had no room for it, which is
- * no failure of the job's, and it is not tried again for so long. *lost is false when the lease was no longer held. */
+/* The process of one attempt is gone. `checkpoint_step` as in a heartbeat. `pause_s` 0: nothing explains it. More: the machine had no room for it,
+ * which is no failure of the job's, and it is not tried again for so long. *lost is false when the lease was no longer held. */
 qn_status qn_loss_attempt(qn_connection *connection, const qn_lease *lease, const char *why, int64_t checkpoint_step, double pause_s, bool *lost,
                           qn_error *error);
 

@@ -25,7 +25,8 @@ static const qn_statement finish = {"removal_finish", "DELETE FROM removals WHER
 /* 10 s, 20 s, ... an hour. */
 static const qn_statement postpone = {
     "removal_postpone",
-    "UPDATE removals SET tries = tries + 1, error = $2, due_at = now() + least(3600, 10 * power(2, least(tries, 10))) * interval '1 s' WHERE id = $1::bigint"};
+    "UPDATE removals SET tries = tries + 1, error = $2, due_at = now() + least(3600, 10 * power(2, least(tries, 10))) * interval '1 s'"
+    " WHERE id = $1::bigint"};
 
 typedef struct removal {
   const char *data;

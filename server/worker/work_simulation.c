@@ -105,7 +105,8 @@ static qn_status run_it(const qn_work *work, qn_work_result *result, qn_error *e
   if (status != QN_OK) return status;
   snprintf(result->folder, sizeof result->folder, "simulations/%lld/%d", (long long)work->claim->resource, work->claim->lease.attempt);
   simulation_run run = {.inner = work->control, .folder = &folder};
-  const qn_job_control control = {.context = &run, .check = on_check, .began = on_beginning, .reached = on_reached, .checkpoint_s = work->control->checkpoint_s};
+  const qn_job_control control = {.context = &run, .check = on_check, .began = on_beginning, .reached = on_reached,
+                                  .checkpoint_s = work->control->checkpoint_s};
   job.directory = folder.path;
   job.earlier = (const char *const *)folder.earlier;
   status = qn_job_simulate(&job, &control, &result->output, error);
