@@ -64,7 +64,8 @@ table >"$work/second"
 check $? "and prints the same numbers"
 
 /usr/bin/python3 -c 'import socket, sys, time
-s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(8); print("bound", flush=True); time.sleep(60)' "$port" >"$work/bound" &
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(8)
+print("bound", flush=True); time.sleep(60)' "$port" >"$work/bound" &
 squatter=$!
 tries=0
 until [ -s "$work/bound" ] || [ $tries -ge 300 ]; do

@@ -433,7 +433,8 @@ static void test_long_files(void **state) {
   assert_string_equal(copied, hash);
   if (counted.times > 0) /* a file system that shares blocks is done at once */
     assert_int_equal(qn_durable_copy(from, to, QN_DURABLE_OWN, &(qn_durable_pause){&once, on_pause}, &error), QN_CANCELLED);
-  /* What is written to a copy of one's own is not seen in the other; between file systems it goes through our memory. A small one, for a small /dev/shm. */
+  /* What is written to a copy of one's own is not seen in the other; between file systems it goes through our memory. A small one, for a small
+   * /dev/shm. */
   assert_int_equal(truncate(from, 4 << 20), 0);
   assert_int_equal(qn_durable_hash(from, NULL, hash, &size, &error), QN_OK);
   snprintf(to, sizeof to, "/dev/shm/quenchd-job.%d", (int)getpid());

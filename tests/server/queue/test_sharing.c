@@ -274,7 +274,8 @@ static void test_silence(void **state) {
   for (int i = 0; i < 3; i++) {
     char told[256] = "-";
     for (int tries = 0; tries < 20 && strcmp(told, cases[i].waiting) != 0; tries++) { /* who asks half a second later is told another second */
-      fixture_text(&f, "UPDATE jobs SET heartbeat_at = now() - interval '%d s' + interval '0.2 s', lease_expires_at = now() + interval '%d s' - interval '0.2 s'",
+      fixture_text(&f, "UPDATE jobs SET heartbeat_at = now() - interval '%d s' + interval '0.2 s',"
+                       " lease_expires_at = now() + interval '%d s' - interval '0.2 s'",
                    cases[i].heartbeat, cases[i].lease);
       assert_status(QN_OK, qn_store_get_job(f.store, got.lease.job, &row, &error), error);
       snprintf(told, sizeof told, "%s", row.waiting);

@@ -128,7 +128,8 @@ static void test_expiry(void **state) {
   qn_principal who;
   assert_status(QN_OK, create("brief", QN_SCOPE_ADMIN, 60, secret, &id, &error), error);
   assert_status(QN_OK, qn_token_authenticate(f.store, secret, &who, &error), error);
-  assert_string_equal(fixture_text(&f, "SELECT expires_at - created_at BETWEEN interval '59 s' AND interval '61 s' FROM tokens WHERE id = %lld", (long long)id), "t");
+  assert_string_equal(fixture_text(&f, "SELECT expires_at - created_at BETWEEN interval '59 s' AND interval '61 s' FROM tokens WHERE id = %lld",
+                                   (long long)id), "t");
   fixture_text(&f, "UPDATE tokens SET expires_at = now() WHERE id = %lld", (long long)id);
   assert_status(QN_NOT_FOUND, qn_token_authenticate(f.store, secret, &who, &error), error);
   assert_status(QN_OK, create("brief", QN_SCOPE_ADMIN, 60, secret, &id, &error), error);

@@ -185,7 +185,8 @@ static void test_a_locked_row(void **state) {
   }
   assert_status(QN_OK, qn_connection_script(&holder, "ROLLBACK", &error), error);
   qn_connection_close(&holder);
-  fixture_await(&f, 30, "2", "SELECT count(*) FROM jobs WHERE state = 'running' AND attempt = 1 AND lease_expires_at > now() AND id IN (%lld, %lld)", a, b);
+  fixture_await(&f, 30, "2", "SELECT count(*) FROM jobs WHERE state = 'running' AND attempt = 1 AND lease_expires_at > now()"
+                             " AND id IN (%lld, %lld)", a, b);
 }
 
 /* A worker of another schema waits, and does not fail jobs. */
@@ -275,7 +276,8 @@ static void test_an_unmounted_directory(void **state) {
   assert_int_equal(rmdir(f.data), 0);
   assert_int_equal(rename(away, f.data), 0);
   fixture_await(&f, 60, "succeeded", STATE, job);
-  assert_int_equal(fixture_number(&f, "SELECT frames FROM artifacts WHERE simulation_id = %lld AND kind = 'trajectory'", (long long)simulation), lround(100 * ps) + 1);
+  assert_int_equal(fixture_number(&f, "SELECT frames FROM artifacts WHERE simulation_id = %lld AND kind = 'trajectory'", (long long)simulation),
+                   lround(100 * ps) + 1);
   fixture_await(&f, 30, "t", "SELECT bool_and(trouble = '') FROM workers");
 }
 

@@ -123,8 +123,8 @@ static inline long long post(fixture *f, int seed, double ps, int64_t *simulatio
   return job_of(f, id);
 }
 
-/* Post a simulation to one worker that has nothing else, and stop its process half way, when the database knows of a checkpoint. One that ended before
- * that, since the machine or the test was late, is posted again, twice as long. SIGCONT lets it go on: it still has a good part of its way to go. */
+/* Post a simulation to one worker that has nothing else, and stop its process half way, when the database knows of a checkpoint. One that ended
+ * before that, since the machine or the test was late, is posted again, twice as long. SIGCONT lets it go on: part of its way is before it. */
 static inline pid_t post_and_stop(fixture *f, int seed, double *ps, int64_t *simulation) {
   for (int tries = 0; tries < 8; tries++, *ps *= 2) {
     long long job = post(f, seed, *ps, simulation);
