@@ -115,6 +115,7 @@ qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_p
   const char *secret = secret_of(authorization);
   if (secret == NULL || !is_secret(secret)) return authorization == NULL ? QN_AUTH_MISSING : QN_AUTH_WRONG;
 
+  double asked = qn_clock_now(); /* what is revoked while the answer is on its way is not good for longer */
   qn_status status = authority->backend->authenticate(authority->backend->context, secret, principal, error);
   if (status != QN_OK) memset(principal, 0, sizeof *principal);
   if (status != QN_OK && status != QN_NOT_FOUND) return QN_AUTH_UNAVAILABLE;
@@ -122,7 +123,7 @@ qn_auth qn_auth_look_up(qn_authority *authority, const char *authorization, qn_p
   pthread_mutex_lock(&authority->lock);
   memory *slot = slot_of(authority, secret, digest);
   memcpy(slot->digest, digest, sizeof digest);
-  slot->until = qn_clock_now() + QN_AUTH_SECONDS;
+  slot->until = asked + QN_AUTH_SECONDS;
   slot->wrong = status != QN_OK;
   slot->principal = *principal;
   pthread_mutex_unlock(&authority->lock);
