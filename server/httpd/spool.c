@@ -136,13 +136,9 @@ static bool has_room(const char *folder, uint64_t declared) {
   return statvfs(folder, &disk) != 0 || (double)disk.f_bavail * (double)disk.f_frsize >= (double)declared + spare_bytes;
 }
 
-/* A file of no name yet in the folder, which is made when it is not there; -1 with errno. */
+/* A file of a new name in the folder, which is made when it is not there; -1 with errno. */
 static int make_file(char path[QN_PATH_SIZE], const char *folder) {
-  char blank[QN_PATH_SIZE];
-  strcpy(blank, path);
-  int file = mkostemp(path, O_CLOEXEC);
-  if (file >= 0 || errno != ENOENT || (mkdir(folder, 0777) != 0 && errno != EEXIST)) return file;
-  strcpy(path, blank);
+  if (mkdir(folder, 0777) != 0 && errno != EEXIST) return -1;
   return mkostemp(path, O_CLOEXEC);
 }
 

@@ -250,15 +250,9 @@ qn_status qn_record_save(qn_record *record, char **text, qn_error *error) {
   for (int k = 0; k < QN_MAX_SAMPLINGS && status == QN_OK; k++)
     if (record->trajectory[k] != NULL) status = qn_netcdf_sync(record->trajectory[k], error);
   if (status == QN_OK) status = qn_durable_sync(record->directory, error);
-  json_t *frames = json_array(), *bytes = json_array();
-  if (status == QN_OK) status = list_streams(record, frames, bytes, error);
-  if (status != QN_OK) {
-    json_decref(frames);
-    json_decref(bytes);
-    return status;
-  }
+  if (status != QN_OK) return status;
 
-  json_t *files = json_array(), *heat = json_array();
+  json_t *files = json_array(), *heat = json_array(), *frames = json_array(), *bytes = json_array();
   for (int i = 0; i < record->output->count; i++) {
     const qn_job_artifact *a = &record->output->artifacts[i];
     json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:i, s:i, s:o, s:I, s:I, s:o}", "kind", a->kind, "path", a->path, "sha256", a->sha256,
@@ -267,10 +261,12 @@ qn_status qn_record_save(qn_record *record, char **text, qn_error *error) {
   }
   for (int i = 0; i < record->spec->protocol.stage_count; i++)
     json_array_append_new(heat, json_pack("[f, I]", record->heat[i], (json_int_t)record->rows[i]));
+  status = list_streams(record, frames, bytes, error);
   json_t *root = json_pack("{s:o, s:o, s:i, s:o, s:o, s:I, s:i}", "files", files, "heat", heat, "stage", record->stage, "frames", frames, "bytes", bytes,
                            "thermo_rows", (json_int_t)(record->thermo != NULL ? qn_series_written(record->thermo) : -1), "snapshots", record->snapshots);
-  *text = root != NULL ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+  if (status == QN_OK && root != NULL) *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
   json_decref(root);
+  if (status != QN_OK) return status;
   return *text != NULL ? QN_OK : qn_error_set(error, QN_NO_MEMORY, "no memory for a checkpoint");
 }
 

@@ -60,7 +60,7 @@ static qn_status bury_dead(qn_keeper *k, qn_error *error) {
     pthread_mutex_unlock(&k->lock);
     if (!any) return QN_OK;
     int lost;
-    qn_status status = qn_loss_worker(&k->connection, first.worker, first.why, &lost, error);
+    qn_status status = qn_loss_worker(&k->connection, first.worker, NULL, first.why, &lost, error);
     if (status == QN_OK && lost == 0) status = qn_loss_explain(&k->connection, first.worker, first.why, error);
     if (status != QN_OK) return status;
     if (lost > 0) qn_log("warning", "%d job(s) were taken from worker %s: %s", lost, first.worker, first.why);

@@ -29,16 +29,14 @@
 static const qn_statement lose_attempt = {
     "loss_attempt", LOSE("id = $1::bigint AND attempt = $2::integer AND lease_token = $3::uuid", "", "$4::text",
                          "CASE WHEN $5::bigint < 0 THEN checkpoint_step ELSE $5::bigint END", "$6::float8 = 0", "$6::float8")};
-static const qn_statement lose_worker = {"loss_worker", LOSE("worker = $1::text", "", "$2::text", "checkpoint_step", "true", "0")};
-/* Not what one of the same name that came after it runs. */
-static const qn_statement lose_process = {
-    "loss_process", LOSE("worker = $1::text AND EXISTS (SELECT 1 FROM workers w WHERE w.name = $1::text AND w.pid = $3::integer AND w.birth = $4::bigint)",
-                         "", "$2::text", "checkpoint_step", "true", "0")};
+/* Of a worker that is known by its process not what one of the same name runs that came after it. */
+static const qn_statement lose_worker = {
+    "loss_worker", LOSE("worker = $1::text AND ($3::integer IS NULL OR EXISTS (SELECT 1 FROM workers w WHERE w.name = $1::text AND w.pid = $3::integer"
+                        " AND w.birth = $4::bigint))", "", "$2::text", "checkpoint_step", "true", "0")};
+static const qn_statement forget_worker = {
+    "loss_forget_worker", "DELETE FROM workers WHERE name = $1 AND ($2::integer IS NULL OR pid = $2::integer AND birth = $3::bigint)"};
 static const qn_statement explain = {"loss_explain", "UPDATE job_attempts SET error = $2::text"
                                                      " WHERE worker = $1::text AND outcome = 'lost' AND error = '" QN_LOSS_GONE "'"};
-static const qn_statement forget_worker = {"loss_forget_worker", "DELETE FROM workers WHERE name = $1"};
-static const qn_statement forget_process = {"loss_forget_process",
-                                            "DELETE FROM workers WHERE name = $1 AND pid = $2::integer AND birth = $3::bigint"};
 
 /* The time of the answer is that of the question in the next statement. `now()` there is when PostgreSQL read it: one that was on its way, or held
  * up, while the database stood still, tells by it. */
@@ -84,27 +82,25 @@ qn_status qn_loss_attempt(qn_connection *connection, const qn_lease *lease, cons
   return status;
 }
 
-qn_status qn_loss_worker(qn_connection *connection, const char *worker, const char *why, int *lost, qn_error *error) {
-  qn_params params = {0}, name = {0};
-  qn_params_text(&params, worker);
-  qn_params_text(&params, why);
-  qn_params_text(&name, worker);
-  qn_status status = lose(connection, &lose_worker, &params, lost, error);
-  return status == QN_OK ? qn_connection_run(connection, &forget_worker, &name, NULL, error) : status;
+static void process_params(qn_params *params, const qn_peer *process) {
+  if (process != NULL) {
+    qn_params_int(params, process->pid);
+    qn_params_int(params, process->birth);
+  } else {
+    qn_params_text(params, NULL);
+    qn_params_text(params, NULL);
+  }
 }
 
-qn_status qn_loss_process(qn_connection *connection, const char *worker, const qn_peer *process, int *lost, qn_error *error) {
+qn_status qn_loss_worker(qn_connection *connection, const char *worker, const qn_peer *process, const char *why, int *lost, qn_error *error) {
   qn_params params = {0}, which = {0};
   qn_params_text(&params, worker);
-  qn_params_text(&params, QN_LOSS_GONE);
+  qn_params_text(&params, why);
+  process_params(&params, process);
   qn_params_text(&which, worker);
-  qn_params *both[] = {&params, &which};
-  for (int i = 0; i < 2; i++) {
-    qn_params_int(both[i], process->pid);
-    qn_params_int(both[i], process->birth);
-  }
-  qn_status status = lose(connection, &lose_process, &params, lost, error);
-  return status == QN_OK ? qn_connection_run(connection, &forget_process, &which, NULL, error) : status;
+  process_params(&which, process);
+  qn_status status = lose(connection, &lose_worker, &params, lost, error);
+  return status == QN_OK ? qn_connection_run(connection, &forget_worker, &which, NULL, error) : status;
 }
 
 qn_status qn_loss_explain(qn_connection *connection, const char *worker, const char *why, qn_error *error) {

@@ -15,14 +15,11 @@
 qn_status qn_loss_attempt(qn_connection *connection, const qn_lease *lease, const char *why, int64_t checkpoint_step, double pause_s, bool *lost,
                           qn_error *error);
 
-/* A worker is known to be gone, with all that it ran. */
-qn_status qn_loss_worker(qn_connection *connection, const char *worker, const char *why, int *lost, qn_error *error);
+/* A worker is known to be gone, with all that it ran. With `process` (may be NULL) only if that is the worker of this name still. */
+qn_status qn_loss_worker(qn_connection *connection, const char *worker, const qn_peer *process, const char *why, int *lost, qn_error *error);
 
 /* Why attempts were lost that nothing more is known about. */
 #define QN_LOSS_GONE "the process of its worker is gone"
-
-/* The same of the worker that was this process, unless another one has its name by now. */
-qn_status qn_loss_process(qn_connection *connection, const char *worker, const qn_peer *process, int *lost, qn_error *error);
 
 /* Whoever waited for the worker knows how it ended, and may come after one who only found it gone: says so in those attempts. */
 qn_status qn_loss_explain(qn_connection *connection, const char *worker, const char *why, qn_error *error);

@@ -20,7 +20,7 @@ qn_status qn_peers_bury(qn_connection *connection, const qn_peer *self, int *los
     snprintf(peer.host, sizeof peer.host, "%s", qn_field(rows, i, 1));
     if (!qn_peer_gone(&peer, self)) continue;
     int count;
-    status = qn_loss_process(connection, name, &peer, &count, error);
+    status = qn_loss_worker(connection, name, &peer, QN_LOSS_GONE, &count, error);
     if (status == QN_OK && count > 0) qn_log("warning", "%d job(s) were taken from worker %s, whose process is gone", count, name);
     *lost += count;
   }

@@ -64,7 +64,7 @@ static qn_status make_simulation(qn_connection *connection, qn_submit *c, qn_err
   bool found;
   status = qn_submit_make(connection, &insert_simulation, &insert, &find_simulation, &look, &c->out, &found, error);
   if (status == QN_OK && !found) status = qn_error_set(error, QN_NOT_FOUND, "there is no potential named %.100s", s->potential);
-  if (status == QN_OK && c->out.created && s->parent != 0) status = qn_submit_check_kept(connection, &on, "snapshot", s->spec, error);
+  if (status == QN_OK && c->out.created && s->parent != 0) status = qn_submit_check_kept(connection, &on, NULL, s->spec, error);
   if (status == QN_OK && c->out.created)
     status = qn_submit_enqueue(connection, c, &c->out, "simulation", qn_submit_priority(s, QN_PRIORITY_SIMULATION), &on, s->parent != 0, error);
   if (status != QN_OK || s->child_count == 0) return status;

@@ -34,8 +34,9 @@ qn_status qn_submit_lock(qn_connection *connection, const qn_statement *statemen
                          qn_error *error);
 qn_status qn_submit_lock_simulation(qn_connection *connection, int64_t id, qn_submit_parent *out, qn_error *error);
 
-/* The files of a parent that has succeeded may be gone: QN_CONFLICT. `kind`: of those that `spec` needs. */
-qn_status qn_submit_check_kept(qn_connection *connection, const qn_submit_parent *on, const char *kind, const char *spec, qn_error *error);
+/* The files of a parent that has succeeded may be gone: QN_CONFLICT. `spec` is that of an analysis of this type, or, with NULL, of a simulation, which
+ * needs a snapshot. */
+qn_status qn_submit_check_kept(qn_connection *connection, const qn_submit_parent *on, const char *type, const char *spec, qn_error *error);
 
 /* A resource comes with the number of the job that it will have. */
 #define QN_SUBMIT_NEW_JOB "nextval(pg_get_serial_sequence('jobs', 'id'))"

@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/analysis/analysis.h"
 #include "server/store/submit.h"
 
 static const qn_statement lock_trajectory = {
@@ -64,12 +63,6 @@ static qn_status lock_needed(qn_connection *connection, int64_t resource, bool t
   return status;
 }
 
-/* The kind of files that an analysis reads, as analysis_reads of the database has it. */
-static const char *read_by(const char *name) {
-  const qn_analysis_type *type = qn_analysis_find(name);
-  return type != NULL && type->summarise != NULL ? "thermo" : "trajectory";
-}
-
 qn_status qn_submit_add_analysis(qn_connection *connection, const qn_submit *submit, const qn_submit_parent *of, bool trajectory,
                                  const struct qn_child *analysis, int priority, qn_submitted *out, qn_error *error) {
   qn_params look = {0}, insert = {0};
@@ -80,7 +73,7 @@ qn_status qn_submit_add_analysis(qn_connection *connection, const qn_submit *sub
   qn_params_text(&insert, analysis->sha256);
   qn_params_text(&insert, analysis->spec);
   qn_status status = qn_submit_make_known(connection, trajectory ? &insert_on : &insert_of, &insert, trajectory ? &find_on : &find_of, &look, out, error);
-  if (status == QN_OK && out->created && !trajectory) status = qn_submit_check_kept(connection, of, read_by(analysis->type), analysis->spec, error);
+  if (status == QN_OK && out->created && !trajectory) status = qn_submit_check_kept(connection, of, analysis->type, analysis->spec, error);
   if (status != QN_OK || !out->created) return status;
   qn_submit_parent on[1 + MOST_NEEDS] = {*of};
   int count = 0;

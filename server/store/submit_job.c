@@ -11,8 +11,9 @@ static const qn_statement lock_simulation = {
 /* NULL when the stage left no such files at all; what a spec without a stage needs is not known here. */
 static const qn_statement find_removed = {
     "submit_removed",
-    "SELECT bool_and(removed_at IS NOT NULL) FROM artifacts WHERE simulation_id = $1::bigint AND kind = $2 AND (kind = 'thermo' OR stage ="
-    " (CASE $2 WHEN 'snapshot' THEN $3::text::jsonb -> 'initial' ->> 'stage' ELSE $3::text::jsonb ->> 'stage' END)::integer)"};
+    "SELECT bool_and(removed_at IS NOT NULL), max(kind) FROM artifacts WHERE simulation_id = $1::bigint"
+    " AND kind = CASE WHEN $2::text IS NULL THEN 'snapshot' ELSE analysis_reads($2::text) END AND (kind = 'thermo' OR stage ="
+    " (CASE kind WHEN 'snapshot' THEN $3::text::jsonb -> 'initial' ->> 'stage' ELSE $3::text::jsonb ->> 'stage' END)::integer)"};
 static const qn_statement insert_dependency = {
     "submit_dependency", "INSERT INTO job_dependencies (job_id, parent_id) VALUES ($1::bigint, $2::bigint) ON CONFLICT DO NOTHING"};
 static const qn_statement insert_job = {
@@ -70,19 +71,20 @@ int qn_submit_priority_of_children(const qn_submission *submission) {
   return own >= 0 && own < QN_PRIORITY_SHORT ? QN_PRIORITY_SHORT : own;
 }
 
-qn_status qn_submit_check_kept(qn_connection *connection, const qn_submit_parent *on, const char *kind, const char *spec, qn_error *error) {
+qn_status qn_submit_check_kept(qn_connection *connection, const qn_submit_parent *on, const char *type, const char *spec, qn_error *error) {
   if (strcmp(on->state, "succeeded") != 0) return QN_OK;
   qn_params params = {0};
   qn_params_int(&params, on->resource);
-  qn_params_text(&params, kind);
+  qn_params_text(&params, type);
   qn_params_text(&params, spec);
   PGresult *result;
   qn_status status = qn_connection_run(connection, &find_removed, &params, &result, error);
   if (status != QN_OK) return status;
-  bool removed = qn_field_bool(result, 0, 0);
+  if (qn_field_bool(result, 0, 0))
+    status = qn_error_set(error, QN_CONFLICT, "the %s of simulation %lld that this needs was removed by retention", qn_field(result, 0, 1),
+                          (long long)on->resource);
   PQclear(result);
-  if (!removed) return QN_OK;
-  return qn_error_set(error, QN_CONFLICT, "the %s of simulation %lld that this needs was removed by retention", kind, (long long)on->resource);
+  return status;
 }
 
 static qn_status look_up(qn_connection *connection, const qn_statement *statement, const qn_params *params, qn_submitted *out, bool *found,

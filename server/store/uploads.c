@@ -13,7 +13,6 @@
 
 static const qn_statement exists = {"upload_exists", "SELECT 1 FROM uploads WHERE id = $1::bigint"};
 
-/* The bytes of a file that was linked may be in memory only. */
 static qn_status flush_file(const char *path, qn_error *error) {
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return qn_error_set(error, QN_IO, "cannot open %s: %s", path, strerror(errno));
@@ -47,8 +46,7 @@ qn_status qn_upload_place(const qn_store *store, const char *kind, int64_t id, c
     status = qn_durable_copy(from, to, QN_DURABLE_SHARED, NULL, error);
     if (status != QN_OK) return status == QN_NOT_FOUND ? qn_error_set(error, QN_IO, "%s is gone", from) : status;
   }
-  status = flush_file(to, error);
-  if (status == QN_OK) status = qn_durable_sync(folder, error);
+  status = qn_durable_sync(folder, error);
   return status == QN_OK ? qn_durable_sync(base, error) : status;
 }
 

@@ -13,7 +13,7 @@ qn_status qn_upload_check(qn_store *store, qn_error *error);
 /* Before a transaction that places the file at `from`: its bytes are on the disk, which takes as long as it takes, and qn_upload_check holds. */
 qn_status qn_upload_prepare(qn_store *store, const char *from, qn_error *error);
 
-/* The file at `from` under its name in the folder of upload `id`, on the disk; it keeps its old name too. `path`: where it is, relative to the data
+/* The file at `from`, which was prepared, under its name in the folder of upload `id`, on the disk; it keeps its old name too. `path`: where it is, relative to the data
  * directory. One that is there already stays. */
 qn_status qn_upload_place(const qn_store *store, const char *kind, int64_t id, const char *from, const char *name, char path[128], qn_error *error);
 
