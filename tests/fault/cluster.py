@@ -79,7 +79,7 @@ class Cluster:
             # The postmaster stands first, so that it forks no more; the last of its children may wait for a lock of the dead.
             postmaster = self.postmaster()
             send(postmaster, signal.SIGSTOP)
-            while state(postmaster) not in "TZX":
+            while stat(postmaster)[0] not in "TZX":
                 time.sleep(0.001)
             members = {postmaster, *children(postmaster)}
             for pid in members:
@@ -137,24 +137,19 @@ def send(pid, number):
         return False
 
 
-def state(pid):
-    """The letter of /proc: "T" for a process that stands; "X" when there is none."""
+def stat(pid):
+    """(state, parent) of a process: the letter of /proc, "T" for one that stands, "X" when there is none."""
     try:
-        return pathlib.Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
+        letter, parent = pathlib.Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[:2]
+        return letter, int(parent)
     except OSError:
-        return "X"
+        return "X", 0
 
 
 def processes():
     """{process: its parent} of every live process; one that has ended and was not waited for is not alive."""
-    found = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError):
-                state, parent = pathlib.Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[:2]
-                if state not in "ZX":
-                    found[int(entry)] = int(parent)
-    return found
+    found = {int(entry): stat(entry) for entry in os.listdir("/proc") if entry.isdigit()}
+    return {pid: parent for pid, (letter, parent) in found.items() if letter not in "ZX"}
 
 
 def children(pid):

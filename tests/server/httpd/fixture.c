@@ -16,12 +16,6 @@
 
 #include "api/problem.h"
 
-double seconds_now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* ---- the backend ---- */
 
 static const qn_route table[] = {
@@ -403,18 +397,18 @@ void reply_fini(reply *got) {
 }
 
 bool client_closed(int descriptor, double seconds) {
-  double end = seconds_now() + seconds;
+  double end = qn_clock_now() + seconds;
   char buffer[65536];
-  while (readable(descriptor, end - seconds_now()))
+  while (readable(descriptor, end - qn_clock_now()))
     if (recv(descriptor, buffer, sizeof buffer, 0) <= 0) return true;
   return false;
 }
 
 bool client_wait_for(int descriptor, const char *text, char *seen, size_t size, double seconds) {
-  double end = seconds_now() + seconds;
+  double end = qn_clock_now() + seconds;
   size_t used = 0;
   seen[0] = '\0';
-  while (strstr(seen, text) == NULL && used < size - 1 && readable(descriptor, end - seconds_now())) {
+  while (strstr(seen, text) == NULL && used < size - 1 && readable(descriptor, end - qn_clock_now())) {
     ssize_t got = recv(descriptor, seen + used, size - 1 - used, 0);
     if (got <= 0) break;
     used += (size_t)got;
@@ -450,9 +444,9 @@ double fixture_metric(const fixture *at, const char *name) {
 }
 
 bool fixture_settles(const fixture *at, const char *name, double value, double seconds) {
-  double end = seconds_now() + seconds;
+  double end = qn_clock_now() + seconds;
   while (fixture_metric(at, name) != value) {
-    if (seconds_now() > end) return false;
+    if (qn_clock_now() > end) return false;
     usleep(50000);
   }
   return true;

@@ -11,6 +11,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "server/clock.h"
 #include "server/httpd/httpd.h"
 
 /* Routes of the fake backend:
@@ -80,6 +81,5 @@ void client_ask(const fixture *at, reply *got, const char *format, ...) __attrib
 double fixture_metric(const fixture *at, const char *name);
 /* Wait until a metric has the value: true within `seconds`. */
 bool fixture_settles(const fixture *at, const char *name, double value, double seconds);
-double seconds_now(void);
 
 #endif

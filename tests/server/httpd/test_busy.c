@@ -13,14 +13,14 @@ static void stick_handlers(fixture *at, int sockets[4]) {
   for (int i = 0; i < 4; i++) {
     sockets[i] = client_connect(at);
     client_send(sockets[i], "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    for (double from = seconds_now(); atomic_load(&at->waiting) <= i && seconds_now() - from < 20;) usleep(2000);
+    for (double from = qn_clock_now(); atomic_load(&at->waiting) <= i && qn_clock_now() - from < 20;) usleep(2000);
     assert_int_equal(atomic_load(&at->waiting), i + 1);
   }
 }
 
 /* Until so many requests wait for a handler. */
 static void await_queue(const fixture *at, int waiting) {
-  for (double end = seconds_now() + 20; qn_pool_waiting(at->httpd->pool) != waiting && seconds_now() < end;) usleep(2000);
+  for (double end = qn_clock_now() + 20; qn_pool_waiting(at->httpd->pool) != waiting && qn_clock_now() < end;) usleep(2000);
   assert_int_equal(qn_pool_waiting(at->httpd->pool), waiting);
 }
 
@@ -51,10 +51,10 @@ static void test_waiting_ends(void **state) {
   fixture_start(&at);
   int stuck[4];
   stick_handlers(&at, stuck);
-  double from = seconds_now();
+  double from = qn_clock_now();
   reply got;
   client_ask(&at, &got, "GET /public HTTP/1.1");
-  double took = seconds_now() - from;
+  double took = qn_clock_now() - from;
   assert_true(took > 0.4 && took < 20);
   expect_busy(&got);
   /* One with a token that has to be looked up first, and with a body. */
@@ -93,13 +93,13 @@ static void test_the_queue_is_bounded(void **state) {
     client_send(sockets[i], "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
     if (i < 3) await_queue(&at, i + 1); /* in order; there is no place for the others */
   }
-  double from = seconds_now();
+  double from = qn_clock_now();
   for (int i = 3; i < 10; i++) {
     reply got;
     client_read(sockets[i], &got, false);
     expect_busy(&got);
   }
-  assert_true(seconds_now() - from < 15); /* at once, not after those that wait */
+  assert_true(qn_clock_now() - from < 15); /* at once, not after those that wait */
   unstick_handlers(&at, stuck);
   for (int i = 0; i < 3; i++) {
     reply got;
@@ -128,10 +128,10 @@ static void test_streams_are_patient(void **state) {
     client_send(streams[i], "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
   await_queue(&at, 20);
-  double from = seconds_now();
+  double from = qn_clock_now();
   reply got;
   client_ask(&at, &got, "GET /public HTTP/1.1");
-  assert_true(seconds_now() - from < 15); /* its own three seconds, not the fifteen of the streams before it */
+  assert_true(qn_clock_now() - from < 15); /* its own three seconds, not the fifteen of the streams before it */
   expect_busy(&got);
   unstick_handlers(&at, stuck);
   for (int i = 0; i < 20; i++) {
@@ -176,7 +176,7 @@ static void test_few_failures_are_held(void **state) {
   client_ask(&at, &got, "GET /whoami HTTP/1.1\r\nAuthorization: Bearer reader-token");
   assert_int_equal(got.status, 200);
   reply_fini(&got);
-  double forgotten = seconds_now() + QN_AUTH_SECONDS;
+  double forgotten = qn_clock_now() + QN_AUTH_SECONDS;
   int sockets[GUESSES], refused = 0;
   for (int i = 0; i < GUESSES; i++) {
     sockets[i] = client_connect(&at);
@@ -196,7 +196,7 @@ static void test_few_failures_are_held(void **state) {
     reply_fini(&got);
     close(sockets[i]);
     if (i == GUESSES / 2) { /* a token that was good lately is looked up all the same, and what needs none is answered */
-      while (seconds_now() < forgotten) usleep(20000);
+      while (qn_clock_now() < forgotten) usleep(20000);
       for (int k = 0; k < 40; k++) {
         sockets[k] = client_connect(&at);
         client_send(sockets[k], "GET /whoami HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer more-wrong-%d\r\n\r\n", k);
@@ -216,9 +216,9 @@ static void test_few_failures_are_held(void **state) {
   assert_true(counted >= GUESSES - refused);
   assert_true(fixture_settles(&at, "quenchd_http_answers_held", 0, 30));
   /* Every one of them was reported to the backend, in summaries. */
-  double end = seconds_now() + 20;
+  double end = qn_clock_now() + 20;
   int64_t told = 0;
-  while (told < (int64_t)counted && seconds_now() < end) {
+  while (told < (int64_t)counted && qn_clock_now() < end) {
     usleep(50000);
     pthread_mutex_lock(&at.lock);
     told = at.failures;

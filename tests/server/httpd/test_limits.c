@@ -21,17 +21,17 @@ static int count_entries(const char *folder) {
 
 static void expect_alive(const fixture *at) {
   reply got;
-  double from = seconds_now();
+  double from = qn_clock_now();
   client_ask(at, &got, "GET /livez HTTP/1.1");
   assert_int_equal(got.status, 200);
-  assert_true(seconds_now() - from < 8); /* before those that wait for a handler are refused */
+  assert_true(qn_clock_now() - from < 8); /* before those that wait for a handler are refused */
   reply_fini(&got);
 }
 
 /* As soon as the server has noticed that others are gone. */
 static void expect_alive_soon(const fixture *at) {
   int status = 0;
-  for (double end = seconds_now() + 20; status != 200 && seconds_now() < end; usleep(20000)) {
+  for (double end = qn_clock_now() + 20; status != 200 && qn_clock_now() < end; usleep(20000)) {
     reply got;
     client_ask(at, &got, "GET /livez HTTP/1.1");
     status = got.status;
@@ -76,12 +76,12 @@ static void test_connections_in_all(void **state) {
   }
   int answered = 0;
   bool done[20] = {false};
-  for (double from = seconds_now(), enough = 0; seconds_now() - from < 20 && (enough == 0 || seconds_now() - enough < 0.5);) {
+  for (double from = qn_clock_now(), enough = 0; qn_clock_now() - from < 20 && (enough == 0 || qn_clock_now() - enough < 0.5);) {
     for (int i = 0; i < 20; i++) {
       char seen[4096];
       if (!done[i]) answered += done[i] = client_wait_for(sockets[i], "public", seen, sizeof seen, 0.01);
     }
-    if (answered >= 4 && enough == 0) enough = seconds_now(); /* and a moment for those that must not be answered */
+    if (answered >= 4 && enough == 0) enough = qn_clock_now(); /* and a moment for those that must not be answered */
   }
   assert_true(answered >= 4 && answered <= 8);
   for (int i = 0; i < 20; i++) close(sockets[i]);
@@ -101,18 +101,18 @@ static void test_slow_clients(void **state) {
   double longest = 2;
   for (int tries = 0; tries < 10 && longest > 1.5; tries++) {
     int silent = client_connect(&at), head = client_connect(&at), body = client_connect(&at);
-    double from = seconds_now(), last = from;
+    double from = qn_clock_now(), last = from;
     bool open = true, body_open = true;
     longest = 0;
     client_send(body, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n");
     client_send(head, "GET /public HTTP/1.1\r\nX: ");
-    while ((open || body_open) && seconds_now() - from < 20) {
+    while ((open || body_open) && qn_clock_now() - from < 20) {
       usleep(100000);
       body_open = client_send_bytes(body, "b", 1);
       open = client_send_bytes(head, "h", 1);
-      double gap = seconds_now() - last;
+      double gap = qn_clock_now() - last;
       if (gap > longest) longest = gap;
-      last = seconds_now();
+      last = qn_clock_now();
     }
     assert_false(open || body_open);
     assert_true(client_closed(silent, 20));
@@ -133,15 +133,15 @@ static void test_slow_clients(void **state) {
   longest = 2;
   for (int tries = 0; tries < 10 && longest > 1.7; tries++) {
     int socket = client_connect(&at);
-    double last = seconds_now();
+    double last = qn_clock_now();
     longest = 0;
     for (int i = 0; i < 3 && longest <= 1.7; i++) {
       reply got;
       client_send(socket, "GET /public HTTP/1.1\r\nHost: localhost\r\n\r\n");
-      if (seconds_now() - last > longest) longest = seconds_now() - last;
+      if (qn_clock_now() - last > longest) longest = qn_clock_now() - last;
       client_read(socket, &got, false);
       if (longest <= 1.7) assert_int_equal(got.status, 200);
-      last = seconds_now();
+      last = qn_clock_now();
       reply_fini(&got);
       usleep(900000);
     }
@@ -166,8 +166,8 @@ static void test_slow_handlers(void **state) {
     sockets[i] = client_connect(&at);
     client_send(sockets[i], "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
-  double from = seconds_now();
-  while (atomic_load(&at.waiting) < 4 && seconds_now() - from < 20) usleep(10000);
+  double from = qn_clock_now();
+  while (atomic_load(&at.waiting) < 4 && qn_clock_now() - from < 20) usleep(10000);
   assert_int_equal(atomic_load(&at.waiting), 4); /* every handler is stuck */
   for (int i = 0; i < 5; i++) expect_alive(&at);
   reply got;
@@ -202,7 +202,7 @@ static void test_memory_for_bodies(void **state) {
   }
   /* All of them have begun when the first comes to its end: as many as there is memory for hold it. */
   assert_true(fixture_settles(&at, "quenchd_http_requests_in_flight", 9, 20)); /* with the question itself */
-  for (double end = seconds_now() + 20; atomic_load(&at.httpd->body_memory) < 2 * ECHO_LIMIT && seconds_now() < end;) usleep(10000);
+  for (double end = qn_clock_now() + 20; atomic_load(&at.httpd->body_memory) < 2 * ECHO_LIMIT && qn_clock_now() < end;) usleep(10000);
   usleep(300000);
   for (int i = 0; i < 8; i++) {
     reply got;
@@ -292,12 +292,12 @@ static void test_stopping(void **state) {
   /* The download has begun, and may lie in the kernel as a whole; the other two, and the question itself, are under way. */
   char seen[64];
   assert_true(client_wait_for(download, "HTTP/1.1 200", seen, sizeof seen, 20));
-  for (double end = seconds_now() + 20; fixture_metric(&at, "quenchd_http_requests_in_flight") < 3 && seconds_now() < end;) usleep(10000);
+  for (double end = qn_clock_now() + 20; fixture_metric(&at, "quenchd_http_requests_in_flight") < 3 && qn_clock_now() < end;) usleep(10000);
   assert_true(fixture_metric(&at, "quenchd_http_requests_in_flight") >= 3);
   fixture_release(&at);
-  double from = seconds_now();
+  double from = qn_clock_now();
   fixture_stop(&at);
-  double took = seconds_now() - from;
+  double took = qn_clock_now() - from;
   assert_true(took > 1.5 && took < 20); /* 2 s for the two that do not end by themselves */
   client_read(slow, &got, false);
   assert_int_equal(got.status, 200);

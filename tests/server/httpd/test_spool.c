@@ -43,7 +43,7 @@ static int count_files(void) {
 }
 
 static void expect_files(int count, double seconds) {
-  for (double end = seconds_now() + seconds; count_files() != count && seconds_now() < end;) usleep(10000);
+  for (double end = qn_clock_now() + seconds; count_files() != count && qn_clock_now() < end;) usleep(10000);
   assert_int_equal(count_files(), count);
 }
 
@@ -167,10 +167,10 @@ static void test_many(void **state) {
   }
   for (int i = 0; i < 10; i++) {
     reply got;
-    double from = seconds_now();
+    double from = qn_clock_now();
     client_ask(&at, &got, "GET /livez HTTP/1.1");
     assert_int_equal(got.status, 200);
-    assert_true(seconds_now() - from < 10);
+    assert_true(qn_clock_now() - from < 10);
     reply_fini(&got);
   }
   for (int i = 0; i < MANY; i++) pthread_join(u[i].thread, NULL);
@@ -241,7 +241,7 @@ static void test_pace(void **state) {
   begin(&at);
   socket = start_upload(&at, size);
   bool open = true;
-  for (double from = seconds_now(); open && seconds_now() - from < 20; usleep(100000)) open = client_send_bytes(socket, body, 100);
+  for (double from = qn_clock_now(); open && qn_clock_now() - from < 20; usleep(100000)) open = client_send_bytes(socket, body, 100);
   assert_false(open); /* long before it was through with its bytes */
   assert_true(client_closed(socket, 10));
   close(socket);
@@ -259,7 +259,7 @@ static void test_memory(void **state) {
   char *body = make_body(3 << 20);
   int first = start_upload(&at, 3 << 20);
   assert_true(client_send_bytes(first, body, 1 << 20));
-  for (double end = seconds_now() + 20; atomic_load(&at.httpd->body_memory) < 1 << 20 && seconds_now() < end;) usleep(10000);
+  for (double end = qn_clock_now() + 20; atomic_load(&at.httpd->body_memory) < 1 << 20 && qn_clock_now() < end;) usleep(10000);
   assert_true(atomic_load(&at.httpd->body_memory) >= 1 << 20);
   reply got;
   int second = client_connect(&at);
@@ -315,9 +315,9 @@ static void test_stopping(void **state) {
   int socket = start_upload(&at, 10 << 20);
   assert_true(client_send_bytes(socket, body, 3 << 20));
   expect_files(1, 20);
-  double from = seconds_now();
+  double from = qn_clock_now();
   fixture_stop(&at);
-  assert_true(seconds_now() - from < 20);
+  assert_true(qn_clock_now() - from < 20);
   expect_no_files(0);
   close(socket);
   free(body);

@@ -411,7 +411,7 @@ static void test_a_worker_that_died(void **state) {
   assert_true(claim(60, &got));
   fixture_text(&f, "UPDATE jobs SET worker = 'other' WHERE id = %lld", c);
   assert_status(QN_OK, qn_queue_greet(&f.sql, &(qn_greeting){.worker = "tester", .jobs = 3, .threads = 1}, &error), error);
-  assert_status(QN_OK, qn_loss_worker(&f.sql, "tester", "its worker was ended by SIGKILL", &lost, &error), error);
+  assert_status(QN_OK, qn_loss_worker(&f.sql, "tester", NULL, "its worker was ended by SIGKILL", &lost, &error), error);
   assert_int_equal(lost, 2);
   assert_string_equal(fixture_text(&f, "SELECT string_agg(state::text, ' ' ORDER BY id) FROM jobs WHERE id IN (%lld, %lld, %lld)", a, b, c), "queued queued running");
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM workers"), 0);
@@ -428,10 +428,10 @@ static void test_a_worker_that_came_again(void **state) {
   const qn_peer before = {.host = "h", .pid = 7, .birth = 100}, now = {.host = "h", .pid = 7, .birth = 200};
   assert_status(QN_OK, qn_queue_greet(&f.sql, &(qn_greeting){.worker = "tester", .jobs = 1, .threads = 1, .process = now}, &error), error);
   assert_true(claim(60, &got));
-  assert_status(QN_OK, qn_loss_process(&f.sql, "tester", &before, &lost, &error), error);
+  assert_status(QN_OK, qn_loss_worker(&f.sql, "tester", &before, QN_LOSS_GONE, &lost, &error), error);
   assert_int_equal(lost, 0);
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM workers"), 1);
-  assert_status(QN_OK, qn_loss_process(&f.sql, "tester", &now, &lost, &error), error);
+  assert_status(QN_OK, qn_loss_worker(&f.sql, "tester", &now, QN_LOSS_GONE, &lost, &error), error);
   assert_int_equal(lost, 1);
   assert_int_equal(fixture_number(&f, "SELECT count(*) FROM workers"), 0);
 }

@@ -281,23 +281,53 @@ static void test_an_unmounted_directory(void **state) {
   fixture_await(&f, 30, "t", "SELECT bool_and(trouble = '') FROM workers");
 }
 
+/* The thermo series of the first attempts takes nothing, while the data directory takes its megabyte. */
+static void plant_full_files(int64_t simulation, int attempts) {
+  char folder[300], path[330];
+  qn_error error;
+  for (int attempt = 1; attempt <= attempts; attempt++) {
+    snprintf(folder, sizeof folder, "%s/simulations/%lld/%d", f.data, (long long)simulation, attempt);
+    assert_int_equal(qn_durable_make(folder, &error), QN_OK);
+    snprintf(path, sizeof path, "%s/thermo.csv.part", folder);
+    assert_int_equal(symlink("/dev/full", path), 0);
+  }
+}
+
 /* A disk that is full, for one attempt: the job waits and is done later; it does not fail. */
 static void test_a_full_disk(void **state) {
   (void)state;
   int64_t simulation;
-  char folder[300], path[330];
-  qn_error error;
   long long job = post(&f, 14, PACE, &simulation);
-  snprintf(folder, sizeof folder, "%s/simulations/%lld/1", f.data, (long long)simulation);
-  assert_int_equal(qn_durable_make(folder, &error), QN_OK);
-  snprintf(path, sizeof path, "%s/thermo.csv.part", folder);
-  assert_int_equal(symlink("/dev/full", path), 0);
+  plant_full_files(simulation, 1);
   worker_start(&f, 0, (qn_worker_options){.jobs = 1});
   fixture_await(&f, 30, "lost", "SELECT coalesce(outcome, '') FROM job_attempts WHERE job_id = %lld AND attempt = 1", job);
   assert_non_null(strstr(fixture_text(&f, "SELECT hold_reason FROM jobs WHERE id = %lld", job), "No space left on device"));
   assert_int_equal(fixture_number(&f, "SELECT failures FROM jobs WHERE id = %lld", job), 0);
   drop_backoff(job);
   fixture_await(&f, 30, "succeeded", STATE, job);
+}
+
+/* The same for every attempt, as on a bad block: it is tried again, but not for ever. */
+static void test_one_file_that_takes_nothing(void **state) {
+  (void)state;
+  enum { ATTEMPTS = 4 }; /* four times max_attempts */
+  int64_t simulation;
+  long long job = post(&f, 16, PACE, &simulation);
+  plant_full_files(simulation, ATTEMPTS);
+  fixture_text(&f, "UPDATE jobs SET max_attempts = 1 WHERE id = %lld", job);
+  worker_start(&f, 0, (qn_worker_options){.jobs = 1});
+  for (int attempt = 1; attempt < ATTEMPTS; attempt++) {
+    fixture_await(&f, 60, "t", "SELECT state = 'queued' AND failures = 0 AND losses = %d FROM jobs WHERE id = %lld", attempt, job);
+    assert_true(fixture_number(&f, "SELECT extract(epoch FROM run_after - now()) FROM jobs WHERE id = %lld", job) > 20);
+    assert_non_null(strstr(fixture_text(&f, "SELECT hold_reason FROM jobs WHERE id = %lld", job), "No space left on device"));
+    assert_string_equal(fixture_text(&f, "SELECT trouble FROM workers"), ""); /* others are claimed meanwhile */
+    drop_backoff(job);
+  }
+  fixture_await(&f, 60, "failed", STATE, job);
+  const char *why = fixture_text(&f, "SELECT error FROM jobs WHERE id = %lld", job);
+  assert_non_null(strstr(why, "given up after 4 attempts"));
+  assert_non_null(strstr(why, "No space left on device"));
+  assert_int_equal(fixture_number(&f, "SELECT count(*) FROM job_attempts WHERE job_id = %lld AND outcome = 'lost'", job), ATTEMPTS);
 }
 
 /* What is not the disk's fault still fails the job: an input that is gone from a sound data directory. */
@@ -325,7 +355,8 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       TEST(test_a_poison_job), TEST(test_many_deaths), TEST(test_processes_that_stand_still), TEST(test_an_outage),
       TEST(test_drain_without_a_database), TEST(test_a_locked_row), TEST(test_another_schema), TEST(test_cancel_and_retry),
-      TEST(test_an_unmounted_directory), TEST(test_a_full_disk), TEST(test_a_missing_input),
+      TEST(test_an_unmounted_directory), TEST(test_a_full_disk),
+      TEST(test_one_file_that_takes_nothing), TEST(test_a_missing_input),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
